@@ -1,0 +1,44 @@
+"""DeepEyes as a Gymnasium environment: questions about images, answered with code and search.
+
+Importing this package registers `DeepEyes-v0` for `gymnasium.make` and `gymnasium.make_vec`.
+"""
+
+from __future__ import annotations
+
+from gymnasium.envs.registration import register
+
+from deepeyes_env.config import ConfigError, EnvConfig, JudgeConfig, load_config
+from deepeyes_env.env import DeepEyesEnv
+from deepeyes_env.episode import Episode, Observation
+from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import Reward
+from deepeyes_env.runner import StepResult
+from deepeyes_env.task import Answer, Skill, Task, TaskSource
+from deepeyes_env.vector import DeepEyesVectorEnv
+
+__all__ = [
+    "Answer",
+    "ConfigError",
+    "DeepEyesEnv",
+    "DeepEyesVectorEnv",
+    "EncodedImage",
+    "EnvConfig",
+    "Episode",
+    "ImageError",
+    "JudgeConfig",
+    "Observation",
+    "Outcome",
+    "Reward",
+    "Skill",
+    "StepResult",
+    "Task",
+    "TaskSource",
+    "load_config",
+]
+
+register(
+    id="DeepEyes-v0",
+    entry_point="deepeyes_env.env:DeepEyesEnv",
+    vector_entry_point="deepeyes_env.vector:DeepEyesVectorEnv",
+)

@@ -1,0 +1,172 @@
+"""Encoded images: bytes with a hash and a size, so that images travel by reference.
+
+An episode, a trajectory and a search hit all hold `EncodedImage`: immutable, hashable, cheap to copy.
+Pixels are decoded at the edge, under limits, by `EncodedImage.decode`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+PATCH_FACTOR = 28
+"""Side of one visual token in pixels: patch 14 x merge 2 (Qwen2.5-VL `preprocessor_config.json`)."""
+
+MIN_PIXELS = 4 * PATCH_FACTOR**2
+"""Smallest image area the model sees, 3,136 px = 4 visual tokens (Qwen2.5-VL default)."""
+
+MAX_PIXELS = 16384 * PATCH_FACTOR**2
+"""Largest image area the model sees, 12,845,056 px (Qwen2.5-VL default; reference section 1.6)."""
+
+MAX_ASPECT_RATIO = 200
+"""Longest side over shortest side that Qwen's `smart_resize` accepts."""
+
+MAX_DECODED_PIXELS = 64_000_000
+"""Area above which an image is refused before its pixels are decoded (a decompression bomb guard)."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+"""Container formats that are decoded; everything else is refused by name."""
+
+
+class ImageError(ValueError):
+    """An image that cannot be used: it does not decode, is too large, or has an impossible shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """One encoded image.
+
+    Attributes:
+        data: The encoded bytes (PNG, JPEG, ...).
+        width: Width in pixels, after EXIF orientation.
+        height: Height in pixels, after EXIF orientation.
+        sha256: Hexadecimal SHA-256 of `data`; the image's name everywhere.
+    """
+
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+    sha256: str
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EncodedImage:
+        """Check encoded bytes and wrap them unchanged.
+
+        Args:
+            data: A PNG, JPEG, WebP, GIF or BMP file.
+
+        Returns:
+            The wrapped image; `width` and `height` are those of the decoded picture.
+
+        Raises:
+            ImageError: The bytes do not decode, or the picture exceeds `MAX_DECODED_PIXELS`.
+        """
+        width, height = _decode(data).size
+        return cls(data, width, height, hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def from_pil(cls, image: Image.Image) -> EncodedImage:
+        """Encode a picture losslessly (PNG, RGB) and deterministically.
+
+        Args:
+            image: Any PIL image; transparency is laid over white.
+
+        Returns:
+            The encoded image.
+        """
+        rgb = to_rgb(image)
+        buffer = io.BytesIO()
+        rgb.save(buffer, format="PNG", compress_level=1)
+        data = buffer.getvalue()
+        return cls(data, rgb.width, rgb.height, hashlib.sha256(data).hexdigest())
+
+    def decode(self) -> Image.Image:
+        """Decode to an RGB PIL image of `width` x `height`.
+
+        Raises:
+            ImageError: The bytes do not decode.
+        """
+        return _decode(self.data)
+
+    @property
+    def pixels(self) -> int:
+        """Area in pixels."""
+        return self.width * self.height
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any PIL mode to RGB, laying transparency over white."""
+    if image.mode == "RGB":
+        return image
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        canvas = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(canvas, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def smart_resize(
+    height: int,
+    width: int,
+    *,
+    factor: int = PATCH_FACTOR,
+    min_pixels: int = MIN_PIXELS,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[int, int]:
+    """Size at which Qwen2.5-VL sees an image: sides multiples of `factor`, area inside the budget.
+
+    The same rule as `transformers.models.qwen2_vl.image_processing_qwen2_vl.smart_resize`, so that an image
+    resized here passes through the model's own processor unchanged.
+
+    Args:
+        height: Height in pixels.
+        width: Width in pixels.
+        factor: Side of one visual token in pixels.
+        min_pixels: Smallest allowed area.
+        max_pixels: Largest allowed area.
+
+    Returns:
+        `(height, width)` in pixels.
+
+    Raises:
+        ImageError: The aspect ratio exceeds `MAX_ASPECT_RATIO`, or a side is not positive.
+    """
+    if min(height, width) < 1:
+        raise ImageError(f"an image of {width}x{height} pixels has no area")
+    if max(height, width) / min(height, width) > MAX_ASPECT_RATIO:
+        raise ImageError(
+            f"aspect ratio of a {width}x{height} image exceeds {MAX_ASPECT_RATIO}:1; "
+            "crop a less narrow region"
+        )
+    new_height = round(height / factor) * factor
+    new_width = round(width / factor) * factor
+    if new_height * new_width > max_pixels:
+        scale = math.sqrt(height * width / max_pixels)
+        new_height = max(factor, math.floor(height / scale / factor) * factor)
+        new_width = max(factor, math.floor(width / scale / factor) * factor)
+    elif new_height * new_width < min_pixels:
+        scale = math.sqrt(min_pixels / (height * width))
+        new_height = math.ceil(height * scale / factor) * factor
+        new_width = math.ceil(width * scale / factor) * factor
+    return new_height, new_width
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_DECODED_PIXELS:
+                raise ImageError(
+                    f"an image of {image.width}x{image.height} pixels exceeds the limit of "
+                    f"{MAX_DECODED_PIXELS} pixels; shrink it before use"
+                )
+            return to_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise ImageError(
+            f"the image does not decode ({error}); expected one of {', '.join(FORMATS)}"
+        ) from error

@@ -1,0 +1,180 @@
+"""System and user prompts, variants as data.
+
+`full` and `code_only` carry every rule of the two upstream prompts (reference 1.2, 1.3) in this project's own
+words, with upstream's slips mended: a missing word, trailing commas in the signatures, a doubled `<think>`.
+`minimal` states the three shapes of a turn and nothing else, for policies of a few hundred tokens of context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.protocol import IMAGE_MARKER, neutralise
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One variant.
+
+    Attributes:
+        system: The system prompt; `{seconds}` and `{hits}` are filled from the configuration.
+        instructions: What follows the question in the first user message.
+    """
+
+    system: str
+    instructions: str
+
+
+_AGENT = """\
+You are an agent. Keep going until the user's query is completely resolved; end your turn only when you \
+are sure \
+that the problem is solved.
+
+Solve the problem step by step. Whenever the answer cannot be determined directly, you can write Python \
+code in a \
+Jupyter notebook to process the images and extract more information from them. What the code writes to \
+stdout and \
+stderr, and the images that it shows with `plt.show()`, are returned to you.
+
+You MUST use the python tool to analyse or transform the images whenever that could improve your \
+understanding: \
+zoom in, rotate, raise the contrast, compute statistics, isolate features, and so on.
+"""
+
+_SEARCHER = """\
+If you find that you lack sufficient knowledge, you MUST search the Internet thoroughly, and not give up \
+until you \
+have found what you need. An image search looks up the original image, as Google Lens does; a text search \
+looks up \
+a query, as Google does.
+"""
+
+_PLANNER = """\
+You MUST plan extensively before each call and reflect extensively on the outcome of the calls before it. \
+Do not get \
+through the task by a chain of calls alone: that would impair your ability to solve the problem and to \
+think with \
+insight.
+"""
+
+_COMBINER = """\
+You can combine Python code and search flexibly over several rounds, but use only one kind of tool in each \
+round.
+"""
+
+_PYTHON = """\
+The i-th image provided is already loaded in the global variable `image_i`, opened with \
+`PIL.Image.open()`; the first \
+one is `image_1`.
+
+## Tools
+
+### python
+Write the code between `<code>` and `</code>`, for example:
+<code>
+```python
+import matplotlib.pyplot as plt
+plt.imshow(image_1.crop((100, 100, 300, 300)))
+plt.show()
+```
+</code>
+
+Notes on python:
+1. You get the output of the code, or a message that it timed out after {seconds} seconds.
+2. As in a Jupyter notebook, `plt.show()` shows you a figure.
+3. All code runs in the same kernel: functions and variables persist from one call to the next.
+4. The code must come to an end; avoid infinite loops.
+5. Writing files to disk is not allowed.
+"""
+
+_SEARCH = """\
+
+### search
+These are the signatures of the search functions:
+<tools>
+{{"name": "image_search", "description": "Search the Internet with the original image; returns the top \
+{hits} \
+matching images and their titles. Use it only once.", "parameters": null}}
+{{"name": "search", "description": "Search the Internet with a text query; returns the top {hits} results.", \
+"parameters": {{"type": "object", "properties": {{"query": {{"type": "string", "description": "The \
+query."}}}}, \
+"required": ["query"]}}}}
+</tools>
+
+Write a call as a JSON object between `<tool_call>` and `</tool_call>`, for example:
+<tool_call>
+{{"name": "image_search"}}
+</tool_call>
+or
+<tool_call>
+{{"name": "search", "arguments": {{"query": "opening year of the Old Harbour Lighthouse"}}}}
+</tool_call>
+
+Notes on search:
+1. Search in as many rounds as it takes until you are satisfied with the information.
+2. Cross-check and validate what you have found before you give the final answer.
+3. Make sure that sources are current, relevant and credible.
+4. Make only one search per round, and use image search only once.
+"""
+
+_ANSWERING = """\
+Put your final answer between <answer> and </answer>. Reason step by step, and use Python code to process \
+the image \
+if necessary."""
+
+_CODE_SHAPE = "<think> </think> <code> </code> (if code is needed)"
+_CALL_SHAPE = "<think> </think> <tool_call> </tool_call> (if a search is needed)"
+_ANSWER_SHAPE = "<think> </think> <answer> </answer>"
+
+PROMPTS: dict[str, Prompt] = {
+    "full": Prompt(
+        system="\n".join((_AGENT, _SEARCHER, _PLANNER, _COMBINER, _PYTHON)) + _SEARCH,
+        instructions=f"{_ANSWERING} You may search the Internet.\n"
+        f"Format strictly as {_CODE_SHAPE} or {_CALL_SHAPE} or {_ANSWER_SHAPE}.",
+    ),
+    "code_only": Prompt(
+        system="\n".join((_AGENT, _PLANNER, _PYTHON)),
+        instructions=f"{_ANSWERING}\nFormat strictly as {_CODE_SHAPE} or {_ANSWER_SHAPE}.",
+    ),
+    "minimal": Prompt(
+        system="Answer. Turn: <think></think> then <code>```python\n```</code>, <tool_call></tool_call> or "
+        "<answer></answer>.",
+        instructions="",
+    ),
+}
+"""The prompt variants by name (`EnvConfig.prompt`)."""
+
+
+def system_prompt(config: EnvConfig) -> str:
+    """The system prompt of the configured variant."""
+    return (
+        PROMPTS[config.prompt]
+        .system.format(seconds=config.limits.cell_seconds, hits=config.search_hits)
+        .strip()
+    )
+
+
+def user_prompt(question: str, originals: Sequence[EncodedImage], config: EnvConfig) -> str:
+    """The first user message: markers, question, sizes where they differ, instructions (reference 1.3).
+
+    Args:
+        question: The task's question; protocol tags in it are neutralised.
+        originals: The task's images as the task has them.
+        config: Says the variant and whose pixels the sandbox holds.
+
+    Returns:
+        Text with one `<image>` marker per image.
+    """
+    markers = IMAGE_MARKER * len(originals) + "\n" if originals else ""
+    parts = [neutralise(question).strip()]
+    if config.sandbox_pixels == "original":
+        sizes = ", ".join(
+            f"image_{i} is {image.width}x{image.height}" for i, image in enumerate(originals, 1)
+        )
+        parts.append(f"Sizes in pixels (width x height) in Python: {sizes}.")
+    if instructions := PROMPTS[config.prompt].instructions:
+        parts.append(instructions)
+    return markers + "\n\n".join(parts)

@@ -1,0 +1,1 @@
+"""Rewards: accuracy, format, and how they combine (reference 3)."""

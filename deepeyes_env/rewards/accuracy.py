@@ -1,0 +1,94 @@
+"""Is the answer right? A chain of rules from the strict to the lenient, then, if configured, an LLM judge.
+
+Order: exact text, aliases, multiple-choice letter, number with unit and tolerance, mathematical equivalence,
+judge. A rule either decides or passes on; what nobody decides counts as wrong, and says so (`confident`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deepeyes_env.rewards.choice import choose
+from deepeyes_env.rewards.judge import Judge
+from deepeyes_env.rewards.mathematics import equivalent
+from deepeyes_env.rewards.normalise import normalise
+from deepeyes_env.rewards.number import close_enough, normalise_unit, parse_quantity
+from deepeyes_env.task import Answer, Task
+
+MAX_ANSWER_CHARS = 300
+"""An answer of this length or longer earns nothing (reference 3, format check (f))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The verdict on an answer.
+
+    Attributes:
+        correct: Whether it is right.
+        rule: What decided: `empty`, `length`, `exact`, `alias`, `choice`, `number`, `math`, `judge`, `none`.
+        confident: False where no rule could decide and no judge was there.
+    """
+
+    correct: bool
+    rule: str
+    confident: bool = True
+
+
+def grade(answer: str, task: Task, judge: Judge | None = None) -> Grade:
+    """Grade a final answer.
+
+    Args:
+        answer: What the policy wrote between the answer tags.
+        task: Question and reference answer.
+        judge: Asked where no rule decides.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        JudgeError: The judge was asked and failed.
+    """
+    verdict = grade_by_rule(answer, task.answer)
+    if verdict.confident or judge is None:
+        return verdict
+    return Grade(judge.says_equivalent(task.question, task.answer.text, answer), "judge")
+
+
+def grade_by_rule(answer: str, reference: Answer) -> Grade:
+    """Grade by rules alone; never raises.
+
+    Args:
+        answer: What the policy wrote between the answer tags.
+        reference: The reference answer.
+    """
+    if len(answer) >= MAX_ANSWER_CHARS:
+        return Grade(False, "length")
+    text = normalise(answer)
+    if text == normalise(reference.text):
+        return Grade(True, "exact")
+    if text in map(normalise, reference.aliases):
+        return Grade(True, "alias")
+    if not any(character.isalnum() for character in text):
+        return Grade(False, "empty")
+    if reference.choices:
+        decided = choose(answer, reference)
+        return Grade(False, "none", confident=False) if decided is None else Grade(decided, "choice")
+    if (same := _same_quantity(answer, reference)) is not None:
+        return Grade(same, "number")
+    if equivalent(answer, reference.text):
+        return Grade(True, "math")
+    return Grade(False, "none", confident=False)
+
+
+def _same_quantity(answer: str, reference: Answer) -> bool | None:
+    """Compare as numbers; None when either is none, or when their units differ and might still agree.
+
+    Only a unit that the reference declares may be left out: "5" is not "5k".
+    """
+    expected, given = parse_quantity(reference.text), parse_quantity(answer)
+    if expected is None or given is None:
+        return None
+    declared = normalise_unit(reference.unit) if reference.unit else expected.unit
+    if given.unit != declared and not (reference.unit and not given.unit):
+        return None
+    return close_enough(given.value, expected.value, reference.tolerance)

@@ -1,0 +1,52 @@
+"""The format reward: does every turn of the policy keep the grammar? Tool text is never looked at."""
+
+from __future__ import annotations
+
+from deepeyes_env.episode import EpisodeResult
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.protocol import InvalidCall, Malformed, parse_turn, turn_spans
+
+_TAGS = ("code", "tool_call", "answer")
+
+
+def format_score(result: EpisodeResult, *, think_required: bool) -> float:
+    """1.0 if the episode was answered and each of its turns keeps the format, else 0.0 (reference 3).
+
+    Unlike upstream, tags are counted per turn and in the policy's own text only, so tool output can neither
+    break nor mend the format.
+
+    Args:
+        result: The finished episode.
+        think_required: Whether each turn must open with its reasoning.
+    """
+    if result.outcome is not Outcome.ANSWERED:
+        return 0.0
+    return float(all(well_formed(turn, think_required=think_required) for turn in result.turns))
+
+
+def well_formed(turn: str, *, think_required: bool) -> bool:
+    """Whether a turn is `<think>...</think>` and then exactly one complete, valid block.
+
+    Args:
+        turn: The policy's whole turn, a pre-filled `<think>` included.
+        think_required: Whether the reasoning may not be missing.
+    """
+    return (
+        _reasoning_is_balanced(turn, think_required)
+        and _has_one_block(turn)
+        and not isinstance(parse_turn(turn), InvalidCall | Malformed)
+    )
+
+
+def _reasoning_is_balanced(turn: str, required: bool) -> bool:
+    opened, closed = turn.count("<think>"), turn.count("</think>")
+    if not opened and not closed:
+        return not required
+    return opened == closed == 1 and turn.lstrip().startswith("<think>")
+
+
+def _has_one_block(turn: str) -> bool:
+    spans = [span for span in turn_spans(turn) if span.kind in _TAGS]
+    body = "".join(turn[span.start : span.end] for span in turn_spans(turn) if span.kind != "think")
+    tags = sum(body.count(f"<{tag}>") + body.count(f"</{tag}>") for tag in _TAGS)
+    return len(spans) == 1 and tags == 2

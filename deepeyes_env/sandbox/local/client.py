@@ -1,0 +1,104 @@
+"""The local sandbox: one zygote, restarted when it dies, and the sessions that it forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+
+from PIL import Image
+
+from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.process import ZygoteProcess
+from deepeyes_env.sandbox.local.session import LocalSession
+
+
+class LocalSandbox:
+    """Runs cells in isolated processes on this machine; see the `Sandbox` protocol.
+
+    Every session is a process of its own, with its own memory, /tmp and process ids, without network, host
+    files, other programs or rights. It is a shared kernel all the same: a hole in the kernel is a way out.
+    """
+
+    def __init__(
+        self, limits: SandboxLimits | None = None, *, extras: Sequence[str] = (), slots: int | None = None
+    ) -> None:
+        """Prepare a sandbox; its process starts with the first session.
+
+        Args:
+            limits: Limits of each session.
+            extras: Libraries beyond NumPy, Pillow and Matplotlib: keys of `tree.EXTRAS`.
+            slots: Cells that run at the same time; the number of usable cores by default.
+        """
+        self.limits = limits or SandboxLimits()
+        self._extras = tuple(extras)
+        self._slots = threading.BoundedSemaphore(slots or len(os.sched_getaffinity(0)))
+        self._lock = threading.Lock()
+        self._zygote: ZygoteProcess | None = None
+        self._sessions: set[LocalSession] = set()
+        self._closed = False
+        self._owner = os.getpid()
+        _ALL.add(self)
+
+    def open(self, images: Sequence[Image.Image], seed: int = 0) -> LocalSession:
+        """Open a session; see `Sandbox.open`."""
+        try:
+            zygote = self._running_zygote()
+            session = LocalSession(zygote, images, seed, self.limits, self._slots, self._sessions.discard)
+        except OSError as error:  # most likely too many open files: a session takes three
+            raise SandboxError(f"no session can be opened: {error}; `ulimit -n` may be too low") from error
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._sessions.add(session)
+        if closed:
+            session.close()
+            raise SandboxError("the sandbox was closed")
+        return session
+
+    def close(self) -> None:
+        """End everything; see `Sandbox.close`."""
+        if self._owner != os.getpid():
+            return
+        with self._lock:
+            self._closed = True
+            zygote, self._zygote = self._zygote, None
+            sessions = list(self._sessions)
+        # The zygote first: it takes the guests with it, so that no session waits for its cell to end.
+        if zygote is not None:
+            zygote.close()
+        for session in sessions:
+            session.close()
+
+    def _running_zygote(self) -> ZygoteProcess:
+        with self._lock:
+            if self._closed or self._owner != os.getpid():
+                raise SandboxError(
+                    "this sandbox is closed, or belongs to another process; make a new one here"
+                )
+            if self._zygote is not None and not self._zygote.alive:
+                self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
+                self._zygote = ZygoteProcess(self.limits, self._extras)
+            return self._zygote
+
+    def forget(self) -> None:
+        """In a forked copy of the host: drop every descriptor; the sessions belong to the parent."""
+        if self._zygote is not None:
+            self._zygote.forget()
+        for session in self._sessions:
+            session.forget()
+        self._sessions = set()
+
+
+_ALL: weakref.WeakSet[LocalSandbox] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for sandbox in list(_ALL):
+        sandbox.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

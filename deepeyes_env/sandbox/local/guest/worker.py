@@ -1,0 +1,209 @@
+"""The guest's loop: one namespace, one cell after the other, as in a notebook."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import linecache
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from types import CodeType, FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import errors, wire
+from .jail import GuestLimits
+from .pictures import Pictures
+from .streams import Text
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_NOTEBOOK = "IPython.display"
+_DEFAULT_RECURSION = sys.getrecursionlimit()
+
+
+class Interpreter:
+    """The state of one session and the way to run a cell in it."""
+
+    def __init__(self, images: Sequence[Image.Image], bounds: wire.Bounds, limits: GuestLimits) -> None:
+        self._bounds = bounds
+        self._limits = f"limits: memory_bytes = {limits.memory_bytes}, threads = {limits.threads}"
+        self._pictures = Pictures(bounds)
+        self._stdout, self._stderr = Text(bounds.output_chars), Text(bounds.output_chars)
+        self._running = False
+        self._interrupted = False
+        self._cell = 0
+        module = ModuleType("__main__")
+        sys.modules["__main__"] = module
+        self._names = vars(module)
+        self._names["__builtins__"] = builtins
+        for number, image in enumerate(images, 1):
+            self._names[f"image_{number}"] = image
+        self._install_notebook_functions()
+
+    def run(self, code: str) -> wire.Reply:
+        """Run one cell to its end, whatever it does."""
+        self._pictures.begin()
+        self._interrupted = False
+        self._begin()
+        status = wire.EXCEPTION
+        # The host sends at most one interrupt per cell. It raises only while `_running`, and two levels of
+        # `except` catch it wherever it strikes.
+        try:
+            self._running = True
+            try:
+                self._execute(code)
+                status = wire.OK
+            except BaseException as error:
+                self._report(error)
+            self._running = False
+        except BaseException:
+            self._running = False
+            status = wire.EXCEPTION
+        self._cell += 1
+        return self._finish(status)
+
+    def _begin(self) -> None:
+        signal.signal(signal.SIGINT, self._interrupt)
+        # The same streams in every cell: a logging handler made in one of them keeps working.
+        sys.stdout, sys.stderr = self._stdout, self._stderr
+
+    def _finish(self, status: int) -> wire.Reply:
+        if sys.getrecursionlimit() < _DEFAULT_RECURSION:
+            sys.setrecursionlimit(_DEFAULT_RECURSION)
+        pictures = self._pictures
+        if pictures.dropped:
+            pictures.notes.append(
+                f"[{pictures.dropped} more not shown: images_per_cell = {self._bounds.images}]"
+            )
+        for note in pictures.notes:
+            self._stderr.write(note + "\n")
+        (out, out_cut), (err, err_cut) = self._stdout.take(), self._stderr.take()
+        return wire.Reply(
+            status, out_cut or err_cut or bool(pictures.notes), out, err, tuple(pictures.images)
+        )
+
+    def _execute(self, code: str) -> None:
+        statements, echo = self._compile(code)
+        try:
+            exec(statements, self._names)
+            if echo is not None:
+                self._echo(eval(echo, self._names))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self._pictures.flush()
+            raise
+        finally:
+            _flush_streams()
+        self._pictures.flush()
+
+    def _compile(self, code: str) -> tuple[CodeType, CodeType | None]:
+        name = errors.cell_name(self._cell)
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        try:
+            tree = ast.parse(code, name)
+            last = tree.body[-1] if tree.body else None
+            if not isinstance(last, ast.Expr):
+                return compile(tree, name, "exec"), None
+            tree.body.pop()
+            return compile(tree, name, "exec"), compile(ast.Expression(last.value), name, "eval")
+        except errors.compile_errors() as error:
+            raise errors.CellSyntaxError(errors.syntax_text(error)) from None
+
+    def _echo(self, value: object) -> None:
+        if value is None:
+            return
+        self._names["_"] = value
+        if not self._pictures.show(value):
+            self._stdout.write(f"Out[{self._cell}]: {value!r}\n")
+
+    def _report(self, error: BaseException) -> None:
+        if self._interrupted and isinstance(error, KeyboardInterrupt):
+            return
+        if isinstance(error, errors.CellSyntaxError):
+            self._stderr.write(error.args[0] + "\n")
+        else:
+            self._stderr.write(errors.exception_text(error, self._limits))
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._running:
+            self._interrupted = True
+            raise KeyboardInterrupt
+
+    def _install_notebook_functions(self) -> None:
+        """`display`, `plt.show()`, `Image.show()` give pictures; what needs a person or a shell says so."""
+        from matplotlib import figure, pyplot
+        from PIL import Image
+
+        pictures = self._pictures
+
+        def display(*values: object, **_: Any) -> None:
+            for value in values:
+                if not pictures.show(value):
+                    print(repr(value))
+
+        def show(value: object, *_: Any, **__: Any) -> None:
+            pictures.show(value)
+
+        def show_all(*_: Any, **__: Any) -> None:
+            pictures.flush()
+
+        def refuse_input(*_: object) -> str:
+            raise RuntimeError("input() is not available: nobody is there to answer; use values in the code")
+
+        builtins.display = display  # type: ignore[attr-defined]
+        builtins.input = refuse_input
+        builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+        Image.Image.show = show  # type: ignore[method-assign, assignment]
+        figure.Figure.show = show  # type: ignore[method-assign, assignment]
+        pyplot.show = show_all
+        package, module = ModuleType("IPython"), ModuleType(_NOTEBOOK)
+        package.display = module  # type: ignore[attr-defined]
+        package.get_ipython = lambda: None  # type: ignore[attr-defined]  # matplotlib asks at each `use`
+        module.display = display  # type: ignore[attr-defined]
+        sys.modules.update({"IPython": package, _NOTEBOOK: module})
+
+
+def _flush_streams() -> None:
+    """Pass on what a cell's own wrapper around `sys.stdout` still holds."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOBase) and not stream.closed:
+            stream.flush()
+
+
+def reseed(seed: int) -> None:
+    """Make the guest's random numbers a function of the episode's seed alone."""
+    import numpy
+
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    vision = sys.modules.get("cv2")
+    if vision is not None:
+        vision.setRNGSeed(seed % 2**31)
+
+
+def serve(channel: int, interpreter: Interpreter) -> None:
+    """Run cells until the host hangs up. Never returns."""
+    connection = socket.socket(fileno=channel)
+    while True:
+        header = _read(connection, wire.CELL.size)
+        _, cell, token, length = wire.CELL.unpack(header)
+        reply = interpreter.run(_read(connection, length).decode("utf-8", "replace"))
+        for piece in wire.write_reply(cell, token, reply):
+            connection.sendall(piece)
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        piece = connection.recv(length - len(data))
+        if not piece:
+            os._exit(0)
+        data += piece
+    return bytes(data)

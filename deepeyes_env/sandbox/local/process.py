@@ -1,0 +1,263 @@
+"""The host's handle of one zygote: start it, ask it for guests, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavailableError
+from deepeyes_env.sandbox.local import tree
+from deepeyes_env.sandbox.local.guest import wire
+from deepeyes_env.sandbox.local.guest.jail import GuestLimits
+from deepeyes_env.sandbox.local.guest.zygote import FAILED, LAYER, READY
+
+BOOT_SECONDS = 120.0
+"""Time for importing the libraries; about one second on an idle machine, much more on a busy one."""
+FORK_SECONDS = 60.0
+"""Time for forking one guest; some milliseconds on an idle machine."""
+
+_MESSAGE_BYTES = 1 << 16
+
+_BOOTSTRAP = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location(
+    "guest", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
+package = importlib.util.module_from_spec(spec)
+sys.modules["guest"] = package
+spec.loader.exec_module(package)
+from guest.zygote import main
+main(int(sys.argv[2]))
+"""
+
+_ENVIRONMENT = {
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "MPLBACKEND": "agg",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    # All guests are forks of one process and share its hashes; make them the same every day.
+    "PYTHONHASHSEED": "0",
+    # A process with threads cannot be forked safely, and guests share the cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # Transparent huge pages make Pillow's and NumPy's work on large images 2 to 5 times faster.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+
+_MENDS = {
+    "user namespace": "allow unprivileged user namespaces: `sysctl -w user.max_user_namespaces=15000`, on "
+    "Debian `kernel.unprivileged_userns_clone=1`, on Ubuntu "
+    "`kernel.apparmor_restrict_unprivileged_userns=0`; in Docker start the container with "
+    "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined`",
+    "Landlock": "boot a kernel of version 5.13 or later with `landlock` in its `lsm=` list",
+    "seccomp": "use a kernel built with CONFIG_SECCOMP_FILTER",
+    "unprivileged user id": "run as an ordinary user, or where the id 65534 exists",
+}
+_MEND = (
+    "in Docker start the container with `--security-opt seccomp=unconfined`, or run outside of a container"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A forked guest.
+
+    Attributes:
+        channel: The host's end of its socket.
+        pidfd: A handle for signals.
+    """
+
+    channel: socket.socket
+    pidfd: int
+
+
+class ZygoteProcess:
+    """One running zygote. Safe to use from many threads."""
+
+    def __init__(self, limits: SandboxLimits, extras: Sequence[str]) -> None:
+        """Start a zygote and wait until it is ready.
+
+        Args:
+            limits: The limits of its guests.
+            extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
+
+        Raises:
+            SandboxUnavailableError: This machine cannot give the isolation.
+            SandboxError: The zygote does not start for another reason.
+        """
+        if sys.platform != "linux":
+            raise SandboxUnavailableError("the local sandbox needs Linux: namespaces, Landlock and seccomp")
+        self._lock = threading.Lock()
+        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        package = str(Path(wire.__file__).resolve().parent)
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-S", "-B", "-c", _BOOTSTRAP, package, str(other.fileno())],
+                pass_fds=[other.fileno()],
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                start_new_session=True,
+            )
+        try:
+            self._boot(limits, extras)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether the zygote still holds its end of the control socket; it lets go before its guests die."""
+        if self._control.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(self._control, select.POLLRDHUP)
+        return not poll.poll(0)
+
+    def fork(self, seed: int, sizes: Sequence[tuple[int, int]], pixels: int) -> Guest:
+        """Fork a guest and wait until its walls stand.
+
+        Args:
+            seed: Seeds its random numbers; any integer.
+            sizes: Width and height of its images.
+            pixels: A descriptor of a file with their RGB pixels, one image after the other.
+
+        Raises:
+            SandboxUnavailableError: A wall cannot be built.
+            SandboxError: The zygote is gone or cannot fork.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with theirs, self._lock:
+                message = wire.pack_open(seed % 2**64, sizes)
+                pidfd = self._ask(message, [theirs.fileno(), pixels])
+        except BaseException:
+            ours.close()
+            raise
+        guest = Guest(ours, pidfd)
+        try:
+            _wait_for_walls(guest)
+        except BaseException:
+            close_guest(guest)
+            raise
+        return guest
+
+    def close(self) -> None:
+        """End the zygote and with it every guest. Idempotent."""
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def forget(self) -> None:
+        """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""
+        self._control.close()
+
+    def _boot(self, limits: SandboxLimits, extras: Sequence[str]) -> None:
+        modules = dict(tree.CORE)
+        modules |= {name: _extra(name) for name in extras}
+        distributions = tree.closure(list(modules))
+        config = {
+            "tree": asdict(tree.tree(distributions)),
+            "site": list(tree.site_directories(distributions).values()),
+            "modules": [module for names in modules.values() for module in names],
+            "limits": asdict(
+                GuestLimits(limits.memory_bytes, limits.threads, limits.tmp_bytes, limits.tmp_files)
+            ),
+            "bounds": asdict(
+                wire.Bounds(limits.output_chars, limits.images_per_cell, limits.pixels_per_image)
+            ),
+        }
+        self._control.settimeout(BOOT_SECONDS)
+        try:
+            self._control.send(json.dumps(config).encode())
+            answer = self._control.recv(_MESSAGE_BYTES)
+        except OSError as error:
+            raise SandboxError(f"the sandbox process does not answer: {error}") from error
+        if answer != READY:
+            raise _failure(answer, self._last_words())
+        self._control.settimeout(FORK_SECONDS)
+
+    def _ask(self, message: bytes, handles: list[int]) -> int:
+        try:
+            socket.send_fds(self._control, [message], handles, socket.MSG_NOSIGNAL)
+            answer, received, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
+        except BaseException as error:
+            # A late answer would be taken for the next one's, so a zygote must go when it missed its time or
+            # Ctrl-C in the host kept its answer from being read.
+            self._process.kill()
+            if not isinstance(error, OSError):
+                raise
+            raise SandboxError(f"the sandbox process is gone: {error}") from error
+        if answer != READY or not received:
+            raise _failure(answer, "")
+        return received[0]
+
+    def _last_words(self) -> str:
+        """What a zygote that died while starting wrote to its stderr."""
+        if self._process.stderr is None:
+            return ""
+        self._process.kill()
+        return self._process.stderr.read().decode("utf-8", "replace").strip()[-2_000:]
+
+
+def _extra(name: str) -> tuple[str, ...]:
+    if name not in tree.EXTRAS:
+        raise SandboxUnavailableError(f"no library {name!r} for the sandbox; known: {', '.join(tree.EXTRAS)}")
+    return tree.EXTRAS[name]
+
+
+def close_guest(guest: Guest) -> None:
+    """Kill a guest and free its descriptors."""
+    signal_guest(guest, signal.SIGKILL)
+    guest.channel.close()
+    os.close(guest.pidfd)
+
+
+def signal_guest(guest: Guest, number: int) -> None:
+    """Send a signal; a guest that is dead already does not mind."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(guest.pidfd, number)
+
+
+def _wait_for_walls(guest: Guest) -> None:
+    guest.channel.settimeout(FORK_SECONDS)
+    try:
+        header = guest.channel.recv(wire.SETUP.size, socket.MSG_WAITALL)
+        if len(header) < wire.SETUP.size:
+            raise SandboxError("the session's process died while it was set up")
+        failed, length = wire.SETUP.unpack(header)
+        if failed:
+            raise _failure(LAYER + guest.channel.recv(length, socket.MSG_WAITALL), "")
+        guest.channel.setblocking(False)
+    except OSError as error:
+        raise SandboxError(f"the session's process cannot be set up: {error}") from error
+
+
+def _failure(answer: bytes, last_words: str) -> SandboxError:
+    kind, text = answer[:1], answer[1:].decode("utf-8", "replace")
+    if kind == LAYER:
+        name, _, cause = text.partition("\0")
+        return SandboxUnavailableError(
+            f"the sandbox cannot isolate code here: the layer {name!r} is refused ({cause}). Mend: "
+            f"{_MENDS.get(name, _MEND)}."
+        )
+    if kind == FAILED:
+        return SandboxError(f"the sandbox process failed: {text}")
+    return SandboxError(f"the sandbox process died {last_words or 'without a word'}")

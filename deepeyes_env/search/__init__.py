@@ -1,0 +1,1 @@
+"""Search: what the `search` and `image_search` tools ask."""

@@ -1,0 +1,8 @@
+"""Search over pages held in memory: tantivy for text, perceptual hashes for pictures."""
+
+from __future__ import annotations
+
+from deepeyes_env.search.local.engine import LocalSearchEngine
+from deepeyes_env.search.local.page import Page
+
+__all__ = ["LocalSearchEngine", "Page"]

@@ -1,0 +1,94 @@
+"""The embedded search engine: text and pictures of one corpus, indexed on first use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, SearchErrorKind, SearchResponse
+from deepeyes_env.search.local.page import Page
+
+if TYPE_CHECKING:
+    from deepeyes_env.search.local.image import ImageIndex
+    from deepeyes_env.search.local.text import TextIndex
+
+
+class LocalSearchEngine:
+    """A `SearchEngine` over pages held in memory. Thread-safe; pickles as its pages, without its indexes."""
+
+    def __init__(self, pages: Sequence[Page] | Callable[[], Sequence[Page]]) -> None:
+        """Take a corpus; nothing is read before the first search.
+
+        Args:
+            pages: The pages, or a function that writes them (picklable if the engine is to be pickled).
+        """
+        self._source = pages
+        self._lock = threading.Lock()
+        self._pages: Sequence[Page] | None = None
+        self._text: TextIndex | None = None
+        self._images: tuple[list[int], ImageIndex] | None = None
+
+    def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
+        """The `k` best pages for `query`; `no_results` when no page has any of its words."""
+        if k < 1 or not query.strip():
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
+        pages, index = self._text_index()
+        found = index.search(query, k)
+        hits = tuple(
+            Hit(rank, pages[place].title, pages[place].url, snippet, pages[place].date)
+            for rank, (place, snippet) in enumerate(found, start=1)
+        )
+        return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
+
+    def search_image(self, image: Image.Image, k: int = DEFAULT_HITS) -> SearchResponse:
+        """The `k` pages whose pictures look most like `image`; `no_results` when none is similar."""
+        if k < 1:
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
+        pages, places, index = self._image_index()
+        hits = tuple(
+            _image_hit(rank, pages[places[found]])
+            for rank, found in enumerate(index.search(image, k), start=1)
+        )
+        return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
+
+    def _corpus(self) -> Sequence[Page]:
+        if self._pages is None:
+            self._pages = self._source() if callable(self._source) else self._source
+        return self._pages
+
+    def _text_index(self) -> tuple[Sequence[Page], TextIndex]:
+        from deepeyes_env.search.local.text import TextIndex
+
+        with self._lock:
+            pages = self._corpus()
+            if self._text is None:
+                self._text = TextIndex(pages)
+            return pages, self._text
+
+    def _image_index(self) -> tuple[Sequence[Page], list[int], ImageIndex]:
+        from deepeyes_env.search.local.image import ImageIndex
+
+        with self._lock:
+            pages = self._corpus()
+            if self._images is None:
+                places = [place for place, page in enumerate(pages) if page.picture is not None]
+                self._images = places, ImageIndex([_picture(pages[place]).decode() for place in places])
+            return pages, *self._images
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self._source}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        LocalSearchEngine.__init__(self, state["source"])
+
+
+def _picture(page: Page) -> Any:
+    assert page.picture is not None
+    return page.picture()
+
+
+def _image_hit(rank: int, page: Page) -> Hit:
+    return Hit(rank, page.title, page.url, date=page.date, thumbnail=_picture(page))

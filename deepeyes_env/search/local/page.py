@@ -1,0 +1,27 @@
+"""A page of a local corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deepeyes_env.images import EncodedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; its place in the corpus is its id, which breaks ties.
+
+    Attributes:
+        title: Title.
+        url: Address.
+        body: Plain text.
+        date: Publication date as text, or None.
+        picture: Gives the page's picture when it is first looked at; None for a page without one.
+    """
+
+    title: str
+    url: str
+    body: str
+    date: str | None = None
+    picture: Callable[[], EncodedImage] | None = None

@@ -1,0 +1,100 @@
+"""Where questions come from: one frozen configuration per kind of source, and `open_source`.
+
+Every source is a `deepeyes_env.task.TaskSource`: indexable, deterministic, and split into disjoint parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+if TYPE_CHECKING:
+    from deepeyes_env.task import TaskSource
+
+
+@dataclass(frozen=True, slots=True)
+class WorldConfig:
+    """Generated questions from a world that exists nowhere else.
+
+    Attributes:
+        kind: Tag of this source.
+        seed: Names the world: its entities, facts, pages and tasks.
+        families: Names of the task families to draw from in turn; empty means all of them.
+    """
+
+    kind: Literal["fictional"] = "fictional"
+    seed: int = 0
+    families: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeepEyesV2Config:
+    """Parquet files in the schema of the released DeepEyesV2 RL data (reference 4.3).
+
+    Attributes:
+        kind: Tag of this source.
+        train: Paths of the training files, in order.
+        validation: Paths of the validation files, in order.
+        test: Paths of the test files, in order.
+    """
+
+    kind: Literal["deepeyesv2"] = "deepeyesv2"
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlConfig:
+    """Your own questions in JSON Lines (`deepeyes_env.tasks.jsonl` describes a line).
+
+    Attributes:
+        kind: Tag of this source.
+        train: Path of the training file, or None.
+        validation: Path of the validation file, or None.
+        test: Path of the test file, or None.
+    """
+
+    kind: Literal["jsonl"] = "jsonl"
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+
+def _with_kind(source: object) -> object:
+    return {"kind": WorldConfig().kind} | dict(source) if isinstance(source, Mapping) else source
+
+
+SourceConfig = Annotated[
+    WorldConfig | DeepEyesV2Config | JsonlConfig, Field(discriminator="kind"), BeforeValidator(_with_kind)
+]
+"""The configuration of any task source, told apart by `kind`; without one it is the generated world."""
+
+
+def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
+    """Open the source that `config` describes.
+
+    Args:
+        config: One of the source configurations.
+
+    Returns:
+        The source; opening is cheap, nothing is generated or decoded before it is asked for.
+
+    Raises:
+        ConfigError: The configuration names an unknown family.
+        DatasetError: A file cannot be read or has another schema.
+    """
+    if isinstance(config, WorldConfig):
+        from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+
+        return FictionalWorld(seed=config.seed, families=config.families)
+    if isinstance(config, JsonlConfig):
+        from deepeyes_env.tasks.jsonl import JsonlSource
+
+        return JsonlSource(config)
+    from deepeyes_env.tasks.deepeyesv2 import DeepEyesV2Source
+
+    return DeepEyesV2Source(config)

@@ -1,0 +1,295 @@
+"""DeepEyesVectorEnv: many episodes, tools and grading in a thread pool, and no barrier between turns.
+
+Besides Gymnasium's `reset` and `step`, which wait for every slot, there is a streaming interface in which
+each slot goes its own way: `begin` an episode, `submit` a turn, take what is `ready`, `abandon` the overlong.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from deepeyes_env.config import ConfigError, EnvConfig
+from deepeyes_env.env import (
+    DeepEyesEnv,
+    GymObservation,
+    check_action,
+    check_render_mode,
+    draw_task,
+    env_config,
+    make_services,
+    observation_space,
+    to_arrays,
+)
+from deepeyes_env.episode import Episode, Observation
+from deepeyes_env.render import render_ansi, render_rgb
+from deepeyes_env.runner import EpisodeRunner, StepResult
+from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.spaces import RgbArray, TurnText
+from deepeyes_env.task import Split, TaskSource
+from deepeyes_env.tasks import open_source
+from deepeyes_env.telemetry import Telemetry
+
+MAX_WORKERS = 32
+"""Most threads that perform effects; they mostly wait for sandbox processes and search engines."""
+
+RENDER_MODES = ("rgb_array", "ansi")
+"""There is no `human`: many episodes at once are no good reading."""
+
+BoolArray = npt.NDArray[np.bool_]
+VectorStep = tuple[GymObservation, npt.NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
+
+
+class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any]]):
+    """`num_envs` slots over one task source, one sandbox and one search engine.
+
+    Observations are `{"text": tuple of str, "images": tuple of tuples of arrays}`, one entry per slot.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        config: EnvConfig | None = None,
+        *,
+        tasks: TaskSource | None = None,
+        sandbox: Sandbox | None = None,
+        workers: int | None = None,
+        render_mode: str | None = None,
+        **overrides: Any,
+    ) -> None:
+        """Make the slots.
+
+        Args:
+            num_envs: Number of slots.
+            config: Settings; the defaults are the generated world and the local sandbox.
+            tasks: A task source to use in place of `config.source`.
+            sandbox: A sandbox to use in place of the shared local one. It stays the caller's to close.
+            workers: Threads; default: one per slot, at most `MAX_WORKERS`.
+            render_mode: `rgb_array` or `ansi`: what `render` gives per slot.
+            **overrides: Fields of `EnvConfig` that replace those of `config`.
+
+        Raises:
+            ConfigError: An unknown key or a bad value.
+        """
+        if num_envs < 1:
+            raise ConfigError(f"num_envs = {num_envs}: must be at least 1")
+        check_render_mode(render_mode, RENDER_MODES)
+        self.num_envs = num_envs
+        self.config = env_config(config, overrides)
+        self.tasks = tasks if tasks is not None else open_source(self.config.source)
+        self.render_mode = render_mode
+        self.metadata = DeepEyesEnv.metadata | {
+            "render_modes": list(RENDER_MODES),
+            "autoreset_mode": AutoresetMode.NEXT_STEP,
+        }
+        self.single_observation_space = observation_space()
+        self.single_action_space = TurnText()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        services = make_services(self.config, self.tasks, sandbox)
+        self._runners = [EpisodeRunner(self.config, services) for _ in range(num_envs)]
+        self._rngs = np.random.default_rng().spawn(num_envs)
+        self._pool = ThreadPoolExecutor(workers or min(num_envs, MAX_WORKERS), "deepeyes")
+        self._in_flight: dict[int, Future[StepResult]] = {}
+        self._finished: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    # --- Gymnasium -----------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[GymObservation, dict[str, Any]]:
+        """Begin an episode in every slot.
+
+        Args:
+            seed: One seed per slot, or an int `s` for `s, s + 1, ...`; None goes on with the generators.
+            options: As for the single environment; `index` may be a sequence with one index per slot.
+
+        Returns:
+            The batched observations and infos.
+        """
+        self._require_idle()
+        seeds = [seed + slot for slot in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
+        if seeds is not None and len(seeds) != self.num_envs:
+            raise ValueError(f"seed: {len(seeds)} seeds for {self.num_envs} slots")
+        for slot, slot_seed in enumerate(seeds or ()):
+            if slot_seed is not None:
+                self._rngs[slot] = np.random.default_rng(slot_seed)
+        per_slot = [self._slot_options(options or {}, slot) for slot in range(self.num_envs)]
+        begun = list(self._pool.map(self._begin, range(self.num_envs), per_slot))
+        return self._batch([observation for observation, _ in begun]), self._infos(
+            [info for _, info in begun]
+        )
+
+    def step(self, actions: Sequence[str]) -> VectorStep:
+        """Take one turn in every slot and wait for all of them.
+
+        A slot whose episode ended in the last step begins a new one instead and ignores its action
+        (`AutoresetMode.NEXT_STEP`).
+
+        Args:
+            actions: One turn per slot.
+
+        Raises:
+            TypeError: An action is not a string.
+            ResetNeeded: `reset` was never called.
+        """
+        self._require_idle()
+        if len(actions) != self.num_envs:
+            raise ValueError(f"actions: {len(actions)} turns for {self.num_envs} slots")
+        if any(runner.episode is None for runner in self._runners):
+            raise ResetNeeded("call reset() before step()")
+        for action in actions:
+            check_action(action)
+        results = list(self._pool.map(self._step_or_reset, range(self.num_envs), actions))
+        return (
+            self._batch([result.observation for result in results]),
+            np.array([result.reward for result in results], dtype=np.float64),
+            np.array([result.terminated for result in results], dtype=np.bool_),
+            np.array([result.truncated for result in results], dtype=np.bool_),
+            self._infos([result.info for result in results]),
+        )
+
+    def render(self) -> tuple[RgbArray, ...] | tuple[str, ...] | None:
+        """One picture or text per slot, as `render_mode` says."""
+        if self.render_mode == "rgb_array":
+            return tuple(render_rgb(self.episode(i), self._runners[i].reward) for i in range(self.num_envs))
+        if self.render_mode == "ansi":
+            return tuple(render_ansi(self.episode(i), self._runners[i].reward) for i in range(self.num_envs))
+        return None
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Wait for running turns, then free all episodes and the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for runner in self._runners:
+            runner.close()
+
+    # --- Streaming -----------------------------------------------------------------------------------------
+
+    def begin(
+        self, slot: int, index: int, split: Split = "train", seed: int = 0
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode in a slot, dropping an unfinished one.
+
+        The same as the single environment's `reset(seed=seed, options={"index": index, "split": split})`.
+
+        Args:
+            slot: The slot, with no turn in flight.
+            index: The task.
+            split: The part of the source.
+            seed: Seeds the session.
+
+        Returns:
+            The first observation and its info.
+        """
+        self._require_free(slot)
+        self._rngs[slot] = np.random.default_rng(seed)
+        return self._begin(slot, {"index": index, "split": split})
+
+    def submit(self, slot: int, text: str) -> None:
+        """Hand in a turn; its tool runs in the background and `ready` gives the result.
+
+        Args:
+            slot: A slot with a running episode and no turn in flight.
+            text: The policy's whole turn.
+        """
+        check_action(text)
+        self._require_free(slot)
+        if not self._runners[slot].running:
+            raise ResetNeeded(f"slot {slot} has no running episode: call begin() first")
+        future = self._pool.submit(self._runners[slot].step, text)
+        self._in_flight[slot] = future
+        future.add_done_callback(lambda _: self._finished.put(slot))
+
+    def ready(self, timeout: float | None = None) -> list[tuple[int, StepResult]]:
+        """Wait until at least one submitted turn is done.
+
+        Args:
+            timeout: Longest wait in seconds; None waits as long as it takes.
+
+        Returns:
+            `(slot, result)` of every turn that is done, in order of slots; empty after the timeout, or at
+            once when nothing is in flight.
+        """
+        if not self._in_flight:
+            return []
+        done = []
+        try:
+            done.append(self._finished.get(timeout=timeout))
+            while True:
+                done.append(self._finished.get_nowait())
+        except queue.Empty:
+            pass
+        # All of them leave the air first: a turn that raises must not leave the others waited for forever.
+        futures = [(slot, self._in_flight.pop(slot)) for slot in sorted(done)]
+        return [(slot, future.result()) for slot, future in futures]
+
+    def abandon(self, slot: int) -> StepResult:
+        """End a slot's episode as truncated: the policy ran out of tokens or context.
+
+        Args:
+            slot: A slot with a running episode and no turn in flight.
+        """
+        self._require_free(slot)
+        return self._runners[slot].abandon()
+
+    def episode(self, slot: int) -> Episode:
+        """The slot's current episode."""
+        episode = self._runners[slot].episode
+        if episode is None:
+            raise ResetNeeded(f"slot {slot} has no episode yet")
+        return episode
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Wall times of all slots together."""
+        return sum((runner.telemetry for runner in self._runners), Telemetry())
+
+    # --- Inside --------------------------------------------------------------------------------------------
+
+    def _begin(self, slot: int, options: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
+        task, rng = draw_task(self.tasks, self.config.split, options, self._rngs[slot])
+        return self._runners[slot].start(task, rng)
+
+    def _step_or_reset(self, slot: int, action: str) -> StepResult:
+        if self._runners[slot].running:
+            return self._runners[slot].step(action)
+        observation, info = self._begin(slot, {})
+        return StepResult(observation, 0.0, terminated=False, truncated=False, info=info)
+
+    def _slot_options(self, options: dict[str, Any], slot: int) -> dict[str, Any]:
+        index = options.get("index")
+        if index is None or np.ndim(index) == 0:
+            return options
+        if len(index) != self.num_envs:
+            raise ValueError(f"index: {len(index)} indices for {self.num_envs} slots")
+        return options | {"index": index[slot]}
+
+    def _require_free(self, slot: int) -> None:
+        if not 0 <= slot < self.num_envs:
+            raise IndexError(f"slot {slot}: there are {self.num_envs} slots, counted from 0")
+        if slot in self._in_flight:
+            raise RuntimeError(f"slot {slot} has a turn in flight: take it from ready() first")
+
+    def _require_idle(self) -> None:
+        if self._in_flight:
+            raise RuntimeError(
+                f"slots {sorted(self._in_flight)} have turns in flight: take them from ready() first"
+            )
+
+    def _batch(self, observations: list[Observation]) -> GymObservation:
+        arrays = [to_arrays(observation) for observation in observations]
+        return {key: tuple(item[key] for item in arrays) for key in ("text", "images")}
+
+    def _infos(self, infos: list[dict[str, Any]]) -> dict[str, Any]:
+        batched: dict[str, Any] = {}
+        for slot, info in enumerate(infos):
+            batched = self._add_info(batched, info, slot)
+        return batched

@@ -1,0 +1,74 @@
+import json
+import re
+
+import pytest
+from talk import tiny
+
+from agents.qwen import save_qwen
+from agents.rollout_command import main as rollout_main
+from agents.store import RECORDS, read_trajectories
+from agents.viewer.command import PAGE
+from agents.viewer.command import main as view_main
+from deepeyes_env.outcome import Outcome
+
+SMALL = """
+prompt = "minimal"
+max_pixels = 12544
+[source]
+kind = "fictional"
+families = ["at-a-glance", "closer-look"]
+"""
+
+
+@pytest.fixture
+def env_file(tmp_path):
+    path = tmp_path / "env.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_the_oracle_writes_a_run_that_the_viewer_shows(tmp_path, env_file, capsys):
+    run = tmp_path / "run"
+    rollout_main(f"--policy oracle --out {run} --env {env_file} --n 2 --num-envs 2 --seed 3".split())
+    trajectories = list(read_trajectories(run))
+    assert sorted(one.task_id.split("/")[1] for one in trajectories) == ["at-a-glance", "closer-look"]
+    assert all(one.reward.accuracy == 1.0 and one.lineage.run_seed == 3 for one in trajectories)
+    assert all("/validation/" in one.task_id for one in trajectories)
+    assert "accuracy" in capsys.readouterr().out
+
+    view_main([str(run)])
+    page = (run / PAGE).read_text(encoding="utf-8")
+    assert all(one.task_id in page for one in trajectories)
+    vocabulary = json.loads(re.search(r'id="vocabulary">(.*?)</script>', page, re.DOTALL)[1])
+    assert "<|im_start|>" in vocabulary.values()
+
+
+def test_a_checkpoint_is_sampled_several_times_per_task(tmp_path, env_file):
+    save_qwen(tiny(), tmp_path / "model")
+    run = tmp_path / "run"
+    where = f"--policy {tmp_path / 'model'} --out {run} --env {env_file}"
+    rollout_main(f"{where} --first 5 --n 1 --samples 3 --split train --max-turn-tokens 4".split())
+    trajectories = list(read_trajectories(run))
+    assert [one.lineage.prompt for one in trajectories] == [5, 5, 5]
+    assert sorted(one.lineage.sample for one in trajectories) == [0, 1, 2]
+    assert {one.outcome for one in trajectories} <= {Outcome.TRUNCATED, Outcome.MALFORMED}
+    assert all(one.versions["policy"].endswith("model") for one in trajectories)
+
+
+def test_a_directory_that_is_no_model_is_named(tmp_path, env_file):
+    with pytest.raises(SystemExit, match=r"deepeyes rollout: .*nothing-here"):
+        rollout_main(["--policy", str(tmp_path / "nothing-here"), "--out", str(tmp_path / "run")])
+    assert not (tmp_path / "run" / RECORDS).exists()
+
+
+def test_a_directory_without_trajectories_is_named(tmp_path):
+    with pytest.raises(SystemExit, match=r"deepeyes view: .*holds no trajectories"):
+        view_main([str(tmp_path)])
+
+
+def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):
+    run, page = tmp_path / "run", tmp_path / "page.html"
+    rollout_main(f"--policy oracle --out {run} --env {env_file} --n 1".split())
+    view_main([str(run), "--output", str(page)])
+    assert page.is_file()
+    assert not (run / PAGE).exists()

@@ -1,0 +1,88 @@
+"""The filter's verdicts, worked out by a small BPF machine, for architectures that are not at hand."""
+
+import struct
+
+import pytest
+
+from deepeyes_env.sandbox.local.guest.seccomp import program
+from deepeyes_env.sandbox.local.guest.syscalls import CHECKED, PLAIN, numbers
+
+ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+OWN_PID = 4321
+
+
+def verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> int:
+    padded = [argument % 2**64 for argument in arguments] + [0] * (6 - len(arguments))
+    data = struct.pack("<IIQ6Q", number, architecture or ARCHITECTURES[machine], 0, *padded)
+    code = list(struct.iter_unpack("<HBBI", program(OWN_PID, machine)))
+    accumulator, at = 0, 0
+    while True:
+        operation, yes, no, value = code[at]
+        at += 1
+        if operation == 0x20:
+            (accumulator,) = struct.unpack_from("<I", data, value)
+        elif operation == 0x54:
+            accumulator &= value
+        elif operation == 0x15:
+            at += yes if accumulator == value else no
+        elif operation == 0x35:
+            at += yes if accumulator >= value else no
+        else:
+            assert operation == 0x06
+            return value
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_only_the_listed_calls_pass(machine: str) -> None:
+    plain, checked = set(numbers(PLAIN, machine).values()), set(numbers(CHECKED, machine).values())
+    assert not plain & checked
+    for number in set(range(500)) - checked:
+        assert verdict(machine, number) == (ALLOW if number in plain else EPERM)
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("clone", (0x3D0F00,), ALLOW),  # a thread of glibc
+        ("clone", (17,), EPERM),
+        ("clone3", (0, 0), ENOSYS),
+        ("ioctl", (0, 0x5401), ALLOW),
+        ("ioctl", (0, 0x5412), EPERM),
+        ("fcntl", (0, 3), ALLOW),
+        ("fcntl", (0, 8), EPERM),
+        ("fcntl", (0, 6), EPERM),
+        ("fcntl", (0, 37), EPERM),
+        ("kill", (OWN_PID, 9), ALLOW),
+        ("kill", (0, 9), EPERM),
+        ("kill", (-1, 9), EPERM),
+        ("kill", (-OWN_PID, 9), EPERM),
+        ("tgkill", (OWN_PID, 7, 9), ALLOW),
+        ("tgkill", (1, 1, 9), EPERM),
+        ("mmap", (0, 4096, 3, 0x22), ALLOW),
+        ("mmap", (0, 4096, 3, 0x01), ALLOW),
+        ("mmap", (0, 4096, 3, 0x21), EPERM),
+        ("mmap", (0, 4096, 3, 0x23), EPERM),
+        ("mmap", (0, 4096, 3, 0x122), EPERM),
+        ("mmap", (0, 4096, 3, 0x40022), EPERM),
+        ("mmap", (0, 4096, 3, 0x20022), ALLOW),  # a thread's stack
+        ("prctl", (15,), ALLOW),
+        ("prctl", (22,), EPERM),
+        ("prlimit64", (0, 9, 0, 1), ALLOW),
+        ("prlimit64", (0, 9, 1, 0), EPERM),
+        ("prlimit64", (0, 9, 1 << 32, 0), EPERM),
+        ("socketpair", (1,), ALLOW),
+        ("socketpair", (2,), EPERM),
+    ],
+)
+def test_checked_calls_depend_on_their_arguments(
+    machine: str, name: str, arguments: tuple[int, ...], expected: int
+) -> None:
+    assert verdict(machine, numbers(CHECKED, machine)[name], *arguments) == expected
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_foreign_architectures_are_killed(machine: str) -> None:
+    assert verdict(machine, 0, architecture=0x40000003) == KILL
+    assert verdict("x86_64", 0x40000000) == KILL

@@ -1,0 +1,71 @@
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepeyes_env.tasks.worlds.drawing import (
+    CAPITAL_HEIGHT,
+    FONTS,
+    Canvas,
+    as_jpeg,
+    closed,
+    daylight,
+    gradient,
+    mix,
+    regular,
+    rgb,
+    text_width,
+)
+
+
+def test_origin_is_the_upper_left_corner() -> None:
+    canvas = Canvas(40, 30, "white")
+    canvas.rectangle(0, 0, 10, 5, "red")
+    image = canvas.finish()
+    assert image.size == (40, 30)
+    assert image.getpixel((2, 2)) == (255, 0, 0)
+    assert image.getpixel((2, 28)) == (255, 255, 255)
+
+
+def test_edges_are_smooth() -> None:
+    canvas = Canvas(40, 40, "white")
+    canvas.circle(20, 20, 12, "black")
+    greys = np.asarray(canvas.finish())[..., 0]
+    assert len(np.unique(greys)) > 10
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_text_stands_where_it_is_put(font: str) -> None:
+    canvas = Canvas(400, 100, "white")
+    canvas.text(200, 50, "HERE 42", 40, "black", font)
+    rows, columns = np.nonzero(np.asarray(canvas.finish())[..., 0] < 128)
+    assert abs((rows.min() + rows.max()) / 2 - 50) < 3
+    assert abs((columns.min() + columns.max()) / 2 - 200) < 5
+    assert abs(np.ptp(rows) - CAPITAL_HEIGHT * 40) < 5
+    assert abs(np.ptp(columns) - text_width("HERE 42", 40, font)) < 10
+
+
+def test_clipping_forgets_the_last_clip() -> None:
+    canvas = Canvas(60, 60, "white")
+    whole = closed([(0, 0), (60, 0), (60, 60), (0, 60)])
+    for left in range(0, 60, 20):
+        canvas.clipped(closed([(left, 0), (left + 10, 0), (left + 10, 60), (left, 60)]), whole, "black")
+    row = np.asarray(canvas.finish())[30, :, 0]
+    assert [int(row[x]) for x in (5, 15, 25, 35, 45, 55)] == [0, 255, 0, 255, 0, 255]
+
+
+def test_daylight_dims_little_and_depends_on_the_seed_alone() -> None:
+    image = Image.new("RGB", (200, 100), (200, 180, 160))
+    first, again, other = (daylight(image, random.Random(seed)) for seed in (1, 1, 2))
+    assert first.tobytes() == again.tobytes() != other.tobytes()
+    assert 0.75 < np.asarray(first).mean() / np.asarray(image).mean() < 1.05
+
+
+def test_small_helpers() -> None:
+    assert rgb("#010203") == (1, 2, 3)
+    assert mix("black", "white", 0.5) == (128, 128, 128)
+    assert gradient(2, "black", "white").tolist() == [[0, 0, 0], [255, 255, 255]]
+    assert regular(0, 0, 1, 4)[0] == pytest.approx((0, -1))
+    encoded = as_jpeg(Image.new("RGB", (9, 7)), 80)
+    assert encoded.decode().size == (9, 7) == (encoded.width, encoded.height)

@@ -1,0 +1,95 @@
+import pytest
+
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.images import smart_resize
+from deepeyes_env.rewards.accuracy import grade
+from deepeyes_env.task import SPLITS, Skill, Task, TaskSource
+from deepeyes_env.tasks import WorldConfig, open_source
+from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
+from deepeyes_env.tasks.worlds.family import Family
+from deepeyes_env.tasks.worlds.fictional import SPLIT_TENTHS, FictionalWorld, split_of
+from deepeyes_env.tasks.worlds.world import make_world
+
+WORLD = FictionalWorld(seed=0)
+TASKS = [WORLD.task(index, "validation") for index in range(2 * len(FAMILY_MODULES))]
+
+
+def test_it_is_an_endless_source_of_all_families_in_turn() -> None:
+    assert isinstance(WORLD, TaskSource)
+    assert all(WORLD.size(split) is None for split in SPLITS)
+    assert [task.family for task in TASKS] == 2 * list(FAMILY_MODULES)
+    assert EnvConfig().source == WorldConfig()
+
+
+def test_a_task_does_not_depend_on_the_other_families() -> None:
+    alone = open_source(WorldConfig(families=("market-stalls",))).task(1, "validation")
+    assert alone == TASKS[len(FAMILY_MODULES) + list(FAMILY_MODULES).index("market-stalls")]
+
+
+def test_ids_are_unique_and_name_world_family_split_and_index() -> None:
+    assert TASKS[2].id == "fictional-0/house-number/validation/0"
+    assert len({task.id for task in TASKS}) == len(TASKS)
+
+
+def test_splits_own_all_keys_once() -> None:
+    assert sorted(tenth for tenths in SPLIT_TENTHS.values() for tenth in tenths) == list(range(10))
+
+
+def test_companies_asked_about_never_leave_their_split() -> None:
+    asked = {
+        split: {
+            FictionalWorld(0, ("emblem-fact",)).task(index, split).metadata["company"] for index in range(12)
+        }
+        for split in SPLITS
+    }
+    for split, companies in asked.items():
+        assert all(split_of("fictional-0", f"company/{company}") == split for company in companies)
+
+
+def test_other_seeds_give_other_worlds() -> None:
+    first, second = make_world(0), make_world(1)
+    assert first.companies != second.companies
+    assert FictionalWorld(1).task(2).images != FictionalWorld(0).task(2).images
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_a_task_is_well_formed(task: Task) -> None:
+    assert task.question.strip() == task.question
+    assert task.question.endswith("?")
+    assert task.images
+    assert all(image.decode().size == (image.width, image.height) for image in task.images)
+    assert task.answer.text
+    assert grade(task.answer.text, task).correct
+    assert not grade("unknown", task).correct
+    assert task.answer.text.lower() not in task.question.lower()
+
+
+@pytest.mark.parametrize("task", TASKS[2 : len(FAMILY_MODULES)], ids=lambda task: task.family)
+def test_scenes_are_seen_as_they_are_drawn(task: Task) -> None:
+    (image,) = task.images
+    assert smart_resize(image.height, image.width) == (image.height, image.width)
+
+
+@pytest.mark.parametrize("name", FAMILY_MODULES)
+def test_a_family_keeps_the_interface(name: str) -> None:
+    found = family(name)
+    assert isinstance(found, Family)
+    assert found.name == name
+    assert found.tools <= {"code", "search", "image_search"}
+    assert (Skill.SEARCH in found.skills) == bool(found.tools & {"search", "image_search"})
+
+
+def test_every_skill_and_their_union_is_there() -> None:
+    skills = [family(name).skills for name in FAMILY_MODULES]
+    assert all({skill} in skills for skill in Skill)
+    assert frozenset(Skill) in skills
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'bar-chart'"):
+        FictionalWorld(families=("bar-charts",))
+    with pytest.raises(IndexError, match="-1"):
+        WORLD.task(-1)
+    with pytest.raises(ValueError, match="unknown split 'dev'"):
+        WORLD.task(0, "dev")  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+from dataclasses import FrozenInstanceError, dataclass
+from pathlib import Path
+
+import pytest
+
+from deepeyes_env.config import ConfigError, EnvConfig, JudgeConfig, load_config, with_overrides
+from deepeyes_env.sandbox.base import SandboxLimits
+from deepeyes_env.tasks import WorldConfig
+
+
+def test_toml_round(tmp_path: Path) -> None:
+    path = tmp_path / "env.toml"
+    path.write_text(
+        'tools = ["code"]\nmax_turns = 5\nprompt = "minimal"\n'
+        '[source]\nkind = "fictional"\nseed = 7\n[limits]\ncell_seconds = 2\n'
+    )
+    config = load_config(EnvConfig, path, max_turns=4)
+    assert config == EnvConfig(
+        source=WorldConfig(seed=7),
+        tools=frozenset({"code"}),
+        max_turns=4,
+        prompt="minimal",
+        limits=SandboxLimits(cell_seconds=2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_turn": 3}, "unknown key 'max_turn': did you mean 'max_turns'?"),
+        ({"source": {"kind": "fictional", "sead": 1}}, "'source.fictional.sead': did you mean 'seed'?"),
+        ({"source": {"kind": "fictoinal"}}, "source.kind = 'fictoinal': did you mean 'fictional'?"),
+        ({"limits": {"cell_second": 1}}, "unknown key 'limits.cell_second': did you mean 'cell_seconds'?"),
+        ({"reward": "papr"}, "reward = 'papr': did you mean 'paper'?"),
+        ({"tools": ["cod"]}, "tools.0 = 'cod': did you mean 'code'?"),
+        ({"max_turns": 0}, "max_turns = 0: must be at least 1"),
+        ({"max_turns": "many"}, "max_turns = 'many': Input should be a valid integer"),
+        ({"min_pixels": 10_000_000_000}, "min_pixels = 10000000000: must be at most max_pixels"),
+        ({"judge": {"base_url": "localhost"}}, "base_url = 'localhost': must be an http(s) URL"),
+        ({"zzz": 1}, "unknown key 'zzz': expected one of"),
+        ({"source": {"sead": 1}}, "'source.fictional.sead': did you mean 'seed'?"),
+        (
+            {"source": {"train": "own.jsonl"}},
+            "'source.fictional.train': expected one of families, kind, seed",
+        ),
+        ({"limits": {"cell_seconds": -1}}, "limits.cell_seconds = -1.0: must be above 0 and finite"),
+        ({"limits": {"cell_seconds": float("inf")}}, "limits.cell_seconds = inf: must be above 0 and finite"),
+        ({"limits": {"tmp_bytes": 0}}, "limits.tmp_bytes = 0: must be above 0 and finite"),
+    ],
+)
+def test_mistakes_are_named_with_the_nearest_right_thing(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(EnvConfig, values)
+    assert message in str(caught.value)
+
+
+def test_a_source_without_a_kind_is_the_generated_world() -> None:
+    assert load_config(EnvConfig, {"source": {"seed": 7}}).source == WorldConfig(seed=7)
+
+
+def test_direct_construction_is_checked_too() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'required'"):
+        EnvConfig(think="requird")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="timeout_seconds"):
+        JudgeConfig("http://localhost/v1", timeout_seconds=0)
+
+
+@pytest.mark.parametrize("text", [b"max_turns = ", b"\xff\xfe"])
+def test_an_unreadable_file_is_named(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_bytes(text)
+    for bad in (path, tmp_path / "absent.toml"):
+        with pytest.raises(ConfigError, match=bad.name):
+            load_config(EnvConfig, bad)
+
+
+def test_overrides_keep_the_rest_and_the_original() -> None:
+    config = EnvConfig(max_turns=3, prompt="minimal")
+    changed = with_overrides(config, max_turns=4, source={"kind": "fictional", "seed": 1})
+    assert (config.max_turns, changed.max_turns, changed.prompt) == (3, 4, "minimal")
+    assert changed.source == WorldConfig(seed=1)
+    with pytest.raises(FrozenInstanceError):
+        config.max_turns = 9  # type: ignore[misc]
+    assert hash(config) != hash(changed)
+
+
+def test_any_dataclass_can_be_loaded() -> None:
+    @dataclass(frozen=True)
+    class Own:
+        steps: int = 1
+
+        def __post_init__(self) -> None:
+            if self.steps < 0:
+                raise ValueError("steps: must not be negative")
+
+    assert load_config(Own, {"steps": 2}) == Own(2)
+    with pytest.raises(ConfigError, match="must not be negative"):
+        load_config(Own, steps=-1)
+    with pytest.raises(ConfigError, match="did you mean 'steps'"):
+        load_config(Own, step=1)

@@ -1,0 +1,122 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from deepeyes_env.images import (
+    MAX_PIXELS,
+    MIN_PIXELS,
+    PATCH_FACTOR,
+    EncodedImage,
+    ImageError,
+    smart_resize,
+    to_rgb,
+)
+
+
+def noise(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
+    channels = len(mode)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    return Image.fromarray(pixels.squeeze(), mode)
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header claims a huge size."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_encoding_is_lossless_and_named_by_its_bytes():
+    image = noise(40, 30)
+    encoded = EncodedImage.from_pil(image)
+    assert (encoded.width, encoded.height, encoded.pixels) == (40, 30, 1200)
+    assert np.array_equal(np.asarray(encoded.decode()), np.asarray(image))
+    assert EncodedImage.from_bytes(encoded.data) == encoded
+    assert EncodedImage.from_pil(image).sha256 == encoded.sha256
+    assert EncodedImage.from_pil(noise(40, 30, seed=1)).sha256 != encoded.sha256
+
+
+def test_bytes_of_a_file_are_kept_unchanged():
+    buffer = io.BytesIO()
+    noise(64, 48).save(buffer, format="JPEG")
+    assert EncodedImage.from_bytes(buffer.getvalue()).data == buffer.getvalue()
+
+
+def test_exif_orientation_is_applied_to_size_and_pixels():
+    image = noise(60, 20)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated by 90 degrees
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", exif=exif)
+    encoded = EncodedImage.from_bytes(buffer.getvalue())
+    assert (encoded.width, encoded.height) == encoded.decode().size == (20, 60)
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_undecodable_bytes_are_refused_with_the_formats_named(data):
+    with pytest.raises(ImageError, match=r"does not decode.*PNG, JPEG"):
+        EncodedImage.from_bytes(data)
+
+
+def test_a_truncated_file_is_refused():
+    data = EncodedImage.from_pil(noise(200, 200)).data
+    with pytest.raises(ImageError, match="does not decode"):
+        EncodedImage.from_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("side", [20_000, 100_000])
+def test_a_decompression_bomb_is_refused_before_decoding(side):
+    with pytest.raises(ImageError, match=r"exceeds|bomb"):
+        EncodedImage.from_bytes(png_claiming(side, side))
+
+
+def test_transparency_is_laid_over_white():
+    assert to_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
+    assert to_rgb(Image.new("RGBA", (1, 1), (9, 8, 7, 255))).getpixel((0, 0)) == (9, 8, 7)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_every_common_mode_becomes_rgb(mode):
+    assert to_rgb(Image.new(mode, (3, 2))).mode == "RGB"
+
+
+sides = st.integers(1, 5000)
+
+
+@given(sides, sides)
+def test_smart_resize_is_inside_the_budget_and_idempotent(height, width):
+    if max(height, width) / min(height, width) > 200:
+        with pytest.raises(ImageError, match="aspect ratio"):
+            smart_resize(height, width)
+        return
+    new = smart_resize(height, width)
+    assert all(side % PATCH_FACTOR == 0 and side > 0 for side in new)
+    assert MIN_PIXELS <= new[0] * new[1] <= MAX_PIXELS
+    if max(new) / min(new) <= 200:
+        assert smart_resize(*new) == new
+
+
+@given(sides, sides, st.sampled_from([(3136, 12544), (3136, 262144), (12544, 1_003_520)]))
+def test_smart_resize_equals_the_model_processors_rule(height, width, budget):
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize as upstream
+
+    low, high = budget
+    if max(height, width) / min(height, width) > 200:
+        return
+    expected = upstream(height, width, factor=PATCH_FACTOR, min_pixels=low, max_pixels=high)
+    assert smart_resize(height, width, min_pixels=low, max_pixels=high) == tuple(expected)
+
+
+def test_an_image_without_area_is_refused():
+    with pytest.raises(ImageError, match="no area"):
+        smart_resize(0, 5)

@@ -1,0 +1,45 @@
+import json
+
+import pytest
+from env_parts import picture
+
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.prompts import PROMPTS, system_prompt, user_prompt
+from deepeyes_env.sandbox.base import SandboxLimits
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_every_variant_states_the_shapes_of_a_turn(name: str) -> None:
+    config = EnvConfig(prompt=name)  # type: ignore[arg-type]
+    text = system_prompt(config) + user_prompt("Why?", [picture()], config)
+    for tag in ("<think>", "</think>", "<code>", "</code>", "```python", "<answer>", "</answer>"):
+        assert tag in text
+    assert ("<tool_call>" in text) == (name != "code_only")
+    assert "{" not in text.replace('{"', "").replace("{}", "") or name == "full"
+
+
+def test_the_search_signatures_and_examples_are_json() -> None:
+    lines = [line for line in system_prompt(EnvConfig()).splitlines() if line.startswith("{")]
+    assert [json.loads(line)["name"] for line in lines] == [
+        "image_search",
+        "search",
+        "image_search",
+        "search",
+    ]
+
+
+def test_limits_in_the_prompt_are_the_configured_ones() -> None:
+    text = system_prompt(EnvConfig(limits=SandboxLimits(cell_seconds=7.5), search_hits=3))
+    assert "timed out after 7.5 seconds" in text
+    assert "top 3 results" in text
+
+
+def test_the_minimal_variant_is_tiny() -> None:
+    config = EnvConfig(prompt="minimal")
+    assert len(system_prompt(config)) < 130
+    assert user_prompt("Why?", [picture(), picture()], config) == "<image><image>\nWhy?"
+
+
+def test_upstreams_doubled_think_tag_is_mended() -> None:
+    for prompt in PROMPTS.values():
+        assert "<think> <think>" not in prompt.instructions

@@ -1,0 +1,120 @@
+"""Dynamic sampling: ends in its budget, trains only groups with variance, loses or repeats none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.trajectory import SeedLineage, Trajectory
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import Reward
+from trainers.sampling import Group, Selection, StepSampler
+
+OUTCOMES = (Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.MALFORMED, Outcome.INFRA_FAILED)
+
+
+def member(accuracy: float, form: float, outcome: Outcome) -> Trajectory:
+    return Trajectory(
+        task_id="t",
+        family="f",
+        question="q",
+        reference="r",
+        answer=None,
+        input_ids=np.zeros(1, np.int64),
+        loss_mask=np.ones(1, np.bool_),
+        logprobs=np.zeros(1, np.float32),
+        images=(),
+        image_spans=(),
+        turns=(),
+        reward=Reward(accuracy, form, 0.8 * accuracy + 0.2 * form),
+        outcome=outcome,
+        lineage=SeedLineage(0),
+    )
+
+
+members = st.builds(
+    member, st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0]), st.sampled_from(OUTCOMES)
+)
+groups = st.lists(members, min_size=2, max_size=4).map(tuple)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did: the prompts asked for in each round, and the selection."""
+
+    rounds: list[int]
+    before: tuple[Group, ...]
+    drawn: list[Group]
+    selection: Selection
+
+
+def run(data: st.DataObject, wanted: int, max_rounds: int, steps: int) -> list[Step]:
+    """Several steps in a row, each of which carries its surplus over to the next."""
+    done: list[Step] = []
+    carried: tuple[Group, ...] = ()
+    draw = 0
+    for number in range(steps):
+        sampler = StepSampler(wanted, max_rounds, carried)
+        rounds: list[int] = []
+        drawn: list[Group] = []
+        while count := sampler.next_round():
+            rounds.append(count)
+            new = [Group(draw + i, number, data.draw(groups)) for i in range(count)]
+            draw += count
+            drawn += new
+            sampler.add(new)
+            assert len(rounds) <= max_rounds, "the budget must end the loop"
+        selection = sampler.selection()
+        done.append(Step(rounds, carried, drawn, selection))
+        carried = selection.carried
+    return done
+
+
+runs = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
+
+
+@given(st.data(), runs)
+def test_it_stays_inside_its_budget(data: st.DataObject, sizes: tuple[int, int, int]) -> None:
+    wanted, max_rounds, steps = sizes
+    for step in run(data, wanted, max_rounds, steps):
+        assert len(step.rounds) == step.selection.rounds <= max_rounds
+        assert all(1 <= count <= wanted for count in step.rounds)
+        assert len(step.selection.train) <= wanted
+        assert step.selection.exhausted == (len(step.selection.train) < wanted)
+        assert not step.selection.exhausted or step.selection.rounds == max_rounds
+
+
+@given(st.data(), runs)
+def test_only_groups_whose_accuracy_varies_train(data: st.DataObject, sizes: tuple[int, int, int]) -> None:
+    for step in run(data, *sizes):
+        for group in (*step.selection.train, *step.selection.carried):
+            scored = [m.reward.accuracy for m in group.members if m.outcome is not Outcome.INFRA_FAILED]
+            assert np.var(scored) > 0
+        for group in step.selection.dropped:
+            scored = [m.reward.accuracy for m in group.members if m.outcome is not Outcome.INFRA_FAILED]
+            assert len(scored) < 2 or np.var(scored) == 0
+
+
+@given(st.data(), runs)
+def test_no_group_is_lost_or_trained_twice(data: st.DataObject, sizes: tuple[int, int, int]) -> None:
+    steps = run(data, *sizes)
+    for step in steps:
+        came = [group.draw for group in (*step.before, *step.drawn)]
+        went = [
+            group.draw
+            for part in (step.selection.train, step.selection.carried, step.selection.dropped)
+            for group in part
+        ]
+        assert sorted(came) == sorted(went)
+    trained = [group.draw for step in steps for group in step.selection.train]
+    assert len(trained) == len(set(trained))
+
+
+@given(st.data(), runs)
+def test_no_group_trains_more_than_one_step_late(data: st.DataObject, sizes: tuple[int, int, int]) -> None:
+    for number, step in enumerate(run(data, *sizes)):
+        assert all(number - group.step <= 1 for group in step.selection.train)
+        assert {group.draw for group in step.before} <= {group.draw for group in step.selection.train}

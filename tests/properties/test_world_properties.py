@@ -1,0 +1,106 @@
+"""What holds for every world, family, split and index."""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepeyes_env.task import SPLITS, Split, Task
+from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
+from deepeyes_env.tasks.worlds.fictional import FictionalWorld, split_of
+from deepeyes_env.tasks.worlds.world import make_world
+
+families = st.sampled_from(list(FAMILY_MODULES))
+seeds = st.integers(0, 3)
+indexes = st.integers(0, 10**9)
+
+
+def fingerprint(task: Task) -> str:
+    """A hash of everything the policy and the reward see."""
+    parts = [task.id, task.question, repr(task.answer), *(image.sha256 for image in task.images)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, "tests/properties")
+from test_world_properties import fingerprint
+from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+world = FictionalWorld(seed=2)
+print(json.dumps([fingerprint(world.task(index, "test")) for index in range(int(sys.argv[1]))]))
+engine = world.search_engine()
+hits = [hit for query in ("founded", "lamps", "river") for hit in engine.search_text(query).hits]
+print(json.dumps([hit.title for hit in hits]))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "77"])
+def test_another_process_draws_the_same_tasks_and_finds_the_same_pages(
+    hash_seed: str, pytestconfig: pytest.Config
+) -> None:
+    world, count = FictionalWorld(seed=2), len(FAMILY_MODULES)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(count)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pytestconfig.rootpath,
+        env={
+            "PYTHONPATH": str(pytestconfig.rootpath),
+            "PYTHONHASHSEED": hash_seed,
+            "PATH": "",
+            "HOME": "/tmp",
+        },
+    )
+    tasks, titles = (json.loads(line) for line in done.stdout.splitlines())
+    assert tasks == [fingerprint(world.task(index, "test")) for index in range(count)]
+    engine = world.search_engine()
+    assert engine is not None
+    assert titles == [
+        hit.title for query in ("founded", "lamps", "river") for hit in engine.search_text(query).hits
+    ]
+
+
+@given(families, seeds, indexes)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+def test_a_task_is_the_same_again_and_from_a_fresh_source(name: str, seed: int, index: int) -> None:
+    source = FictionalWorld(seed, (name,))
+    first = source.task(index)
+    assert source.task(index) is first
+    assert source.draw(index, "train") == first == FictionalWorld(seed, (name,)).task(index)
+
+
+@given(families, seeds, st.integers(0, 10**6))
+def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) -> None:
+    plan = family(name).plan(random.Random(draw), make_world(seed))
+    assert plan.question.strip()
+    assert plan.answer.text.strip()
+    assert plan.key
+    assert json.loads(json.dumps(dict(plan.metadata)))
+    assert "<" not in plan.question
+
+
+@given(families, seeds, indexes)
+@settings(max_examples=30)
+def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
+    source = FictionalWorld(seed, (name,))
+    keys: dict[Split, set[str]] = {}
+    for split in SPLITS:
+        plan = source.plan(index, split)
+        keys[split] = {plan.key, *plan.further_keys}
+        assert all(split_of(source.name, key) == split for key in keys[split])
+    assert len(set.union(*keys.values())) == sum(len(found) for found in keys.values())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FAMILY_MODULES if name not in ("closer-look", "at-a-glance")]
+)
+def test_the_commonest_answer_is_a_poor_guess(name: str) -> None:
+    world = make_world(0)
+    answers = [family(name).plan(random.Random(draw), world).answer.text for draw in range(300)]
+    assert max(answers.count(answer) for answer in set(answers)) < 0.2 * 300

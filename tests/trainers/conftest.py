@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from guess_source import GuessSource
+from PIL import Image
+
+from agents.qwen import Qwen
+from agents.rollout import RolloutRequest, in_order
+from agents.scripted import Script, demonstrate_many
+from agents.tiny import TinyShape, build_tiny
+from agents.trajectory import SeedLineage, Trajectory
+from agents.transcript import Transcript
+from agents.vocabulary import Vocabulary
+from deepeyes_env.episode import Observation
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import Reward
+from deepeyes_env.task import Task
+from deepeyes_env.vector import DeepEyesVectorEnv
+from trainers.config import SftConfig
+from trainers.sft import train_sft
+
+MakeTrajectory = Callable[..., Trajectory]
+
+TINIEST = TinyShape(hidden=32, layers=1, vision_layers=1)
+
+CODE = "<think>Look closer.</think><code>\n```python\nimage_1.show()\n```\n</code>"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny() -> Qwen:
+    """A fresh, untrained Qwen2.5-VL of the smallest shape."""
+    return build_tiny(seed=0, shape=TINIEST)
+
+
+@pytest.fixture
+def make_trajectory(tiny: Qwen) -> MakeTrajectory:
+    """Scripted episodes of one or two turns, with images."""
+    vocabulary = Vocabulary(tiny.tokenizer)
+
+    def make(number: int, *, tool: bool = True, accuracy: float = 1.0, outcome: Outcome = Outcome.ANSWERED):
+        image = EncodedImage.from_pil(Image.new("RGB", (56, 56), (number * 37 % 256, 90, number % 256)))
+        transcript = Transcript(vocabulary, name=f"test/{number}")
+        transcript.start("Look.", Observation(f"<image>\nWhich digit is {number}?", (image,)))
+        if tool:
+            transcript.append_text(CODE)
+            transcript.annotate("code", True)
+            transcript.append_observation(Observation("Images:\n<image>", (image,)))
+        transcript.append_text(f"<think>It is {number % 10}.</think><answer>{number % 10}</answer>")
+        transcript.annotate("answer")
+        return transcript.to_trajectory(
+            family="test",
+            question=f"Which digit is {number}?",
+            reference=str(number % 10),
+            answer=str(number % 10),
+            reward=Reward(accuracy, 1.0, 0.8 * accuracy + 0.2),
+            outcome=outcome,
+            lineage=SeedLineage(run_seed=0, prompt=number),
+        )
+
+    return make
+
+
+def guess(task: Task, lineage: SeedLineage) -> Script:
+    """A teacher that says 1 or 2 at random."""
+    yield f"<think>So.</think><answer>{1 + lineage.sample % 2}</answer>"
+
+
+@pytest.fixture
+def guess_env() -> Iterator[DeepEyesVectorEnv]:
+    env = DeepEyesVectorEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="session")
+def guesser_weights() -> dict[str, torch.Tensor]:
+    """Weights of a tiny policy that keeps the format and guesses, made by SFT."""
+    torch.set_num_threads(1)
+    qwen = build_tiny(seed=0, shape=TINIEST)
+    env = DeepEyesVectorEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
+    requests = [RolloutRequest(i, "train", SeedLineage(0, prompt=i, sample=i)) for i in range(64)]
+    demos = in_order(demonstrate_many(env, Vocabulary(qwen.tokenizer), requests, guess), requests)
+    env.close()
+    config = SftConfig(
+        epochs=8, batch_size=8, micro_batch_size=8, learning_rate=1e-2, freeze_vision=False, progress=False
+    )
+    history = train_sft(config, qwen.model, qwen.tokenizer, demos)
+    assert history[-1]["loss"] < 0.2
+    return qwen.model.state_dict()
+
+
+@pytest.fixture
+def guesser(tiny: Qwen, guesser_weights: dict[str, torch.Tensor]) -> Qwen:
+    """A policy that keeps the format and says 1 or 2 at random."""
+    tiny.model.load_state_dict(guesser_weights)
+    return tiny

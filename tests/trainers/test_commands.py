@@ -1,0 +1,129 @@
+"""`deepeyes sft` and `deepeyes dapo` from their arguments to a trained model on the disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.qwen import Qwen, load_qwen, save_qwen
+from agents.store import TrajectoryWriter, read_trajectories
+from agents.tiny import build_tokenizer
+from deepeyes_env.errors import ConfigError
+from trainers import dapo_command, sft_command
+from trainers.arguments import parse_options
+from trainers.checkpoint import checkpoints, latest_checkpoint
+from trainers.dapo_command import DapoOptions
+from trainers.sft_command import SftOptions
+
+
+@pytest.fixture
+def model(tiny: Qwen, tmp_path: Path) -> Path:
+    return save_qwen(tiny, tmp_path / "model")
+
+
+@pytest.fixture
+def data(make_trajectory: Any, tiny: Qwen, tmp_path: Path) -> Path:
+    with TrajectoryWriter(tmp_path / "data") as writer:
+        for i in range(4):
+            writer.append(make_trajectory(i, accuracy=float(i != 3)))
+    tiny.tokenizer.save_pretrained(tmp_path / "data" / "tokenizer")
+    return tmp_path / "data"
+
+
+def test_a_file_with_flags_on_top(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'model = "m"\nnum_envs = 5\n[train]\ngroup_size = 4\nsteps = 7\n'
+        '[env]\nmax_turns = 3\n[env.source]\nkind = "fictional"\nseed = 9\n'
+    )
+    flags = ["--config", str(file), "--run-dir", "runs/x", "--train.steps", "9", "--resume"]
+    options = parse_options(DapoOptions, flags, "dapo")
+    assert (options.model, options.run_dir, options.num_envs, options.resume) == (
+        "m",
+        Path("runs/x"),
+        5,
+        True,
+    )
+    assert (options.train.group_size, options.train.steps, options.train.clip_high) == (4, 9, 0.3)
+    assert (options.env.max_turns, options.env.source.seed) == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[train]\ngroup_sise = 4", "group_size"),
+        ("[train]\ngroup_size = 1", "at least 2"),
+        ("[train]\nclip_low = 1.5", "below 1"),
+        ("[train]\nminibatches = 9\nprompts_per_step = 4", "there are 4 groups"),
+        ('[train]\ntrackers = ["tensorbord"]', "tensorboard"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(line)
+    with pytest.raises(ConfigError, match=message):
+        parse_options(DapoOptions, ["--config", str(file), "--model", "m", "--run-dir", "r"], "dapo")
+    with pytest.raises(SystemExit, match=message):
+        dapo_command.main(["--config", str(file), "--model", "m", "--run-dir", "r"])
+
+
+def test_sft_from_files_to_a_model(model: Path, data: Path, tmp_path: Path, capsys: Any) -> None:
+    flags = ["--model", str(model), "--data", str(data), "--run-dir", str(tmp_path / "run")]
+    settings = ["--train.epochs", "2", "--train.batch-size", "2", "--train.trackers", "tensorboard"]
+    sft_command.main([*flags, *settings])
+    trained = latest_checkpoint(tmp_path / "run") / "model"
+    assert str(trained) in capsys.readouterr().out
+    assert load_qwen(trained).model.config.model_type == "qwen2_5_vl"
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]  # three right trajectories in batches of two, twice
+    assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+
+
+def test_data_of_another_tokenizer_is_refused(model: Path, data: Path, tmp_path: Path) -> None:
+    build_tokenizer(["quite another corpus"]).save_pretrained(data / "tokenizer")
+    with pytest.raises(SystemExit, match="another tokenizer"):
+        sft_command.main(["--model", str(model), "--data", str(data), "--run-dir", str(tmp_path / "run")])
+
+
+def test_data_without_a_right_answer_is_refused(model: Path, make_trajectory: Any, tmp_path: Path) -> None:
+    with TrajectoryWriter(tmp_path / "wrong") as writer:
+        writer.append(make_trajectory(0, accuracy=0.0))
+    options = SftOptions(str(model), tmp_path / "wrong", tmp_path / "run")
+    with pytest.raises(ConfigError, match="none of its 1 trajectories"):
+        sft_command.run(options)
+
+
+def test_a_directory_that_is_no_model(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no model directory"):
+        sft_command.main(["--model", str(tmp_path), "--data", str(data), "--run-dir", str(tmp_path / "run")])
+
+
+def test_dapo_from_files_to_a_model_and_on(guesser: Qwen, tmp_path: Path) -> None:
+    """In the real world of the default environment; an untrained policy only has to get through it."""
+    model = save_qwen(guesser, tmp_path / "model")
+    run_dir = tmp_path / "run"
+    flags = ["--model", str(model), "--run-dir", str(run_dir), "--num-envs", "4", "--eval-tasks", "2"]
+    flags += ["--env.prompt", "minimal", "--env.max-pixels", "12544", "--train.steps", "2"]
+    flags += ["--train.prompts-per-step", "2", "--train.group-size", "2", "--train.minibatches", "1"]
+    flags += ["--train.max-rounds", "1", "--train.max-turn-tokens", "30"]
+    dapo_command.main(flags)
+    assert [path.name for path in checkpoints(run_dir)] == ["step-000002"]
+    assert len(list(read_trajectories(run_dir / "rollouts" / "step-000002"))) == 4
+    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert "eval/accuracy" in rows[1]
+    with pytest.raises(SystemExit, match="already holds"):
+        dapo_command.main(flags)
+    dapo_command.main([*flags, "--resume", "--train.steps", "3"])
+    assert latest_checkpoint(run_dir).name == "step-000003"
+
+
+def test_a_tracker_that_is_not_installed_is_named(model: Path, data: Path, tmp_path: Path) -> None:
+    flags = ["--model", str(model), "--data", str(data), "--run-dir", str(tmp_path / "run")]
+    if importlib.util.find_spec("wandb") is not None:
+        pytest.skip("wandb is installed here")
+    with pytest.raises(SystemExit, match="pip install wandb"):
+        sft_command.main([*flags, "--train.trackers", "wandb"])

@@ -1,0 +1,257 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+
+A checkpoint is a directory that appears whole or not at all:
+
+    RUN/checkpoints/step-000004/
+        checkpoint.json    step, draws, settings and their hash
+        model/             weights, configuration and tokenizer; plain transformers loads it
+        optimizer.pt       optimiser, schedule and random state
+        groups/            surplus groups that wait for the next step (DAPO)
+
+It is written under another name, flushed to the disk and renamed; a full disk or a killed process leaves the
+checkpoint before it untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+
+from agents.qwen import Qwen, save_qwen
+from agents.store import TrajectoryWriter, read_trajectories
+from trainers.engine import Engine
+from trainers.sampling import Group
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FORMAT = 1
+"""Version of the layout; another one is refused."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be written or used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: Steps finished.
+        drawn: Prompts drawn (DAPO).
+        carried: Surplus groups for the next step (DAPO).
+    """
+
+    step: int = 0
+    drawn: int = 0
+    carried: tuple[Group, ...] = ()
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted((run_dir / "checkpoints").glob("step-*"))
+
+
+def latest_checkpoint(run_dir: Path) -> Path:
+    """The newest checkpoint of a run.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    found = checkpoints(run_dir)
+    if not found:
+        raise CheckpointError(f"{run_dir} holds no checkpoint to resume from; start without --resume")
+    return found[-1]
+
+
+def save_checkpoint(
+    run_dir: Path,
+    progress: Progress,
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Mapping[str, Any],
+    keep: int,
+) -> Path:
+    """Write a checkpoint, then remove the oldest beyond `keep`.
+
+    Args:
+        run_dir: Directory of the run.
+        progress: How far it has come.
+        engine: Holds model, optimiser and schedule.
+        tokenizer: Saved next to the model.
+        settings: What a resumed run must share (`fixed_settings`).
+        keep: Checkpoints to keep.
+
+    Returns:
+        The checkpoint's directory.
+
+    Raises:
+        CheckpointError: It could not be written; the checkpoints before it are as they were.
+    """
+    final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
+    try:
+        with _appearing(final) as partial:
+            save_qwen(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial / "model")
+            torch.save(engine.state_dict(), partial / "optimizer.pt")
+            _write_groups(partial / "groups", progress.carried)
+            _write_json(partial / "checkpoint.json", _description(progress, settings))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        older = checkpoints(run_dir)
+        rest = f"the last good one is {older[-1]}" if older else "there is none before it"
+        raise CheckpointError(
+            f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
+        ) from error
+    for old in checkpoints(run_dir)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]) -> Progress:
+    """Put a run back where it was.
+
+    Args:
+        directory: The checkpoint.
+        engine: Gets weights, optimiser, schedule and random state.
+        settings: Settings of the run that wants to go on.
+
+    Returns:
+        How far the run had come.
+
+    Raises:
+        CheckpointError: `directory` is no checkpoint, or one of other settings.
+    """
+    description = _read_description(directory)
+    _check_settings(directory, description["settings"], settings)
+    model = engine.accelerator.unwrap_model(engine.model)
+    stored = type(model).from_pretrained(directory / "model", dtype=model.dtype)
+    model.load_state_dict(stored.state_dict())
+    engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
+    return Progress(
+        step=description["step"],
+        drawn=description["drawn"],
+        carried=_read_groups(directory / "groups", description["groups"]),
+    )
+
+
+def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "step": progress.step,
+        "drawn": progress.drawn,
+        "groups": [{"draw": g.draw, "step": g.step, "members": len(g.members)} for g in progress.carried],
+        "settings": _plain(settings),
+        "settings_sha256": hashlib.sha256(_canonical(settings)).hexdigest(),
+    }
+
+
+def _read_description(directory: Path) -> dict[str, Any]:
+    try:
+        description = json.loads((directory / "checkpoint.json").read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{directory} is no checkpoint ({error}); give a directory such as RUN/checkpoints/step-000004"
+        ) from error
+    if description.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{directory} has checkpoint format {description.get('format')!r}, this version reads {FORMAT}; "
+            "resume it with the version of the project that wrote it"
+        )
+    return description
+
+
+def _check_settings(directory: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    before, now = dict(_flat(stored)), dict(_flat(_plain(wanted)))
+    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if differing:
+        listed = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in differing)
+        raise CheckpointError(
+            f"{directory} was written with other settings ({listed}); set them back to resume it, or start a "
+            "new run in another directory"
+        )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _canonical(settings: Mapping[str, Any]) -> bytes:
+    return json.dumps(settings, sort_keys=True, default=_as_json).encode()
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(_canonical(settings))
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)
+
+
+@contextmanager
+def _appearing(final: Path) -> Iterator[Path]:
+    """A directory that takes the name `final` only when the block ends well and all is on the disk."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = final.with_name(f".writing-{final.name}"), final.with_name(f".old-{final.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        _flush(partial)
+        if final.exists():
+            final.rename(old)
+        partial.rename(final)
+        _flush_directory(final.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(directory: Path) -> None:
+    for folder, _, files in os.walk(directory):
+        for name in files:
+            with open(Path(folder) / name, "rb") as file:
+                os.fsync(file.fileno())
+        _flush_directory(Path(folder))
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2))
+
+
+def _write_groups(directory: Path, groups: Sequence[Group]) -> None:
+    with TrajectoryWriter(directory) as writer:
+        for group in groups:
+            for member in group.members:
+                writer.append(member)
+
+
+def _read_groups(directory: Path, described: Sequence[Mapping[str, int]]) -> tuple[Group, ...]:
+    stored = read_trajectories(directory)
+    return tuple(
+        Group(row["draw"], row["step"], tuple(itertools.islice(stored, row["members"]))) for row in described
+    )

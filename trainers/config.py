@@ -1,0 +1,152 @@
+"""Settings of both trainers: frozen dataclasses, importable without torch; TOML on disk, flags for the CLI.
+
+Defaults are the paper's (arXiv 2511.05271); "reference" is this project's digest of the paper and the
+released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from deepeyes_env.errors import ConfigError
+
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+"""Where metrics can go besides the console and `metrics.jsonl`: trackers that `accelerate` knows."""
+
+FREE: dict[str, Any] = {"free_on_resume": True}
+"""Marks a setting that a resumed run may change: it steers no draw, no loss and no update."""
+
+
+def _require(condition: bool, key: str, value: object, wanted: str) -> None:
+    if not condition:
+        raise ConfigError(f"{key} = {value!r}: {wanted}")
+
+
+@dataclass(frozen=True, slots=True)
+class SftConfig:
+    """Cold start (reference 4.2).
+
+    Attributes:
+        seed: Fixes the order of the batches.
+        epochs: Passes over the trajectories.
+        batch_size: Trajectories per optimiser step.
+        micro_batch_size: Trajectories per forward pass; trades memory for speed.
+        learning_rate: Peak rate of AdamW; after the warm-up it falls to 0 on a cosine.
+        warmup: Share of all steps in which the rate rises from 0.
+        weight_decay: Decoupled weight decay.
+        max_grad_norm: Gradients are clipped to this norm.
+        freeze_vision: Keep the vision tower and its projector as they are.
+        save_every: Steps between checkpoints; one more is written at the end.
+        keep: Checkpoints to keep, newest first.
+        eval_every: Steps between calls of the evaluation hook; it also runs after the last step.
+        trackers: Where metrics go besides console and file.
+        progress: Show a progress bar.
+    """
+
+    seed: int = 0
+    epochs: int = 3
+    batch_size: int = 128
+    micro_batch_size: int = 4
+    learning_rate: float = 1e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    freeze_vision: bool = True
+    save_every: int = field(default=500, metadata=FREE)
+    keep: int = field(default=10, metadata=FREE)
+    eval_every: int = field(default=500, metadata=FREE)
+    trackers: tuple[Tracker, ...] = field(default=(), metadata=FREE)
+    progress: bool = field(default=True, metadata=FREE)
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size", "micro_batch_size", "save_every", "keep", "eval_every"):
+            _require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        _require(self.seed >= 0, "seed", self.seed, "must be at least 0")
+        for key in ("learning_rate", "max_grad_norm"):
+            _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
+        _require(0 <= self.warmup < 1, "warmup", self.warmup, "is a share of all steps, in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class DapoConfig:
+    """Reinforcement learning (reference 4.4; DAPO: arXiv 2503.14476).
+
+    Attributes:
+        seed: Fixes the order of the prompts, every sample and the mini-batches.
+        steps: Sampling-and-update steps (paper, figure 8: 60).
+        prompts_per_step: Groups that train in one step.
+        group_size: Rollouts per prompt.
+        minibatches: Optimiser updates per pass over a step's groups (reference 4.4: 256 / 32 prompts).
+        inner_updates: Passes over a step's groups.
+        micro_batch_size: Trajectories per forward pass; trades memory for speed.
+        clip_low: The importance ratio is clipped at `1 - clip_low`.
+        clip_high: The importance ratio is clipped at `1 + clip_high`.
+        max_rounds: Rounds of sampling in a step, after which it trains on what there is (DAPO's recipe: 10).
+        max_turn_tokens: Tokens per turn (reference 1.5).
+        max_tokens: Tokens of a conversation after which it is truncated (reference 1.5: 8192 + 16384).
+        infra_retries: How often an episode is begun anew when sandbox, search or judge failed; then it is
+            masked.
+        lockstep: Wait for all tools before the policy goes on. A run, resumed or not, then repeats to the
+            last bit; without it slow tools hold nobody back, but batches and roundings depend on the clock.
+        overlong_length: Policy tokens at which a trajectory gets the full overlong penalty of -1; 0, as in
+            the paper, switches the shaping off.
+        overlong_buffer: Policy tokens before `overlong_length` over which the penalty grows (DAPO: 4096).
+        learning_rate: Rate of AdamW, constant after the warm-up.
+        warmup_steps: Steps in which the rate rises from 0.
+        weight_decay: Decoupled weight decay.
+        max_grad_norm: Gradients are clipped to this norm.
+        save_every: Steps between checkpoints; one more is written at the end.
+        keep: Checkpoints to keep, newest first.
+        eval_every: Steps between calls of the evaluation hook; it also runs after the last step.
+        trackers: Where metrics go besides console and file.
+        progress: Show a progress bar.
+    """
+
+    seed: int = 0
+    steps: int = field(default=60, metadata=FREE)
+    prompts_per_step: int = 256
+    group_size: int = 16
+    minibatches: int = 8
+    inner_updates: int = 1
+    micro_batch_size: int = 4
+    clip_low: float = 0.20
+    clip_high: float = 0.30
+    max_rounds: int = 10
+    max_turn_tokens: int = 8192
+    max_tokens: int = 24576
+    infra_retries: int = 1
+    lockstep: bool = True
+    overlong_length: int = 0
+    overlong_buffer: int = 4096
+    learning_rate: float = 1e-6
+    warmup_steps: int = 0
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    save_every: int = field(default=4, metadata=FREE)
+    keep: int = field(default=3, metadata=FREE)
+    eval_every: int = field(default=4, metadata=FREE)
+    trackers: tuple[Tracker, ...] = field(default=(), metadata=FREE)
+    progress: bool = field(default=True, metadata=FREE)
+
+    def __post_init__(self) -> None:
+        least = dict.fromkeys(("steps", "prompts_per_step", "minibatches", "inner_updates"), 1)
+        least |= dict.fromkeys(("micro_batch_size", "max_rounds", "overlong_buffer"), 1)
+        least |= dict.fromkeys(("max_turn_tokens", "max_tokens"), 1)
+        least |= dict.fromkeys(("save_every", "keep", "eval_every"), 1)
+        least |= {"group_size": 2, "overlong_length": 0, "warmup_steps": 0, "seed": 0, "infra_retries": 0}
+        for key, lowest in least.items():
+            _require(getattr(self, key) >= lowest, key, getattr(self, key), f"must be at least {lowest}")
+        for key in ("learning_rate", "max_grad_norm", "clip_low", "clip_high"):
+            _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
+        _require(self.clip_low < 1, "clip_low", self.clip_low, "must be below 1")
+        groups = self.prompts_per_step
+        _require(
+            self.minibatches <= groups, "minibatches", self.minibatches, f"there are {groups} groups to split"
+        )
+
+
+def fixed_settings(config: SftConfig | DapoConfig) -> dict[str, Any]:
+    """The settings that a resumed run must share with the run that it continues."""
+    free = {f.name for f in fields(config) if f.metadata.get("free_on_resume")}
+    return {key: value for key, value in asdict(config).items() if key not in free}

@@ -1,0 +1,139 @@
+"""`deepeyes dapo`: reinforcement learning in the environment."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.metrics import summarise
+from agents.policy import SamplingParams
+from agents.qwen import ModelError, load_qwen
+from agents.rollout import RolloutRequest, rollout
+from agents.store import StoreError, TrajectoryWriter
+from agents.trajectory import SeedLineage
+from agents.transformers_policy import TransformersPolicy
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.vector import DeepEyesVectorEnv
+from trainers.arguments import parse_options
+from trainers.checkpoint import CheckpointError, latest_checkpoint
+from trainers.config import DapoConfig
+from trainers.dapo import NothingScored, train_dapo
+from trainers.interrupt import Interrupted
+from trainers.metrics import StepReport
+
+
+@dataclass(frozen=True, slots=True)
+class DapoOptions:
+    """Train a Qwen2.5-VL with DAPO on rollouts in the environment.
+
+    Attributes:
+        model: A Qwen2.5-VL checkpoint: directory or hub id.
+        run_dir: Where checkpoints, metrics and rollouts go; `deepeyes view RUN_DIR/rollouts/step-000001`
+            shows what the first step sampled.
+        resume: Go on from the newest checkpoint in `run_dir`.
+        num_envs: Episodes at once.
+        eval_tasks: Tasks of the validation split in an evaluation (greedy); 0 for none.
+        keep_rollouts: Write the rollouts of every step.
+        env: The environment's settings.
+        train: The trainer's settings.
+    """
+
+    model: str
+    run_dir: Path
+    resume: bool = False
+    num_envs: int = 64
+    eval_tasks: int = 64
+    keep_rollouts: bool = True
+    env: EnvConfig = field(default_factory=EnvConfig)
+    train: DapoConfig = field(default_factory=DapoConfig)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command.
+
+    Args:
+        argv: Its arguments.
+
+    Raises:
+        SystemExit: Something cannot be used, or training was interrupted; the message says what to do.
+    """
+    try:
+        run(parse_options(DapoOptions, argv, "dapo"))
+    except (ConfigError, ModelError, StoreError, CheckpointError, Interrupted, NothingScored) as error:
+        raise SystemExit(f"deepeyes dapo: {error}") from error
+
+
+def run(options: DapoOptions) -> None:
+    """Train as `options` say."""
+    resume = latest_checkpoint(options.run_dir) if options.resume else None
+    qwen = load_qwen(options.model)
+    env = DeepEyesVectorEnv(options.num_envs, options.env)
+    validation = Validation(options, TransformersPolicy(qwen.model, qwen.tokenizer), env)
+    try:
+        train_dapo(
+            options.train,
+            qwen.model,
+            qwen.tokenizer,
+            env,
+            run_dir=options.run_dir,
+            resume=resume,
+            on_step=RolloutLog(options.run_dir) if options.keep_rollouts else None,
+            evaluate=validation if options.eval_tasks else None,
+        )
+    finally:
+        env.close()
+    print(f"trained model: {latest_checkpoint(options.run_dir) / 'model'}")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutLog:
+    """Writes the rollouts of each step to a directory of its own.
+
+    Attributes:
+        run_dir: Directory of the run.
+    """
+
+    run_dir: Path
+
+    def __call__(self, report: StepReport) -> None:
+        """Write one step's; a resumed run writes a step anew."""
+        directory = self.run_dir / "rollouts" / f"step-{report.step:06d}"
+        shutil.rmtree(directory, ignore_errors=True)
+        with TrajectoryWriter(directory) as writer:
+            for trajectory in report.trajectories:
+                writer.append(trajectory)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Greedy answers to the first tasks of the validation split.
+
+    Attributes:
+        options: Of the command.
+        policy: The policy in training.
+        env: Where it acts.
+    """
+
+    options: DapoOptions
+    policy: TransformersPolicy
+    env: DeepEyesVectorEnv
+
+    def __call__(self, step: int) -> Mapping[str, float]:
+        """What the policy does after `step` steps."""
+        train = self.options.train
+        size = self.env.tasks.size("validation")
+        count = self.options.eval_tasks if size is None else min(size, self.options.eval_tasks)
+        finished = rollout(
+            self.policy,
+            self.env,
+            [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)],
+            SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
+            vocabulary=self.policy.vocabulary,
+            max_tokens=train.max_tokens,
+            infra_retries=train.infra_retries,
+            lockstep=train.lockstep,
+        )
+        return summarise(finished).as_dict()

@@ -1,0 +1,163 @@
+"""What a training step reports, and where its numbers go: console, `metrics.jsonl`, trackers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from accelerate import Accelerator
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agents.trajectory import Trajectory
+from trainers.config import DapoConfig, SftConfig
+
+Metrics = dict[str, float]
+"""One step's numbers; the same for the same seed, so never a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepReport:
+    """One finished step.
+
+    Attributes:
+        step: Steps finished so far, from 1.
+        metrics: The step's numbers.
+        seconds: Wall time by phase.
+        trajectories: Everything sampled in this step (DAPO); empty in SFT.
+    """
+
+    step: int
+    metrics: Metrics
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    trajectories: tuple[Trajectory, ...] = ()
+
+
+class Stopwatch:
+    """Wall time by phase.
+
+    Attributes:
+        seconds: What has been measured.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Measure the block."""
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+
+
+OnStep = Callable[[StepReport], None]
+"""Called after every step."""
+
+Evaluate = Callable[[int], Mapping[str, float]]
+"""Takes the number of finished steps; what it returns joins the step's metrics under `eval/`."""
+
+
+class Recorder:
+    """Writes each step to the console, to `metrics.jsonl` and to the trackers.
+
+    Args:
+        accelerator: Made with `log_with=config.trackers`.
+        config: Names the trackers; trackers get it as the run's hyper-parameters.
+        total: Steps of the whole run.
+        done: Steps that were finished before; later lines of an interrupted run leave `metrics.jsonl`.
+        run_dir: Where `metrics.jsonl` goes; None writes no file.
+        project: The run's kind, `sft` or `dapo`.
+        shown: Metrics to show next to the bar.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        config: SftConfig | DapoConfig,
+        *,
+        total: int,
+        done: int,
+        run_dir: Path | None,
+        project: str,
+        shown: Sequence[str],
+    ) -> None:
+        self._accelerator = accelerator
+        self._shown = shown
+        self._project = project
+        self._file = None if run_dir is None else run_dir / "metrics.jsonl"
+        self._bar = _bar(config.progress)
+        self._task = self._bar.add_task(project, total=total, completed=done, numbers="", doing="")
+        if self._file is not None:
+            _keep_lines(self._file, done)
+        if config.trackers:
+            accelerator.init_trackers(f"deepeyes-{project}", _hyper_parameters(config))
+
+    def __enter__(self) -> Recorder:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._accelerator.end_training()
+
+    def working(self, what: str) -> None:
+        """Say next to the bar what is being done."""
+        self._bar.update(self._task, doing=what)
+
+    def record(self, report: StepReport) -> None:
+        """Write one step."""
+        if self._file is not None:
+            with self._file.open("a") as file:
+                file.write(json.dumps({"step": report.step, **report.metrics}) + "\n")
+        self._accelerator.log({**report.metrics, **prefixed("seconds", report.seconds)}, step=report.step)
+        text = "  ".join(
+            f"{name} {report.metrics[name]:.4g}" for name in self._shown if name in report.metrics
+        )
+        self._bar.update(self._task, completed=report.step, numbers=text, doing="")
+        if not self._bar.console.is_terminal:
+            self._bar.console.print(f"{self._project} {report.step}  {text}", highlight=False)
+
+
+def read_metrics(run_dir: Path | None, steps: int) -> list[Metrics]:
+    """The metrics of a run's first `steps` steps, as far as `run_dir` has them."""
+    path = None if run_dir is None else run_dir / "metrics.jsonl"
+    if path is None or not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "step"} for row in rows if row["step"] <= steps]
+
+
+def prefixed(prefix: str, values: Mapping[str, float]) -> Metrics:
+    """`values` with `prefix/` before every name."""
+    return {f"{prefix}/{key}": value for key, value in values.items()}
+
+
+def _bar(visible: bool) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TextColumn("[dim]{task.fields[doing]}"),
+    )
+    return Progress(*columns, console=Console(stderr=True, quiet=not visible))
+
+
+def _keep_lines(path: Path, steps: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    path.write_text("".join(line for line in lines if json.loads(line)["step"] <= steps))
+
+
+def _hyper_parameters(config: SftConfig | DapoConfig) -> dict[str, int | float | str | bool]:
+    plain = (int, float, str, bool)
+    return {k: v if isinstance(v, plain) else str(v) for k, v in asdict(config).items()}

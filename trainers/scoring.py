@@ -1,0 +1,34 @@
+"""Trajectories as model input: what both trainers need to score them under the current weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from agents.batch import Batch, collate
+from agents.pixels import PixelCache
+from agents.trajectory import Trajectory
+from agents.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """Makes batches for one model.
+
+    Attributes:
+        vocabulary: The tokenizer by its names.
+        pixels: Prepares images; shared with the policy that samples, each image is prepared once.
+        banned: bool `[V]`, the ids that are never sampled.
+        device: Where the model is.
+    """
+
+    vocabulary: Vocabulary
+    pixels: PixelCache
+    banned: torch.Tensor
+    device: torch.device
+
+    def batch(self, trajectories: Sequence[Trajectory]) -> Batch:
+        """Pad `trajectories` into one batch on the model's device."""
+        return collate(trajectories, self.vocabulary, self.pixels).to(self.device)
