@@ -49,7 +49,7 @@ _SYSTEM = (
 _DEVICES = ("/dev/null", "/dev/random", "/dev/urandom")
 _FONTS_OF_MATPLOTLIB = "mpl-data/fonts/ttf"
 _GUEST_SITE = "/opt"
-"""A site-packages from below /tmp is a numbered directory below it."""
+"""A site-packages outside the interpreter's own prefix is a numbered directory below it."""
 _GUEST_FONTS = "/usr/local/share/fonts"
 """Pillow and matplotlib both look for fonts by name here."""
 
@@ -80,16 +80,17 @@ def closure(distributions: list[str]) -> list[metadata.Distribution]:
 def site_directories(distributions: list[metadata.Distribution]) -> dict[str, str]:
     """Where the libraries' directories stand in the guest's tree, by their path here.
 
-    At the same path, by which Conda's libraries find the interpreter's (`$ORIGIN/../..`), except below /tmp,
-    where they would vanish under the guest's own.
+    At the same path inside the interpreter's prefix, by which Conda's libraries find the interpreter's
+    (`$ORIGIN/../..`); elsewhere, as in a virtual environment, at a path that tells nothing of this machine.
 
     Returns:
         The guest's directories in the host's order of import, which must be on the guest's `sys.path`.
     """
     used = {str(distribution.locate_file("")) for distribution in distributions}
     ordered = [path for path in sys.path if path in used] + sorted(used.difference(sys.path))
+    prefixes = tuple(f"{prefix}/" for prefix in {sys.base_prefix, sys.base_exec_prefix})
     return {
-        path: f"{_GUEST_SITE}/{number}/site-packages" if path.startswith("/tmp/") else path
+        path: path if path.startswith(prefixes) else f"{_GUEST_SITE}/{number}/site-packages"
         for number, path in enumerate(ordered)
     }
 

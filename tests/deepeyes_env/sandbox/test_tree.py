@@ -31,9 +31,17 @@ def test_libraries_stand_where_the_guests_own_tmp_does_not_hide_them(library_bel
     assert not any(source.endswith("bin/few") for source in views)
 
 
-def test_other_libraries_stand_where_they_find_the_interpreters_own():
-    site = tree.site_directories(tree.closure(["numpy"]))
-    assert all(guest == here for here, guest in site.items() if not here.startswith("/tmp/"))
+def test_libraries_of_a_virtual_environment_do_not_tell_where_it_stands(library_below_tmp: Path):
+    site = tree.site_directories(tree.closure(["few"]))
+    assert site == {str(library_below_tmp): "/opt/0/site-packages"}
+
+
+def test_libraries_inside_the_interpreters_prefix_stay_where_they_find_its_own(
+    library_below_tmp: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "base_prefix", str(library_below_tmp.parent))
+    site = tree.site_directories(tree.closure(["few"]))
+    assert site == {str(library_below_tmp): str(library_below_tmp)}
 
 
 def test_an_interpreter_below_tmp_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
