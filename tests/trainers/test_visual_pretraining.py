@@ -7,7 +7,7 @@ from agents.tiny import build_tiny
 from agents.trajectory import check_trajectory
 from agents.vocabulary import Vocabulary
 from deepeyes_env.tasks.worlds import cards
-from trainers.visual_pretraining import LESSONS, VIEW, EyesConfig, draw_lessons, exam, pretrain_eyes
+from trainers.visual_pretraining import CLOSE, LESSONS, VIEW, EyesConfig, draw_lessons, exam, pretrain_eyes
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,8 @@ def test_lessons_are_sound_short_and_of_every_kind(vocabulary):
         check_trajectory(lesson)
         assert len(lesson.input_ids) < 80
         assert [turn.action for turn in lesson.turns] == ["answer"]
-        assert lesson.images[0].width == (VIEW if lesson.family != "crop" else VIEW // 2)
+        widths = {"crop": [CLOSE], "match": [VIEW, CLOSE]}.get(lesson.family, [VIEW])
+        assert [image.width for image in lesson.images] == widths
 
 
 def test_no_lesson_uses_a_tool_or_shows_how(vocabulary):
