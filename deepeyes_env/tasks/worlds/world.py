@@ -144,21 +144,28 @@ def _companies(
     rng: random.Random, towns: tuple[Town, ...], people: tuple[Person, ...]
 ) -> tuple[Company, ...]:
     companies: dict[str, Company] = {}
-    founders = iter(rng.sample(people, COMPANIES))
+    singles: list[Company] = []
     emblems: set[Emblem] = set()
-    while len(companies) < COMPANIES:
-        founder = next(founders)
-        stem, trade, emblem = founder.name.split()[-1], rng.choice(list(names.TRADES)), draw_emblem_facts(rng)
-        if companies and rng.random() < TWIN_SHARE:
-            elder = rng.choice(list(companies.values()))
+    for founder in rng.sample(people, PEOPLE):
+        stem, emblem = founder.name.split()[-1], draw_emblem_facts(rng)
+        elder = rng.choice(singles) if singles and rng.random() < TWIN_SHARE else None
+        if elder is not None:
             stem, emblem = elder.name.split()[0], near_duplicate(elder.emblem, rng)
-        while f"{stem} {trade}" in companies:
-            trade = rng.choice(list(names.TRADES))
+        trades = [trade for trade in names.TRADES if f"{stem} {trade}" not in companies]
+        if not trades:
+            continue
         while emblem in emblems:
             emblem = near_duplicate(emblem, rng)
         emblems.add(emblem)
+        trade = rng.choice(trades)
         company = _company(rng, f"{stem} {trade}", trade, founder, rng.choice(towns), emblem)
         companies[company.name] = company
+        if elder is None:
+            singles.append(company)
+        else:
+            singles.remove(elder)
+        if len(companies) == COMPANIES:
+            break
     return tuple(companies.values())
 
 

@@ -1,4 +1,8 @@
+from collections import Counter
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
@@ -9,7 +13,7 @@ from deepeyes_env.tasks import WorldConfig, open_source
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
 from deepeyes_env.tasks.worlds.family import Family
 from deepeyes_env.tasks.worlds.fictional import SPLIT_TENTHS, FictionalWorld, split_of
-from deepeyes_env.tasks.worlds.world import make_world
+from deepeyes_env.tasks.worlds.world import COMPANIES, make_world
 
 WORLD = FictionalWorld(seed=0)
 TASKS = [WORLD.task(index, "validation") for index in range(2 * len(FAMILY_MODULES))]
@@ -51,6 +55,16 @@ def test_other_seeds_give_other_worlds() -> None:
     first, second = make_world(0), make_world(1)
     assert first.companies != second.companies
     assert FictionalWorld(1).task(2).images != FictionalWorld(0).task(2).images
+
+
+@given(seed=st.integers(0, 2**64))
+def test_every_world_has_all_its_companies_and_families_stay_small(seed: int) -> None:
+    companies = make_world(seed).companies
+    assert len({company.name for company in companies}) == COMPANIES
+    assert len({company.emblem for company in companies}) == COMPANIES
+    sizes = Counter(company.name.split()[0] for company in companies)
+    # Family names may meet by chance, but twins are pairs: no family snowballs until its trades run out.
+    assert max(sizes.values()) <= 12
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
