@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import tyro
 from rich import box
@@ -12,50 +11,24 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents.policy import SamplingParams
-from agents.qwen import ModelError, load_qwen
-from agents.rollout import RolloutRequest, in_order, rollout
-from agents.rollout_command import ORACLE
-from agents.scripted import demonstrate_many
-from agents.tiny import build_tiny
+from agents.actor import Actor, ActorOptions
+from agents.qwen import ModelError
+from agents.rollout import RolloutRequest, in_order
 from agents.trajectory import SeedLineage, Trajectory
-from agents.transcript import MAX_TOKENS
-from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.task import Split
 from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.evaluation import accuracy, by_family, paired_test, scored
 
 
-@dataclass(frozen=True, slots=True)
-class EvalOptions:
-    """Measure a policy with its tools on and off.
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions(ActorOptions):
+    """Measure a policy with its tools on and off."""
 
-    Attributes:
-        policy: A Qwen2.5-VL checkpoint (directory or hub id), or `oracle` for the task families' own scripts.
-        env: TOML file of the environment (`EnvConfig`); default: the generated world.
-        split: Part of the task source.
-        first: Index of the first task.
-        n: Number of tasks.
-        num_envs: Episodes at once.
-        temperature: Of sampling; 0 is greedy.
-        max_turn_tokens: Tokens per turn (reference 1.5).
-        max_tokens: Tokens of a conversation above which it is truncated (reference 1.5).
-        seed: Names the run; the same seed draws the same samples.
-        device: Where the model runs.
-    """
-
-    policy: str
-    env: Path | None = None
     split: Split = "test"
-    first: int = 0
     n: int = 64
     num_envs: int = 16
     temperature: float = 0.0
-    max_turn_tokens: int = 8192
-    max_tokens: int = MAX_TOKENS
-    seed: int = 0
-    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         argv: Its arguments.
 
     Raises:
-        ConfigError: The environment's file cannot be used.
+        ConfigError: An option or the environment's file cannot be used.
         SystemExit: The model cannot be used; the message says why.
     """
     options = tyro.cli(EvalOptions, args=list(argv), prog="deepeyes eval")
@@ -100,12 +73,10 @@ def evaluate(options: EvalOptions) -> Evaluation:
         ModelError: The policy is no Qwen2.5-VL.
     """
     config = load_config(EnvConfig, options.env)
-    # The oracle speaks text; any Qwen2.5-VL tokenizer can hold it, and the tiny one needs no download.
-    qwen = build_tiny() if options.policy == ORACLE else load_qwen(options.policy, device=options.device)
-    policy = TransformersPolicy(qwen.model, qwen.tokenizer)
+    actor = Actor(options)
     return Evaluation(
-        _answers(options, policy, config, "tools on"),
-        _answers(options, policy, replace(config, tools=frozenset()), "tools off"),
+        _answers(options, actor, config, "tools on"),
+        _answers(options, actor, replace(config, tools=frozenset()), "tools off"),
     )
 
 
@@ -142,36 +113,13 @@ def _row(name: str, on: Sequence[Trajectory], off: Sequence[Trajectory]) -> tupl
     )
 
 
-def _answers(
-    options: EvalOptions, policy: TransformersPolicy, config: EnvConfig, label: str
-) -> tuple[Trajectory, ...]:
-    indexes = range(options.first, options.first + options.n)
+def _answers(options: EvalOptions, actor: Actor, config: EnvConfig, label: str) -> tuple[Trajectory, ...]:
     requests = [
-        RolloutRequest(index, options.split, SeedLineage(options.seed, prompt=index)) for index in indexes
+        RolloutRequest(index, options.split, SeedLineage(options.seed, prompt=index))
+        for index in options.indexes
     ]
     env = DeepEyesVectorEnv(options.num_envs, config)
     try:
-        stream = track(_stream(options, policy, env, requests), label, total=options.n)
-        return tuple(in_order(stream, requests))
+        return tuple(in_order(track(actor.play(env, requests), label, total=options.n), requests))
     finally:
         env.close()
-
-
-def _stream(
-    options: EvalOptions,
-    policy: TransformersPolicy,
-    env: DeepEyesVectorEnv,
-    requests: Sequence[RolloutRequest],
-) -> Iterable[Trajectory]:
-    if options.policy == ORACLE:
-        return demonstrate_many(env, policy.vocabulary, requests, max_tokens=options.max_tokens)
-    return rollout(
-        policy,
-        env,
-        requests,
-        SamplingParams(options.temperature, options.max_turn_tokens),
-        vocabulary=policy.vocabulary,
-        max_tokens=options.max_tokens,
-        infra_retries=1,
-        versions={"policy": options.policy},
-    )

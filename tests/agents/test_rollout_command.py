@@ -9,6 +9,7 @@ from agents.rollout_command import main as rollout_main
 from agents.store import RECORDS, read_trajectories
 from agents.viewer.command import PAGE
 from agents.viewer.command import main as view_main
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 
 SMALL = """
@@ -72,3 +73,12 @@ def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):
     view_main([str(run), "--output", str(page)])
     assert page.is_file()
     assert not (run / PAGE).exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("n", "0"), ("samples", "0"), ("num-envs", "0"), ("first", "-1"), ("temperature", "-1")]
+)
+def test_an_option_out_of_bounds_is_named(tmp_path, option, value):
+    with pytest.raises(ConfigError, match=f"{option.replace('-', '_')} = {value}.*: must be at least"):
+        rollout_main(["--policy", "oracle", "--out", str(tmp_path / "run"), f"--{option}", value])
+    assert not (tmp_path / "run").exists()

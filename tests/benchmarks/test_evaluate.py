@@ -14,7 +14,7 @@ from trainers.evaluation import accuracy, by_family
 
 
 def test_the_oracle_is_always_right_with_tools_and_only_right_without_where_none_is_needed():
-    evaluation = evaluate(EvalOptions("oracle", n=20, num_envs=4))
+    evaluation = evaluate(EvalOptions(policy="oracle", n=20, num_envs=4))
     assert accuracy(evaluation.tools_on).value == 1.0
     assert [one.task_id for one in evaluation.tools_on] == [one.task_id for one in evaluation.tools_off]
     off = {name: accuracy(some).value for name, some in by_family(evaluation.tools_off).items()}
@@ -29,7 +29,7 @@ def test_the_oracle_is_always_right_with_tools_and_only_right_without_where_none
 
 def test_an_untrained_policy_is_never_right(tmp_path: Path):
     save_qwen(build_tiny(0), tmp_path)
-    evaluation = evaluate(EvalOptions(str(tmp_path), n=4, num_envs=4, max_turn_tokens=8))
+    evaluation = evaluate(EvalOptions(policy=str(tmp_path), n=4, num_envs=4, max_turn_tokens=8))
     assert accuracy(evaluation.tools_on).value == accuracy(evaluation.tools_off).value == 0.0
 
 
