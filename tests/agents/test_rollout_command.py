@@ -9,7 +9,6 @@ from agents.rollout_command import main as rollout_main
 from agents.store import RECORDS, read_trajectories
 from agents.viewer.command import PAGE
 from agents.viewer.command import main as view_main
-from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 
 SMALL = """
@@ -76,9 +75,11 @@ def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("n", "0"), ("samples", "0"), ("num-envs", "0"), ("first", "-1"), ("temperature", "-1")]
+    ("option", "value"),
+    [("n", "0"), ("samples", "0"), ("num-envs", "0"), ("first", "-1"), ("temperature", "-1")],
 )
-def test_an_option_out_of_bounds_is_named(tmp_path, option, value):
-    with pytest.raises(ConfigError, match=f"{option.replace('-', '_')} = {value}.*: must be at least"):
+def test_an_option_out_of_bounds_is_named(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit, match="2"):
         rollout_main(["--policy", "oracle", "--out", str(tmp_path / "run"), f"--{option}", value])
+    assert f"{option.replace('-', '_')} = {value}" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
