@@ -21,7 +21,8 @@ from trainers.evaluation import accuracy, by_family, paired_test, proportion
 from trainers.metrics import Metrics
 
 NOTE = (
-    "base: no pretrained model, but one built from scratch and given eyes by a short visual pre-training. "
+    "base: no pretrained model, but one built from scratch and given eyes by a short visual pre-training, "
+    "whose kind of lessons SFT sees again among its demonstrations. "
     "looked: share of episodes that used the tool, on closer-look / at-a-glance. tools off: greedy accuracy "
     "on closer-look when every call is refused; chance is 10 %. Intervals: Wilson, 95 %."
 )
