@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.sandbox.base import SandboxLimits
+from deepeyes_env.sandbox.config import LocalSandboxConfig, SandboxConfig
 from deepeyes_env.search.base import DEFAULT_HITS
 from deepeyes_env.task import Split
 from deepeyes_env.tasks import SourceConfig, WorldConfig
@@ -74,6 +75,7 @@ class EnvConfig:
         tool_max_pixels: Largest area of an image that a tool gave.
         sandbox_pixels: Whether the sandbox holds the images as observed or as the task has them; `original`
             makes the prompt state the original sizes (reference 8.2).
+        sandbox_backend: Where the policy's code runs: `local`, `http` or `e2b`.
         limits: Limits of a sandbox session.
         search_hits: Hits per search (reference 2.3).
         max_images_per_turn: Images shown per observation (reference 1.5).
@@ -94,6 +96,7 @@ class EnvConfig:
     tool_min_pixels: int = MIN_PIXELS
     tool_max_pixels: int = MAX_PIXELS
     sandbox_pixels: Literal["observed", "original"] = "observed"
+    sandbox_backend: SandboxConfig = field(default_factory=LocalSandboxConfig)
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     search_hits: int = DEFAULT_HITS
     max_images_per_turn: int = 10

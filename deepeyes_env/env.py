@@ -18,7 +18,7 @@ from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.rewards.judge import HttpJudge
 from deepeyes_env.runner import EpisodeRunner, Services
-from deepeyes_env.sandbox.base import Sandbox, SandboxLimits
+from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.spaces import FreeText, RgbArray, RGBImage, TurnText
 from deepeyes_env.task import SPLITS, Split, Task, TaskSource
 from deepeyes_env.tasks import open_source
@@ -53,7 +53,7 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
         Args:
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
-            sandbox: A sandbox to use in place of the shared local one. It stays the caller's to close.
+            sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
             render_mode: `human` prints, `rgb_array` paints, `ansi` writes the episode; None shows nothing.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
 
@@ -212,7 +212,7 @@ def make_services(config: EnvConfig, tasks: TaskSource, sandbox: Sandbox | None)
     """What the episodes of an environment share."""
     judge = HttpJudge(config.judge) if config.judge else None
     return Services(
-        sandbox=lambda: sandbox or _shared_sandbox(config.limits), engine=tasks.search_engine(), judge=judge
+        sandbox=lambda: sandbox or _shared_sandbox(config), engine=tasks.search_engine(), judge=judge
     )
 
 
@@ -259,7 +259,7 @@ def _checked_index(index: object, size: int | None, split: str) -> int:
     return int(index)
 
 
-def _shared_sandbox(limits: SandboxLimits) -> Sandbox:
-    from deepeyes_env.sandbox import shared_local
+def _shared_sandbox(config: EnvConfig) -> Sandbox:
+    from deepeyes_env.sandbox import shared_sandbox
 
-    return shared_local(limits)
+    return shared_sandbox(config.sandbox_backend, config.limits)

@@ -11,7 +11,7 @@ import io
 import math
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 PATCH_FACTOR = 28
 """Side of one visual token in pixels: patch 14 x merge 2 (Qwen2.5-VL `preprocessor_config.json`)."""
@@ -65,7 +65,7 @@ class EncodedImage:
         Raises:
             ImageError: The bytes do not decode, or the picture exceeds `MAX_DECODED_PIXELS`.
         """
-        width, height = _decode(data).size
+        width, height = decode_rgb(data).size
         return cls(data, width, height, hashlib.sha256(data).hexdigest())
 
     @classmethod
@@ -90,7 +90,7 @@ class EncodedImage:
         Raises:
             ImageError: The bytes do not decode.
         """
-        return _decode(self.data)
+        return decode_rgb(self.data)
 
     @property
     def pixels(self) -> int:
@@ -155,18 +155,32 @@ def smart_resize(
     return new_height, new_width
 
 
-def _decode(data: bytes) -> Image.Image:
+def decode_rgb(data: bytes, max_pixels: int = MAX_DECODED_PIXELS) -> Image.Image:
+    """Decode untrusted bytes; the size in the header is checked before a pixel is decoded.
+
+    Args:
+        data: A PNG, JPEG, WebP, GIF or BMP file.
+        max_pixels: Largest area in pixels.
+
+    Returns:
+        The picture as RGB, upright after EXIF orientation.
+
+    Raises:
+        ImageError: The bytes do not decode, or the picture exceeds `max_pixels`.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_DECODED_PIXELS:
+            if image.width * image.height > max_pixels:
                 raise ImageError(
                     f"an image of {image.width}x{image.height} pixels exceeds the limit of "
-                    f"{MAX_DECODED_PIXELS} pixels; shrink it before use"
+                    f"{max_pixels} pixels; shrink it before use"
                 )
             return to_rgb(ImageOps.exif_transpose(image))
     except ImageError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except (
+        Exception
+    ) as error:  # Pillow's readers raise whatever they stumble over: struct.error, KeyError, ...
         raise ImageError(
             f"the image does not decode ({error}); expected one of {', '.join(FORMATS)}"
         ) from error

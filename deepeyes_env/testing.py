@@ -29,6 +29,7 @@ from deepeyes_env.protocol import (
     ToolError,
     ToolResult,
 )
+from deepeyes_env.sandbox.conformance import check_sandbox as check_sandbox
 from deepeyes_env.search.base import Hit, SearchEngine
 from deepeyes_env.task import Answer, Skill, Split, Task
 

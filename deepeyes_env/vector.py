@@ -71,7 +71,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             num_envs: Number of slots.
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
-            sandbox: A sandbox to use in place of the shared local one. It stays the caller's to close.
+            sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
             workers: Threads; default: one per slot, at most `MAX_WORKERS`.
             render_mode: `rgb_array` or `ansi`: what `render` gives per slot.
             **overrides: Fields of `EnvConfig` that replace those of `config`.

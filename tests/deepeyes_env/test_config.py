@@ -5,6 +5,7 @@ import pytest
 
 from deepeyes_env.config import ConfigError, EnvConfig, JudgeConfig, load_config, with_overrides
 from deepeyes_env.sandbox.base import SandboxLimits
+from deepeyes_env.sandbox.config import HttpSandboxConfig, LocalSandboxConfig
 from deepeyes_env.tasks import WorldConfig
 
 
@@ -45,6 +46,22 @@ def test_toml_round(tmp_path: Path) -> None:
         ),
         ({"limits": {"cell_seconds": -1}}, "limits.cell_seconds = -1.0: must be above 0 and finite"),
         ({"limits": {"cell_seconds": float("inf")}}, "limits.cell_seconds = inf: must be above 0 and finite"),
+        ({"sandbox_backend": {"kind": "htp"}}, "sandbox_backend.kind = 'htp': did you mean 'http'?"),
+        (
+            {"sandbox_backend": {"kind": "http", "dialct": "run_jupyter"}},
+            "'sandbox_backend.http.dialct': did you mean 'dialect'?",
+        ),
+        ({"sandbox_backend": {"kind": "http", "url": "localhost:1"}}, "must be an http(s) URL"),
+        ({"sandbox_backend": {"kind": "http", "url": "http://a:b@c"}}, "no credentials in it"),
+        (
+            {"sandbox_backend": {"kind": "http", "token": "s3cret"}},
+            "unknown key 'sandbox_backend.http.token'",
+        ),
+        (
+            {"sandbox_backend": {"kind": "e2b", "session_seconds": 0}},
+            "session_seconds = 0: must be at least 1",
+        ),
+        ({"sandbox_backend": {"extras": ["torch"]}}, "extras = 'torch': must be one of opencv"),
         ({"limits": {"tmp_bytes": 0}}, "limits.tmp_bytes = 0: must be above 0 and finite"),
     ],
 )
@@ -56,6 +73,17 @@ def test_mistakes_are_named_with_the_nearest_right_thing(values: dict[str, objec
 
 def test_a_source_without_a_kind_is_the_generated_world() -> None:
     assert load_config(EnvConfig, {"source": {"seed": 7}}).source == WorldConfig(seed=7)
+
+
+def test_a_sandbox_is_chosen_by_kind(tmp_path: Path) -> None:
+    path = tmp_path / "env.toml"
+    path.write_text('[sandbox_backend]\nkind = "http"\nurl = "http://node:1"\ndialect = "run_jupyter"\n')
+    chosen = load_config(EnvConfig, path).sandbox_backend
+    assert chosen == HttpSandboxConfig(url="http://node:1", dialect="run_jupyter")
+    assert load_config(EnvConfig, {"sandbox_backend": {"extras": ["scipy"]}}).sandbox_backend == (
+        LocalSandboxConfig(extras=("scipy",))
+    )
+    assert EnvConfig().sandbox_backend == LocalSandboxConfig()
 
 
 def test_direct_construction_is_checked_too() -> None:

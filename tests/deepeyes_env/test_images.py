@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import zlib
@@ -14,6 +15,7 @@ from deepeyes_env.images import (
     PATCH_FACTOR,
     EncodedImage,
     ImageError,
+    decode_rgb,
     smart_resize,
     to_rgb,
 )
@@ -72,6 +74,28 @@ def test_a_truncated_file_is_refused():
     data = EncodedImage.from_pil(noise(200, 200)).data
     with pytest.raises(ImageError, match="does not decode"):
         EncodedImage.from_bytes(data[: len(data) // 2])
+
+
+def test_the_area_can_be_limited_further():
+    data = EncodedImage.from_pil(noise(20, 10)).data
+    assert decode_rgb(data, 200).size == (20, 10)
+    with pytest.raises(ImageError, match="20x10 pixels exceeds the limit of 199 pixels"):
+        decode_rgb(data, 199)
+
+
+@given(
+    st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
+    st.floats(0, 1),
+)
+def test_broken_files_raise_nothing_but_image_errors(name, changes, end):
+    buffer = io.BytesIO()
+    noise(12, 9).save(buffer, format=name)
+    data = bytearray(buffer.getvalue())
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    with contextlib.suppress(ImageError):
+        decode_rgb(bytes(data[: max(1, int(end * len(data)))]), 10_000)
 
 
 @pytest.mark.parametrize("side", [20_000, 100_000])

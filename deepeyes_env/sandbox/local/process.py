@@ -39,7 +39,7 @@ from guest.zygote import main
 main(int(sys.argv[2]))
 """
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "HOME": "/tmp",
     "LANG": "C.UTF-8",
     "TZ": "UTC",
@@ -54,6 +54,7 @@ _ENVIRONMENT = {
     # Transparent huge pages make Pillow's and NumPy's work on large images 2 to 5 times faster.
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+"""All that a zygote, and so a guest, has of an environment."""
 
 _MENDS = {
     "user namespace": "allow unprivileged user namespaces: `sysctl -w user.max_user_namespaces=15000`, on "
@@ -105,7 +106,7 @@ class ZygoteProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-S", "-B", "-c", _BOOTSTRAP, package, str(other.fileno())],
                 pass_fds=[other.fileno()],
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

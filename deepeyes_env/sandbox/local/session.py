@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import select
 import signal
@@ -66,11 +67,15 @@ class LocalSession:
             os.close(self._pixels)
             raise
 
-    def run(self, code: str) -> CellResult:
+    def run(self, code: str, seconds: float | None = None) -> CellResult:
         """Run one cell; see `Session.run`.
 
         A cell waits for a free run slot first; its time starts when it has one, so that an overloaded machine
         is not charged to the policy.
+
+        Args:
+            code: The cell.
+            seconds: Wall time of this cell, at most the session's `cell_seconds`, which is the default.
         """
         with self._lock:
             if self._closed or self._owner != os.getpid():
@@ -79,7 +84,7 @@ class LocalSession:
             if self._guest is None:
                 self._guest = self._fork()
             with self._slots:
-                result = self._run(self._guest, code)
+                result = self._run(self._guest, code, min(seconds or math.inf, self._limits.cell_seconds))
         if not reopened:
             return result
         return CellResult(
@@ -113,9 +118,9 @@ class LocalSession:
         except OSError as error:  # most likely too many open files
             raise SandboxError(f"no new process: {error}; `ulimit -n` may be too low") from error
 
-    def _run(self, guest: Guest, code: str) -> CellResult:
+    def _run(self, guest: Guest, code: str, seconds: float) -> CellResult:
         token = os.urandom(16)
-        deadline = _Deadline(self._limits.cell_seconds, lambda: signal_guest(guest, signal.SIGINT))
+        deadline = _Deadline(seconds, lambda: signal_guest(guest, signal.SIGINT))
         try:
             self._send(guest, token, code, deadline)
             reply = wire.read_reply(_reader(guest.channel, deadline), self._cell, token, self._bounds)

@@ -24,7 +24,7 @@ from deepeyes_env.sandbox import (
     SandboxError,
     SandboxLimits,
     SandboxUnavailableError,
-    shared_local,
+    shared_sandbox,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -215,12 +215,12 @@ def test_waiting_for_a_run_slot_is_not_charged() -> None:
 
 
 def _use_in_a_worker(connection: "multiprocessing.connection.Connection") -> None:
-    connection.send(shared_local().open([PHOTO], 1).run("image_1.size").stdout)
+    connection.send(shared_sandbox().open([PHOTO], 1).run("image_1.size").stdout)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_daemonic_worker_has_a_sandbox_of_its_own(method: str) -> None:
-    session = shared_local().open([])
+    session = shared_sandbox().open([])
     context = multiprocessing.get_context(method)
     ours, theirs = context.Pipe()
     worker = context.Process(target=_use_in_a_worker, args=(theirs,), daemon=True)
@@ -260,8 +260,8 @@ def test_a_forked_copy_neither_uses_nor_holds_the_sandbox(own: LocalSandbox) -> 
 
 
 def test_shared_sandboxes_are_one_for_each_set_of_limits() -> None:
-    assert shared_local() is shared_local(SandboxLimits())
-    assert shared_local() is not shared_local(SandboxLimits(cell_seconds=1.0))
+    assert shared_sandbox() is shared_sandbox(limits=SandboxLimits())
+    assert shared_sandbox() is not shared_sandbox(limits=SandboxLimits(cell_seconds=1.0))
 
 
 REFUSED = """

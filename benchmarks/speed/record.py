@@ -1,0 +1,102 @@
+"""The samples of a benchmark and what is said about them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that is measured.
+
+    Attributes:
+        name: As the tables show it.
+        unit: Of the shown figures.
+        scale: Shown figure of a sample of 1; samples of time are in seconds.
+    """
+
+    name: str
+    unit: str
+    scale: float = 1.0
+
+
+Sample = tuple[Measure, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of one contender, in the measure's unit.
+
+    Attributes:
+        measure: The measure's name.
+        contender: Who did the work.
+        unit: Of the figures.
+        n: Number of samples; 0 when there is only a note.
+        p50: Median.
+        p99: 99th percentile; with fewer than 100 samples close to the largest.
+        note: Why there are no figures.
+    """
+
+    measure: str
+    contender: str
+    unit: str
+    n: int = 0
+    p50: float | None = None
+    p99: float | None = None
+    note: str = ""
+
+
+class Record:
+    """Samples by measure and contender, in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self._samples: defaultdict[tuple[Measure, str], list[float]] = defaultdict(list)
+        self._notes: dict[tuple[Measure, str], str] = {}
+
+    def add(self, measure: Measure, contender: str, sample: float) -> None:
+        """Add a sample, not scaled yet."""
+        self._samples[measure, contender].append(sample)
+
+    def note(self, measure: Measure, contender: str, text: str) -> None:
+        """Say why a contender has no samples of a measure."""
+        self._samples[measure, contender].clear()
+        self._notes[measure, contender] = text
+
+    def median(self, measure: Measure, contender: str) -> float | None:
+        """The median in the measure's unit; None without samples."""
+        return self.row(measure, contender).p50
+
+    def row(self, measure: Measure, contender: str) -> Row:
+        """The figures of one contender."""
+        samples = self._samples.get((measure, contender), [])
+        if not samples:
+            note = self._notes.get((measure, contender), "not measured")
+            return Row(measure.name, contender, measure.unit, note=note)
+        p50, p99 = np.percentile(np.asarray(samples) * measure.scale, (50, 99))
+        return Row(measure.name, contender, measure.unit, len(samples), float(p50), float(p99))
+
+    def rows(self) -> list[Row]:
+        """All figures, by measure."""
+        measures = dict.fromkeys(measure for measure, _ in self._samples)
+        pairs = [pair for measure in measures for pair in self._samples if pair[0] == measure]
+        return [self.row(measure, contender) for measure, contender in pairs]
+
+
+def interleave(rounds: int, work: Mapping[str, Callable[[], Iterable[Sample]]], record: Record) -> None:
+    """Let the contenders take turns, so that noise of the machine hits all alike.
+
+    Args:
+        rounds: How often each has its turn.
+        work: By contender: takes some samples. Who begins changes from round to round.
+        record: Takes the samples.
+    """
+    names = list(work)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            for measure, sample in work[name]():
+                record.add(measure, name, sample)

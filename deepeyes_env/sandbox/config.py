@@ -1,0 +1,122 @@
+"""Which sandbox runs the cells: one frozen configuration per kind.
+
+Secrets are not settings: a configuration names the environment variable that holds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field
+
+from deepeyes_env.errors import ConfigError
+
+TOKEN_VARIABLE = "DEEPEYES_SANDBOX_TOKEN"
+"""Environment variable with the token that a code server asks for."""
+
+MAX_REPLY_BYTES = 256 << 20
+"""Bytes of one reply: ten lossless photographs of 10 megapixels in base64, far above what plots take."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSandboxConfig:
+    """Isolated processes on this machine.
+
+    Attributes:
+        kind: Tag of this backend.
+        extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib (`sandbox.local.tree.EXTRAS`).
+    """
+
+    kind: Literal["local"] = "local"
+    extras: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        from deepeyes_env.sandbox.local.tree import EXTRAS
+
+        for name in self.extras:
+            _require(name in EXTRAS, "extras", name, f"one of {', '.join(sorted(EXTRAS))}")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSandboxConfig:
+    """A code server: the original's, or `deepeyes serve sandbox` (reference 2.1).
+
+    Attributes:
+        kind: Tag of this backend.
+        url: Address of the server, without the dialect's path.
+        dialect: `jupyter_sandbox` (v1, what the released environment speaks) or `run_jupyter` (v2).
+        token_variable: Environment variable with the token to send; unset means none.
+        patience_seconds: Wall time that a reply may take beyond the cell's own: transfer, and waiting for its
+            turn on a busy server.
+        retry_seconds: How long a request that the server did not take on (connection refused, or "busy, come
+            back later") is tried again. One that may have run is never repeated.
+        max_reply_bytes: Bytes of one reply; a longer one fails.
+    """
+
+    kind: Literal["http"] = "http"
+    url: str = "http://127.0.0.1:18901"
+    dialect: Literal["jupyter_sandbox", "run_jupyter"] = "jupyter_sandbox"
+    token_variable: str = TOKEN_VARIABLE
+    patience_seconds: float = 60.0
+    retry_seconds: float = 30.0
+    max_reply_bytes: int = MAX_REPLY_BYTES
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        _require(
+            parts.scheme in ("http", "https") and bool(parts.hostname), "url", self.url, "an http(s) URL"
+        )
+        if parts.username or parts.password:
+            raise ConfigError(f"url: no credentials in it; put a token into ${self.token_variable}")
+        _require(self.patience_seconds > 0, "patience_seconds", self.patience_seconds, "above 0")
+        _require(self.retry_seconds >= 0, "retry_seconds", self.retry_seconds, "at least 0")
+        _require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class E2BSandboxConfig:
+    """E2B's cloud, or anything that speaks its protocol: one virtual machine per session.
+
+    `E2B_DOMAIN` and the SDK's other environment variables choose another installation than E2B's own.
+
+    Attributes:
+        kind: Tag of this backend.
+        template: Template of the machine; None takes the SDK's code interpreter.
+        api_key_variable: Environment variable with the key.
+        session_seconds: Lifetime after which E2B ends a machine that was not closed (1 h is the most that its
+            free plan allows).
+        request_seconds: Wall time of one request other than a cell.
+        max_reply_bytes: Bytes of one cell's output stream; the rest is cut and the cell interrupted.
+    """
+
+    kind: Literal["e2b"] = "e2b"
+    template: str | None = None
+    api_key_variable: str = "E2B_API_KEY"
+    session_seconds: int = 3600
+    request_seconds: float = 60.0
+    max_reply_bytes: int = MAX_REPLY_BYTES
+
+    def __post_init__(self) -> None:
+        _require(self.session_seconds >= 1, "session_seconds", self.session_seconds, "at least 1")
+        _require(self.request_seconds > 0, "request_seconds", self.request_seconds, "above 0")
+        _require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
+
+
+def _with_kind(config: object) -> object:
+    return {"kind": LocalSandboxConfig().kind} | dict(config) if isinstance(config, Mapping) else config
+
+
+SandboxConfig = Annotated[
+    LocalSandboxConfig | HttpSandboxConfig | E2BSandboxConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
+]
+"""The configuration of any sandbox, told apart by `kind`; without one it is the local sandbox."""
+
+
+def _require(condition: bool, key: str, value: object, wanted: str) -> None:
+    if not condition:
+        raise ConfigError(f"{key} = {value!r}: must be {wanted}")

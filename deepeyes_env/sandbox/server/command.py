@@ -1,0 +1,99 @@
+"""`deepeyes serve sandbox`: the local sandbox as a code server."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from dataclasses import dataclass, field
+
+import tyro
+
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.config import TOKEN_VARIABLE
+from deepeyes_env.sandbox.local import LocalSandbox
+
+try:
+    import uvicorn
+
+    from deepeyes_env.sandbox.server.app import ServerLimits, make_app
+except ImportError as error:
+    raise ConfigError("a server needs FastAPI and uvicorn: pip install 'deepeyes-gym[serve]'") from error
+
+STOP_SECONDS = 3
+"""Time that running requests have to end after an interrupt."""
+
+CELL_SECONDS = 200.0
+"""Longest cell: what the released RL environment asks for (reference 1.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSandboxArgs:
+    """Offer this machine's sandbox to trainers, at /jupyter_sandbox and /run_jupyter.
+
+    With a token in DEEPEYES_SANDBOX_TOKEN, clients must send it as `Authorization: Bearer`.
+
+    Attributes:
+        host: Address to listen at; other than a loopback address only with a token.
+        port: Port to listen at (the original's first); 0 takes a free one.
+        extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib.
+        limits: Limits of each session; `cell_seconds` bounds the timeout that a request may ask for.
+        server: How much the server takes on.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 18901
+    extras: tuple[str, ...] = ()
+    limits: SandboxLimits = field(default_factory=lambda: SandboxLimits(cell_seconds=CELL_SECONDS))
+    server: ServerLimits = field(default_factory=ServerLimits)
+
+
+def main(argv: list[str]) -> int:
+    """Serve until interrupted.
+
+    Args:
+        argv: Command-line arguments.
+
+    Returns:
+        0 after a clean stop, 1 if this machine cannot isolate or the server does not start.
+
+    Raises:
+        ConfigError: The address cannot be used, or is open to others without a token.
+    """
+    args = tyro.cli(ServeSandboxArgs, prog="deepeyes serve sandbox", args=argv)
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    listener = _listen(args.host, args.port, token)
+    sandbox = LocalSandbox(args.limits, extras=args.extras, slots=args.server.cells)
+    try:
+        sandbox.open([]).close()
+    except SandboxError as error:
+        print(f"deepeyes serve sandbox: {error}", file=sys.stderr)
+        return 1
+    config = uvicorn.Config(
+        make_app(sandbox, args.server, token),
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    print(f"serving the sandbox at http://{name}:{port}; Ctrl-C stops it", flush=True)
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _listen(host: str, port: int, token: str | None) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if token is None and not ipaddress.ip_address(address[0]).is_loopback:
+            raise ConfigError(
+                f"host = {host!r}: whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret, "
+                "or stay on 127.0.0.1"
+            )
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}:{port}: {error}") from error

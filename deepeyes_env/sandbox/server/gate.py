@@ -1,0 +1,76 @@
+"""Who may enter, and with how much: an ASGI middleware in front of everything else."""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+"""Names by which this machine reaches itself."""
+
+
+class Gate:
+    """Refuses a request before its body is read."""
+
+    def __init__(self, app: ASGIApp, token: str | None, max_body_bytes: int) -> None:
+        """Wrap an application.
+
+        Args:
+            app: What lies behind the gate.
+            token: What `Authorization: Bearer` must carry. None serves whoever calls this machine by a
+                loopback name; no web page can, through a browser, even if its own name resolves to here.
+            max_body_bytes: Largest body of a request.
+        """
+        self._app = app
+        self._credentials = None if token is None else f"Bearer {token}".encode()
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"authorization", b"")
+        length = headers.get(b"content-length", b"0")
+        refusal = None
+        if self._credentials is None and _name(headers.get(b"host", b"")) not in LOOPBACK_NAMES:
+            refusal = JSONResponse({"detail": "not a name of this machine"}, 400)
+        elif self._credentials is not None and not hmac.compare_digest(given, self._credentials):
+            refusal = JSONResponse({"detail": "wrong or missing token"}, 401, {"WWW-Authenticate": "Bearer"})
+        elif length.isdigit() and int(length) > self._max_body_bytes:
+            refusal = JSONResponse({"detail": self._too_large}, 413)
+        if refusal is None:
+            await self._app(scope, self._counted(receive), send)
+        else:
+            await refusal(scope, receive, send)
+
+    @property
+    def _too_large(self) -> str:
+        return f"the request's body exceeds {self._max_body_bytes} bytes"
+
+    def _counted(self, receive: Receive) -> Receive:
+        """`receive`, for bodies that do not tell their length beforehand."""
+        total = 0
+
+        async def counted() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > self._max_body_bytes:
+                raise HTTPException(413, self._too_large)
+            return message
+
+        return counted
+
+
+def _name(host: bytes) -> str | None:
+    """The name or address in a `Host` header, without the port."""
+    try:
+        return urlsplit(f"//{host.decode('latin-1')}").hostname
+    except ValueError:
+        return None
