@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,22 +116,34 @@ def test_sft_resumes_inside_an_epoch(tiny: Qwen, make_trajectory: Any, tmp_path:
     assert_same(weights(other), weights(tiny))
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize("moment", ["sampling", "updating", "between steps"])
 def test_ctrl_c_at_any_moment_of_a_step(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path, delay: float
+    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path, moment: str
 ) -> None:
     """During sampling the step is dropped, later it is finished; the resumed run cannot tell."""
     stopped = fresh(guesser)
     whole = run_dapo(guesser, guess_env)
     rare = replace(DAPO, save_every=100)
     before = signal.getsignal(signal.SIGINT)
+    due = {True: moment == "updating", False: moment == "sampling"}
 
-    def stop_soon(report: StepReport) -> None:
-        if report.step == 1:
-            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def stop_in_forward(*_: object) -> None:
+        if due[torch.is_grad_enabled()]:
+            hook.remove()
+            signal.raise_signal(signal.SIGINT)
 
+    def second_step_begins(report: StepReport) -> None:
+        nonlocal hook
+        if moment == "between steps":
+            signal.raise_signal(signal.SIGINT)
+        elif report.step == 1:
+            language_model = stopped.model.model.language_model
+            hook = language_model.register_forward_pre_hook(stop_in_forward)
+
+    hook: Any = None
     with pytest.raises(Interrupted) as caught:
-        run_dapo(stopped, guess_env, rare, run_dir=tmp_path, on_step=stop_soon)
+        run_dapo(stopped, guess_env, rare, run_dir=tmp_path, on_step=second_step_begins)
+    assert caught.value.step == (2 if moment == "updating" else 1)
     assert caught.value.checkpoint == latest_checkpoint(tmp_path)
     assert signal.getsignal(signal.SIGINT) is before
 
