@@ -85,10 +85,11 @@ def completion_logprobs(model: torch.nn.Module, inputs: dict[str, torch.Tensor])
     return logits.log_softmax(-1).gather(2, inputs["completion_ids"][..., None]).squeeze(2)
 
 
-def gradients(model: torch.nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
+def gradient(model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
+    """The gradients of all parameters as one vector."""
     model.zero_grad(set_to_none=False)
     loss.backward()
-    return [parameter.grad.clone() for parameter in model.parameters()]
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -103,15 +104,16 @@ def test_loss_and_gradient_equal_trl(trl_trainer: Any, inputs: dict[str, torch.T
     theirs = trl_trainer._compute_loss(
         model, {**inputs, "old_per_token_logps": old, "num_items_in_batch": tokens}
     )
-    their_gradients = gradients(model, theirs)
+    their_gradient = gradient(model, theirs)
 
     logprobs = completion_logprobs(model, inputs)
     batch = TokenBatch(logprobs, old, inputs["advantages"], mask, torch.zeros_like(old))
     ours, stats = dapo_loss(batch, Clip(0.20, 0.30), normaliser=float(tokens))
 
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
-    for mine, other in zip(gradients(model, ours), their_gradients, strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+    # As vectors: single precision leaves no digits of an entry in which large terms cancel.
+    error = (gradient(model, ours) - their_gradient).norm()
+    assert error <= 1e-4 * their_gradient.norm() + 1e-6
     metrics = trl_trainer._metrics["train"]
     assert stats.means()["clipped_low"] == pytest.approx(metrics["clip_ratio/low_mean"][-1], abs=1e-6)
     assert stats.means()["clipped_high"] == pytest.approx(metrics["clip_ratio/high_mean"][-1], abs=1e-6)
