@@ -206,10 +206,10 @@ def test_many_threads_share_a_sandbox(sandbox: LocalSandbox) -> None:
 
 
 def test_waiting_for_a_run_slot_is_not_charged() -> None:
-    sandbox = LocalSandbox(SandboxLimits(cell_seconds=1.0), slots=1)
+    sandbox = LocalSandbox(SandboxLimits(cell_seconds=2.0), slots=1)
     sessions = [sandbox.open([]) for _ in range(4)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda session: session.run("import time\ntime.sleep(0.5)"), sessions))
+        results = list(pool.map(lambda session: session.run("import time\ntime.sleep(0.6)"), sessions))
     assert [result.status for result in results] == [CellStatus.OK] * 4
     sandbox.close()
 
