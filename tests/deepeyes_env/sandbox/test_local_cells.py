@@ -35,10 +35,44 @@ def test_the_last_expression_is_echoed(session: LocalSession) -> None:
     assert session.run("_ + 'c'").stdout == "Out[2]: 'bc'\n"
 
 
-@pytest.mark.parametrize("code", ["None", "x = 1", "", "# nothing", "def f(): pass"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "None",
+        "x = 1",
+        "",
+        "# nothing",
+        "def f(): pass",
+        "1;",
+        "'é' ; # quiet",
+        "(1,\n 2);\n\n",
+        "image_1;",
+        "1;\r",
+    ],
+)
 def test_nothing_is_echoed_where_there_is_no_value(session: LocalSession, code: str) -> None:
     result = session.run(code)
     assert (result.status, result.stdout, result.stderr, result.images) == (CellStatus.OK, "", "", ())
+
+
+def test_the_same_cells_give_the_same_text_in_every_process(sandbox: LocalSandbox) -> None:
+    cells = [
+        "object()",
+        "plt.plot([1])",
+        "image_1, print",
+        "print(object(), hex(0x7f469ce8de10))",
+        "object()[0]",
+    ]
+    texts = []
+    for filler in range(2):
+        session = sandbox.open([PHOTO])
+        session.run(f"import matplotlib.pyplot as plt\nkept = [object() for _ in range({filler * 1000})]")
+        results = [session.run(cell) for cell in cells]
+        texts.append([result.stdout + result.stderr for result in results])
+        session.close()
+    assert texts[0] == texts[1]
+    assert texts[0][0] == "Out[1]: <object object at 0x...>\n"
+    assert texts[0][3] == "<object object at 0x...> 0x7f469ce8de10\n"
 
 
 def test_images_go_in_and_out_unchanged(session: LocalSession) -> None:
@@ -61,6 +95,17 @@ def test_every_way_to_show_a_picture_gives_full_resolution(session: LocalSession
     result = session.run(code)
     assert [image.size for image in result.images] == [(20, 30)]
     assert result.stdout == result.stderr == ""
+
+
+def test_the_notebooks_image_opens_files_and_bytes(session: LocalSession) -> None:
+    session.run("from IPython.display import Image, clear_output\nimage_1.save('/tmp/a.png')")
+    for code in (
+        "Image('/tmp/a.png')",
+        "Image(filename='/tmp/a.png')",
+        "Image(open('/tmp/a.png', 'rb').read())",
+    ):
+        (image,) = session.run(f"clear_output()\n{code}").images
+        assert np.array_equal(np.asarray(image), np.asarray(PHOTO))
 
 
 def test_modes_become_rgb_with_transparency_over_white(session: LocalSession) -> None:
@@ -185,7 +230,10 @@ def test_endless_recursion_has_a_short_traceback(session: LocalSession) -> None:
         ("y = 1\nif y:\nprint(y)", "(line 3)"),
         ("%matplotlib inline", "magics"),
         ("x = 1\n!ls -l", "shell commands"),
-        ("await f()", "SyntaxError - 'await' outside function"),
+        ("print?", "help"),
+        ("await f()", "SyntaxError - 'await' outside function: a cell is no coroutine; use asyncio.run(...)"),
+        ("async with f(): pass", "use asyncio.run(...)"),
+        ("[x async for x in f()]", "use asyncio.run(...)"),
         ("a\0b", "SyntaxError - source code string cannot contain null bytes"),
         ("(" * 500, "SyntaxError - "),
     ],
@@ -196,6 +244,14 @@ def test_what_does_not_compile_says_why(session: LocalSession, code: str, text: 
     assert result.stderr.startswith("SyntaxError - ")
     assert text in result.stderr
     assert session.run("1").ok
+
+
+def test_no_frame_of_the_sandbox_is_in_a_traceback(session: LocalSession) -> None:
+    for code in ("input()", "display(object.__new__(type('E', (), {'__repr__': lambda self: 1 / 0})))"):
+        trace = session.run(code).stderr
+        assert "<cell " in trace
+        assert "deepeyes_env" not in trace
+        assert "worker" not in trace
 
 
 def test_input_is_refused_with_a_reason(session: LocalSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import traceback
 from collections import deque
@@ -11,6 +12,8 @@ from types import TracebackType
 _CELL = "<cell "
 _LIBRARY = re.compile(r"^.*/(python3\.\d+|site-packages|dist-packages)/")
 """Where libraries lie differs between machines; a cell's output must not."""
+_OWN = os.path.dirname(__file__)
+"""Where this package lies; its frames are none of the cell's business."""
 _FIRST_FRAMES, _LAST_FRAMES = 3, 5
 
 _HINTS = {
@@ -20,6 +23,7 @@ _HINTS = {
     errno.ENOSPC: "/tmp is full: tmp_bytes, tmp_files",
     errno.EFBIG: "the file is too large: tmp_bytes",
 }
+_TOP_LEVEL_AWAIT = re.compile(r"^('await'|'async \w+'|asynchronous comprehension) outside")
 _COMPILE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
@@ -37,10 +41,14 @@ def syntax_text(error: BaseException) -> str:
     if not isinstance(error, SyntaxError):
         return f"SyntaxError - {error or type(error).__name__}"
     text = (error.text or "").rstrip("\n")
-    if text.lstrip().startswith(("%", "!")):
+    if text.lstrip().startswith(("%", "!", "?")) or text.endswith("?"):
         return (
-            f"SyntaxError - IPython magics and shell commands (% and !) are not available here; "
+            f"SyntaxError - IPython magics, help and shell commands (%, ? and !) are not available here; "
             f"write plain Python (line {error.lineno})"
+        )
+    if _TOP_LEVEL_AWAIT.search(error.msg):
+        return (
+            f"SyntaxError - {error.msg}: a cell is no coroutine; use asyncio.run(...) (line {error.lineno})"
         )
     shown = f"SyntaxError - {error.msg} (line {error.lineno})"
     if not text.strip():
@@ -80,6 +88,9 @@ def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     outside = None
     while trace is not None:
         code = trace.tb_frame.f_code
+        if os.path.dirname(code.co_filename) == _OWN:
+            trace = trace.tb_next
+            continue
         outside = None
         if code.co_filename.startswith(_CELL):
             frame = traceback.FrameSummary(code.co_filename, trace.tb_lineno, code.co_name, lookup_line=False)

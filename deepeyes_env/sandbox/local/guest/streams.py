@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import IO, Any, cast
 
 _BYTES_PER_CHARACTER = 4
+_ADDRESS = re.compile(r"(?<= at 0x)[0-9a-fA-F]{6,16}\b")
+"""What Python's default `repr` ends in, as in `<Line2D object at 0x7f469ce8de10>`."""
+
+
+def without_addresses(text: str) -> str:
+    """The text with `...` for addresses: they differ from run to run, and the same episode must not."""
+    return _ADDRESS.sub("...", text)
 
 
 class Tape(io.BufferedIOBase):
@@ -67,8 +75,8 @@ class Text(io.TextIOWrapper):
         return self.tape
 
     def take(self) -> tuple[str, bool]:
-        """What was written since the last call, and whether it was cut."""
+        """What was written since the last call, without addresses, and whether it was cut."""
         self.flush()
-        taken = self.tape.text()
+        text, cut = self.tape.text()
         self.tape.clear()
-        return taken
+        return without_addresses(text), cut

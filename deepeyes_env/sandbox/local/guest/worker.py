@@ -109,7 +109,7 @@ class Interpreter:
         try:
             tree = ast.parse(code, name)
             last = tree.body[-1] if tree.body else None
-            if not isinstance(last, ast.Expr):
+            if not isinstance(last, ast.Expr) or _ends_in_semicolon(code, last):
                 return compile(tree, name, "exec"), None
             tree.body.pop()
             return compile(tree, name, "exec"), compile(ast.Expression(last.value), name, "eval")
@@ -151,8 +151,15 @@ class Interpreter:
         def show(value: object, *_: Any, **__: Any) -> None:
             pictures.show(value)
 
+        def open_image(data: Any = None, *_: Any, filename: Any = None, **__: Any) -> Image.Image:
+            given = data if filename is None else filename
+            return Image.open(io.BytesIO(given) if isinstance(given, bytes) else given)
+
         def show_all(*_: Any, **__: Any) -> None:
             pictures.flush()
+
+        def show_nothing(*_: Any, **__: Any) -> None:
+            """Nothing that was shown is taken back."""
 
         def refuse_input(*_: object) -> str:
             raise RuntimeError("input() is not available: nobody is there to answer; use values in the code")
@@ -166,8 +173,15 @@ class Interpreter:
         package, module = ModuleType("IPython"), ModuleType(_NOTEBOOK)
         package.display = module  # type: ignore[attr-defined]
         package.get_ipython = lambda: None  # type: ignore[attr-defined]  # matplotlib asks at each `use`
-        module.display = display  # type: ignore[attr-defined]
+        module.display, module.Image = display, open_image  # type: ignore[attr-defined]
+        module.clear_output = show_nothing  # type: ignore[attr-defined]
         sys.modules.update({"IPython": package, _NOTEBOOK: module})
+
+
+def _ends_in_semicolon(code: str, last: ast.Expr) -> bool:
+    """Whether a cell asks, as in a notebook, not to show its last value."""
+    lines = code.encode().splitlines()
+    return lines[(last.end_lineno or 1) - 1][last.end_col_offset :].lstrip().startswith(b";")
 
 
 def _flush_streams() -> None:
