@@ -20,7 +20,7 @@ from deepeyes_env.sandbox.config import (
     LocalSandboxConfig,
     SandboxConfig,
 )
-from deepeyes_env.sandbox.local import LocalSandbox
+from deepeyes_env.sandbox.local import Level, LocalSandbox, SandboxLevelWarning
 
 AnySandboxConfig = LocalSandboxConfig | HttpSandboxConfig | E2BSandboxConfig
 
@@ -29,11 +29,13 @@ __all__ = [
     "CellStatus",
     "E2BSandboxConfig",
     "HttpSandboxConfig",
+    "Level",
     "LocalSandbox",
     "LocalSandboxConfig",
     "Sandbox",
     "SandboxConfig",
     "SandboxError",
+    "SandboxLevelWarning",
     "SandboxLimits",
     "SandboxUnavailableError",
     "Session",
@@ -61,7 +63,7 @@ def open_sandbox(config: AnySandboxConfig, limits: SandboxLimits | None = None) 
         from deepeyes_env.sandbox.e2b import E2BSandbox
 
         return E2BSandbox(config, limits)
-    return LocalSandbox(limits, extras=config.extras)
+    return LocalSandbox(limits, extras=config.extras, min_level=Level(config.min_level))
 
 
 def shared_sandbox(config: AnySandboxConfig | None = None, limits: SandboxLimits | None = None) -> Sandbox:

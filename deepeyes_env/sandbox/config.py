@@ -21,6 +21,10 @@ MAX_REPLY_BYTES = 256 << 20
 """Bytes of one reply: ten lossless photographs of 10 megapixels in base64, far above what plots take."""
 
 
+LevelName = Literal["full", "no-namespaces"]
+"""The values of `Level`; `test_config.py` compares them."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalSandboxConfig:
     """Isolated processes on this machine.
@@ -28,10 +32,13 @@ class LocalSandboxConfig:
     Attributes:
         kind: Tag of this backend.
         extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib (`sandbox.local.tree.EXTRAS`).
+        min_level: The lowest isolation to accept: `full`, or `no-namespaces`, which takes over with a warning
+            where namespaces are refused (Docker's default profile, Ubuntu since 23.10).
     """
 
     kind: Literal["local"] = "local"
     extras: tuple[str, ...] = ()
+    min_level: LevelName = "no-namespaces"
 
     def __post_init__(self) -> None:
         from deepeyes_env.sandbox.local.tree import EXTRAS

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from PIL import Image
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.guest.layers import Level
+from deepeyes_env.sandbox.local.levels import require_linux, start, start_at
 from deepeyes_env.sandbox.local.process import ZygoteProcess
 from deepeyes_env.sandbox.local.session import LocalSession
 
@@ -22,7 +24,12 @@ class LocalSandbox:
     """
 
     def __init__(
-        self, limits: SandboxLimits | None = None, *, extras: Sequence[str] = (), slots: int | None = None
+        self,
+        limits: SandboxLimits | None = None,
+        *,
+        extras: Sequence[str] = (),
+        slots: int | None = None,
+        min_level: Level = Level.NO_NAMESPACES,
     ) -> None:
         """Prepare a sandbox; its process starts with the first session.
 
@@ -30,7 +37,15 @@ class LocalSandbox:
             limits: Limits of each session.
             extras: Libraries beyond NumPy, Pillow and Matplotlib: keys of `tree.EXTRAS`.
             slots: Cells that run at the same time; the number of usable cores by default.
+            min_level: The lowest isolation to accept. Where the highest cannot be had, the next one takes
+                over with a `SandboxLevelWarning`.
+
+        Raises:
+            SandboxUnavailableError: This is not Linux.
         """
+        require_linux()
+        self._min_level = min_level
+        self._level: Level | None = None
         self.limits = limits or SandboxLimits()
         self._extras = tuple(extras)
         self._slots = threading.BoundedSemaphore(slots or len(os.sched_getaffinity(0)))
@@ -40,6 +55,15 @@ class LocalSandbox:
         self._closed = False
         self._owner = os.getpid()
         _ALL.add(self)
+
+    @property
+    def level(self) -> Level:
+        """The isolation that this machine gives; starts the sandbox if it has not been used.
+
+        Raises:
+            SandboxUnavailableError: It is below `min_level`.
+        """
+        return self._running_zygote().level
 
     def open(self, images: Sequence[Image.Image], seed: int = 0) -> LocalSession:
         """Open a session; see `Sandbox.open`."""
@@ -81,8 +105,15 @@ class LocalSandbox:
                 self._zygote.close()
                 self._zygote = None
             if self._zygote is None:
-                self._zygote = ZygoteProcess(self.limits, self._extras)
+                self._zygote = self._start_zygote()
             return self._zygote
+
+    def _start_zygote(self) -> ZygoteProcess:
+        if self._level is not None:  # a restart must not take what the first start would have warned of
+            return start_at(self.limits, self._extras, self._level)
+        zygote = start(self.limits, self._extras, self._min_level)
+        self._level = zygote.level
+        return zygote
 
     def forget(self) -> None:
         """In a forked copy of the host: drop every descriptor; the sessions belong to the parent."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +20,9 @@ from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavai
 from deepeyes_env.sandbox.local import tree
 from deepeyes_env.sandbox.local.guest import wire
 from deepeyes_env.sandbox.local.guest.jail import GuestLimits
+from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
 from deepeyes_env.sandbox.local.guest.zygote import FAILED, LAYER, READY
+from deepeyes_env.sandbox.local.mends import MissingLayerError
 
 BOOT_SECONDS = 120.0
 """Time for importing the libraries; about one second on an idle machine, much more on a busy one."""
@@ -56,19 +59,6 @@ ENVIRONMENT = {
 }
 """All that a zygote, and so a guest, has of an environment."""
 
-_MENDS = {
-    "user namespace": "allow unprivileged user namespaces: `sysctl -w user.max_user_namespaces=15000`, on "
-    "Debian `kernel.unprivileged_userns_clone=1`, on Ubuntu "
-    "`kernel.apparmor_restrict_unprivileged_userns=0`; in Docker start the container with "
-    "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined`",
-    "Landlock": "boot a kernel of version 5.13 or later with `landlock` in its `lsm=` list",
-    "seccomp": "use a kernel built with CONFIG_SECCOMP_FILTER",
-    "unprivileged user id": "run as an ordinary user, or where the id 65534 exists",
-}
-_MEND = (
-    "in Docker start the container with `--security-opt seccomp=unconfined`, or run outside of a container"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Guest:
@@ -86,19 +76,27 @@ class Guest:
 class ZygoteProcess:
     """One running zygote. Safe to use from many threads."""
 
-    def __init__(self, limits: SandboxLimits, extras: Sequence[str]) -> None:
+    def __init__(
+        self,
+        limits: SandboxLimits,
+        extras: Sequence[str],
+        level: Level,
+        without: frozenset[Layer] = frozenset(),
+    ) -> None:
         """Start a zygote and wait until it is ready.
 
         Args:
             limits: The limits of its guests.
             extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
+            level: The isolation to build; no other one takes over.
+            without: Layers to leave out, by `weakened` only.
 
         Raises:
             SandboxUnavailableError: This machine cannot give the isolation.
             SandboxError: The zygote does not start for another reason.
         """
-        if sys.platform != "linux":
-            raise SandboxUnavailableError("the local sandbox needs Linux: namespaces, Landlock and seccomp")
+        self.level = level
+        walls = LAYERS[level] - without
         self._lock = threading.Lock()
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         package = str(Path(wire.__file__).resolve().parent)
@@ -106,7 +104,7 @@ class ZygoteProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-S", "-B", "-c", _BOOTSTRAP, package, str(other.fileno())],
                 pass_fds=[other.fileno()],
-                env=ENVIRONMENT,
+                env=ENVIRONMENT if Layer.CLEAN_ENVIRONMENT in walls else os.environ | ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -114,7 +112,7 @@ class ZygoteProcess:
                 start_new_session=True,
             )
         try:
-            self._boot(limits, extras)
+            self._boot(limits, extras, walls)
         except BaseException:
             self.close()
             raise
@@ -170,13 +168,17 @@ class ZygoteProcess:
         """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""
         self._control.close()
 
-    def _boot(self, limits: SandboxLimits, extras: Sequence[str]) -> None:
+    def _boot(self, limits: SandboxLimits, extras: Sequence[str], walls: frozenset[Layer]) -> None:
         modules = dict(tree.CORE)
         modules |= {name: _extra(name) for name in extras}
         distributions = tree.closure(list(modules))
+        own_root = Layer.OWN_ROOT in walls
+        site = tree.site_directories(distributions)
         config = {
-            "tree": asdict(tree.tree(distributions)),
-            "site": list(tree.site_directories(distributions).values()),
+            "walls": sorted(walls),
+            "tree": asdict(tree.tree(distributions, walls)),
+            "directory": tempfile.gettempdir(),
+            "site": list(site.values() if own_root else site),
             "modules": [module for names in modules.values() for module in names],
             "limits": asdict(
                 GuestLimits(limits.memory_bytes, limits.threads, limits.tmp_bytes, limits.tmp_files)
@@ -255,10 +257,7 @@ def _failure(answer: bytes, last_words: str) -> SandboxError:
     kind, text = answer[:1], answer[1:].decode("utf-8", "replace")
     if kind == LAYER:
         name, _, cause = text.partition("\0")
-        return SandboxUnavailableError(
-            f"the sandbox cannot isolate code here: the layer {name!r} is refused ({cause}). Mend: "
-            f"{_MENDS.get(name, _MEND)}."
-        )
+        return MissingLayerError(Layer(name), cause)
     if kind == FAILED:
         return SandboxError(f"the sandbox process failed: {text}")
     return SandboxError(f"the sandbox process died {last_words or 'without a word'}")

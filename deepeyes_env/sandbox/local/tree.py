@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from deepeyes_env.sandbox.base import SandboxUnavailableError
-from deepeyes_env.sandbox.local.guest.tree import Tree
+from deepeyes_env.sandbox.local.guest.layers import Layer
+from deepeyes_env.sandbox.local.guest.tree import ACCOUNTS, Tree
 
 CORE = {
     "numpy": ("numpy", "numpy.random", "numpy.linalg", "numpy.fft"),
@@ -95,8 +97,13 @@ def site_directories(distributions: list[metadata.Distribution]) -> dict[str, st
     }
 
 
-def tree(distributions: list[metadata.Distribution]) -> Tree:
-    """Choose what the guest sees. Never a whole site-packages, never a home, never this project."""
+def tree(distributions: list[metadata.Distribution], walls: frozenset[Layer]) -> Tree:
+    """Choose what the guest sees. Never a whole site-packages, never a home, never this project.
+
+    Args:
+        distributions: The guest's libraries.
+        walls: The layers to build: without a root of its own, a guest may read the same things in the host's.
+    """
     links = [[path, os.readlink(path)] for path in _SYSTEM if os.path.islink(path)]
     paths = {path for path in (*_SYSTEM, *_DEVICES) if os.path.exists(path) and not os.path.islink(path)}
     libraries = _interpreter_libraries()
@@ -108,7 +115,31 @@ def tree(distributions: list[metadata.Distribution]) -> Tree:
         here = str(distribution.locate_file(""))
         binds += [[f"{here}/{name}", f"{site[here]}/{name}"] for name in sorted(_top_level(distribution))]
     binds += [[path, f"{_GUEST_FONTS}/matplotlib"] for path in _matplotlib_fonts(distributions)]
-    return Tree(binds=binds, covers=sorted(covers), links=links)
+    chosen = Tree(binds=binds, covers=sorted(covers), links=links, readable=[], confined=[], listed=[])
+    if Layer.OWN_ROOT in walls:
+        return replace(chosen, readable=_in_own_root(binds, list(site.values())))
+    exactly = sorted({path for source, _ in binds for path in _without(source, covers)})
+    listed = sorted({*site, *(str(Path(cover).parent) for cover in covers)})
+    if Layer.MOUNT_NAMESPACE in walls:  # where guests mount, Landlock must not confine the zygote
+        return replace(chosen, readable=exactly, listed=listed)
+    around = {next((here for here in site if path.startswith(f"{here}/")), path) for path, _ in binds}
+    return replace(chosen, readable=sorted(around), confined=exactly, listed=listed)
+
+
+def _in_own_root(binds: list[list[str]], site: list[str]) -> list[str]:
+    """Few paths, because each guest makes a rule of each: the libraries' directories hold nothing else."""
+    above = tuple(f"{path}/" for path in site)
+    others = [target for _, target in binds if not target.startswith(above)]
+    return sorted({*site, *others, *(f"/{name}" for name in ACCOUNTS)})
+
+
+def _without(path: str, covers: set[str]) -> list[str]:
+    """The path, or where there are covers inside, everything else that is inside."""
+    if path in covers:
+        return []
+    if not any(cover.startswith(f"{path}/") for cover in covers):
+        return [path]
+    return [part for entry in os.scandir(path) for part in _without(entry.path, covers)]
 
 
 def _interpreter_libraries() -> list[str]:

@@ -12,8 +12,8 @@ import tyro
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
-from deepeyes_env.sandbox.config import TOKEN_VARIABLE
-from deepeyes_env.sandbox.local import LocalSandbox
+from deepeyes_env.sandbox.config import TOKEN_VARIABLE, LevelName
+from deepeyes_env.sandbox.local import Level, LocalSandbox
 
 try:
     import uvicorn
@@ -39,6 +39,7 @@ class ServeSandboxArgs:
         host: Address to listen at; other than a loopback address only with a token.
         port: Port to listen at (the original's first); 0 takes a free one.
         extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib.
+        min_level: The lowest isolation to accept.
         limits: Limits of each session; `cell_seconds` bounds the timeout that a request may ask for.
         server: How much the server takes on.
     """
@@ -46,6 +47,7 @@ class ServeSandboxArgs:
     host: str = "127.0.0.1"
     port: int = 18901
     extras: tuple[str, ...] = ()
+    min_level: LevelName = "no-namespaces"
     limits: SandboxLimits = field(default_factory=lambda: SandboxLimits(cell_seconds=CELL_SECONDS))
     server: ServerLimits = field(default_factory=ServerLimits)
 
@@ -65,7 +67,9 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(ServeSandboxArgs, prog="deepeyes serve sandbox", args=argv)
     token = os.environ.get(TOKEN_VARIABLE) or None
     listener = _listen(args.host, args.port, token)
-    sandbox = LocalSandbox(args.limits, extras=args.extras, slots=args.server.cells)
+    sandbox = LocalSandbox(
+        args.limits, extras=args.extras, slots=args.server.cells, min_level=Level(args.min_level)
+    )
     try:
         sandbox.open([]).close()
     except SandboxError as error:

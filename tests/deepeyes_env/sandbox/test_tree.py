@@ -1,5 +1,6 @@
 """What a guest sees of the host, as a list of views."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from deepeyes_env.sandbox.base import SandboxUnavailableError
 from deepeyes_env.sandbox.local import tree
+from deepeyes_env.sandbox.local.guest.layers import LAYERS, Level
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def library_below_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_libraries_stand_where_the_guests_own_tmp_does_not_hide_them(library_below_tmp: Path):
     distributions = tree.closure(["few", "numpy"])
     site = tree.site_directories(distributions)
-    views = dict(map(tuple, tree.tree(distributions).binds))
+    views = dict(map(tuple, tree.tree(distributions, LAYERS[Level.FULL]).binds))
     assert list(site) == sorted(site, key=sys.path.index)
     assert views[f"{library_below_tmp}/few.py"] == f"{site[str(library_below_tmp)]}/few.py"
     assert not any(target.startswith("/tmp/") for target in views.values())
@@ -50,7 +52,19 @@ def test_an_interpreter_below_tmp_is_refused_with_the_reason(tmp_path: Path, mon
     if not str(tmp_path).startswith("/tmp/"):
         pytest.skip("the temporary directory of this machine is not below /tmp")
     with pytest.raises(SandboxUnavailableError, match="below /tmp"):
-        tree.tree([])
+        tree.tree([], LAYERS[Level.FULL])
+
+
+def test_without_a_root_of_its_own_the_same_things_are_read_where_they_lie(library_below_tmp: Path):
+    (library_below_tmp / "other.py").write_text("", encoding="ascii")
+    chosen = tree.tree(tree.closure(["few"]), LAYERS[Level.NO_NAMESPACES])
+    few = {path for path in chosen.confined if path.startswith(f"{library_below_tmp}/")}
+    assert few == {f"{library_below_tmp}/few.py", f"{library_below_tmp}/few-1.dist-info"}
+    assert str(library_below_tmp) in chosen.listed
+    hidden = set(chosen.covers)
+    assert not hidden & set(chosen.confined)
+    assert not any(cover.startswith(f"{path}/") for path in chosen.confined for cover in hidden)
+    assert os.__file__ in chosen.confined or os.path.dirname(os.__file__) in chosen.confined
 
 
 def test_a_missing_library_is_named():

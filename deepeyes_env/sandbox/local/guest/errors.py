@@ -18,9 +18,9 @@ _FIRST_FRAMES, _LAST_FRAMES = 3, 5
 
 _HINTS = {
     errno.EPERM: "a sandbox has no network and starts no programs",
-    errno.EACCES: "a sandbox reads its libraries and writes below /tmp only",
-    errno.EROFS: "a sandbox writes below /tmp only",
-    errno.ENOSPC: "/tmp is full: tmp_bytes, tmp_files",
+    errno.EACCES: "a sandbox reads its libraries and writes below its temporary directory only",
+    errno.EROFS: "a sandbox writes below its temporary directory only",
+    errno.ENOSPC: "the temporary directory is full: tmp_bytes, tmp_files",
     errno.EFBIG: "the file is too large: tmp_bytes",
 }
 _TOP_LEVEL_AWAIT = re.compile(r"^('await'|'async \w+'|asynchronous comprehension) outside")

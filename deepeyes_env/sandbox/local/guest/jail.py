@@ -7,15 +7,21 @@ import os
 import resource
 import signal
 import socket
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import landlock, libc, seccomp, tree
+from .layers import Layer
 from .libc import call, layer, prctl
+from .rooms import Janitor, Rooms, make_base
 
 CHANNEL = 3
 """The descriptor of a guest's socket."""
 
 _NOBODY = 65534
+_OWN_USERS = 0x70000000
+"""First of the ids that systemd's table of ids (`UIDS-GIDS`) leaves free; a guest adds its process id."""
 _HOSTNAME = "sandbox"
 _THREAD_ADDRESS_SPACE = 128 << 20
 """Address space that glibc reserves for one more thread: its stack and an arena of its own."""
@@ -38,11 +44,24 @@ class GuestLimits:
 
 
 class Zygote:
-    """The isolated process: PID 1 of its own namespaces, in its own root, with nobody's rights."""
+    """The isolated process that forks the guests."""
 
-    def __init__(self, status: int, namespace: int) -> None:
-        self._status = status
-        self._namespace = namespace
+    def __init__(self, walls: frozenset[Layer], root: tree.Tree, proc: int, rooms: Rooms | None) -> None:
+        """Remember what `isolate` built.
+
+        Args:
+            walls: The layers that stand, and those that every guest shall get.
+            root: What a guest may see.
+            proc: A descriptor of /proc, which is not to be seen in the new root.
+            rooms: The guests' directories where they have no private /tmp.
+        """
+        self.walls = walls
+        self.readable = root.readable
+        self.listed = () if rooms else root.listed
+        self.rooms = rooms
+        self.pid = os.getpid()
+        self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
+        self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
 
     def memory(self) -> tuple[int, int, int]:
         """This process's data segment in bytes, its address space in bytes, and its number of threads."""
@@ -52,7 +71,7 @@ class Zygote:
         return data, size, int(fields["Threads"])
 
     def fork(self) -> int:
-        """Fork a child that is PID 1 of a PID namespace of its own.
+        """Fork a child, where there are namespaces as PID 1 of a PID namespace of its own.
 
         Returns:
             As `os.fork`.
@@ -60,6 +79,14 @@ class Zygote:
         Raises:
             OSError: The kernel refused.
         """
+        if self.rooms:
+            self.rooms.choose()
+            pid = os.fork()
+            if pid:
+                self.rooms.announce(pid)
+            return pid
+        if Layer.GUEST_PID_NAMESPACE not in self.walls:
+            return os.fork()
         call("unshare", libc.CLONE_NEWPID)
         pid = -1
         try:
@@ -70,48 +97,110 @@ class Zygote:
         return pid
 
 
-def isolate(root: tree.Tree) -> Zygote | int:
-    """Move into new namespaces and a new root.
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """The process that forked the zygote."""
 
-    A PID namespace needs a fork, so this returns in two processes.
+    zygote: int
+
+    def wait(self) -> int:
+        """Wait for the zygote's end.
+
+        Returns:
+            Its exit status.
+        """
+        return os.waitstatus_to_exitcode(os.waitpid(self.zygote, 0)[1])
+
+
+def isolate(
+    root: tree.Tree, walls: frozenset[Layer], limits: GuestLimits, directory: str
+) -> Zygote | Launcher | Janitor:
+    """Move into new namespaces and a new root, or where the level has none, behind Landlock.
+
+    A PID namespace needs a fork, and rooms need a janitor, so this returns in two processes.
 
     Args:
         root: What remains visible of the host.
+        walls: The layers to build: those of a level, less those that a test leaves out.
+        limits: The limits of each guest.
+        directory: Where to make the guests' directories if they have no private /tmp.
 
     Returns:
-        In the new process, the zygote. In the old one, the zygote's process id.
+        In the new process, the zygote. In the old one, something to wait for it.
 
     Raises:
         LayerError: A wall could not be built.
     """
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    _be_the_first_to_die(proc)
+    if Layer.FIRST_TO_DIE in walls:
+        _be_the_first_to_die(proc)
+    if Layer.USER_NAMESPACE in walls:
+        return _with_namespaces(root, walls, proc)
+    return _without_namespaces(root, walls, limits, directory, proc)
+
+
+def _with_namespaces(root: tree.Tree, walls: frozenset[Layer], proc: int) -> Zygote | Launcher:
     # Real root builds the tree while it can still read everything (interpreters live under 0700 homes), then
     # becomes nobody: an id 0 mapped to the host's 0 would own the host's files.
     as_root = os.geteuid() == 0
     if as_root:
-        with layer("mount namespace"):
+        with layer(Layer.MOUNT_NAMESPACE):
             call("unshare", libc.CLONE_NEWNS)
-        tree.enter(root)
-        _become_nobody()
-    _new_namespaces(proc)
+        tree.enter(root, walls)
+        if Layer.UNPRIVILEGED_USER in walls:
+            with layer(Layer.UNPRIVILEGED_USER):
+                _become(_NOBODY)
+            # Changing ids made the process's own /proc entries unwritable.
+            prctl(libc.PR_SET_DUMPABLE, 1)
+    _new_namespaces(proc, walls)
     pid = os.fork()
     if pid:
         os.close(proc)
-        return pid
-    prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
-    status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
-    namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
+        return Launcher(pid)
+    if Layer.PARENT_DEATH_SIGNAL in walls:
+        prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    zygote = Zygote(walls, root, proc, None)
     os.close(proc)
     if not as_root:
-        tree.enter(root)
-    with layer("private /tmp"):
-        tree.private_tmp(size=64 << 20, files=1_000)
-    return Zygote(status, namespace)
+        tree.enter(root, walls)
+    if Layer.OWN_ROOT in walls:
+        with layer(Layer.PRIVATE_TMP):
+            tree.private_tmp(size=64 << 20, files=1_000)
+    return zygote
+
+
+def _without_namespaces(
+    root: tree.Tree, walls: frozenset[Layer], limits: GuestLimits, directory: str, proc: int
+) -> Zygote | Janitor:
+    as_root = os.geteuid() == 0
+    with layer(Layer.PRIVATE_DIRECTORY):
+        base = make_base(directory, shared=as_root)
+    if as_root and Layer.UNPRIVILEGED_USER in walls:
+        with layer(Layer.UNPRIVILEGED_USER):
+            _check_that_nobody_reads([*root.readable, base])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        os.close(proc)
+        quota = (limits.tmp_bytes, limits.tmp_files) if Layer.DIRECTORY_QUOTA in walls else None
+        return Janitor(base, pid, ours, quota)
+    ours.close()
+    if Layer.PARENT_DEATH_SIGNAL in walls:
+        prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    zygote = Zygote(walls, root, proc, Rooms(base, theirs, private=Layer.PRIVATE_DIRECTORY in walls))
+    os.close(proc)
+    _be_at_home(f"{base}/zygote")
+    # What all guests have in common, once: it has a rule for each entry of the standard library's directory.
+    if Layer.NO_NEW_PRIVILEGES in walls:
+        with layer(Layer.NO_NEW_PRIVILEGES):
+            prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    landlock.restrict(root.confined, (base, "/dev/null"), walls & {Layer.LANDLOCK_FILES}, root.listed)
+    return zygote
 
 
 def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
-    """Take everything from a freshly forked guest but its socket, /tmp and the read-only tree.
+    """Take everything from a freshly forked guest but its socket, its directory and what it may read.
 
     Args:
         zygote: What `isolate` returned.
@@ -121,24 +210,91 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
     Raises:
         LayerError: A wall could not be built; nothing of the guest may run.
     """
-    os.setsid()
-    prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    walls = zygote.walls
+    if Layer.SESSION in walls:
+        os.setsid()
     data, size, _ = zygote.memory()
-    _close_all_but(keep)
-    with layer("private /tmp"):
-        call("unshare", libc.CLONE_NEWNS)
-        tree.private_tmp(limits.tmp_bytes, limits.tmp_files)
+    _keep(keep, alone=Layer.CLOSED_DESCRIPTORS in walls)
+    if zygote.rooms:
+        walls = _move_into_room(zygote.rooms, walls)
+        writable = zygote.rooms.room
+    else:
+        _private_tmp(limits, walls)
+        writable = "/tmp"
+    # After the change of the user id, which undoes it.
+    if Layer.PARENT_DEATH_SIGNAL in walls:
+        prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() not in (0, zygote.pid):
+            os._exit(1)
+    _set_limits(limits, data, size, walls)
+    if Layer.NO_CAPABILITIES in walls:
+        with layer(Layer.NO_CAPABILITIES):
+            _drop_capabilities()
+    if Layer.NO_NEW_PRIVILEGES in walls:
+        with layer(Layer.NO_NEW_PRIVILEGES):
+            prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    # A core limit of zero does not stop a crash handler of the host that reads cores from a pipe (`core(5)`).
+    if Layer.NOT_DUMPABLE in walls:
+        prctl(libc.PR_SET_DUMPABLE, 0)
+    landlock.restrict(zygote.readable, (writable, "/dev/null"), walls, zygote.listed)
+    if Layer.SECCOMP in walls:
+        with layer(Layer.SECCOMP):
+            seccomp.install(own_pid=os.getpid())
+
+
+def _private_tmp(limits: GuestLimits, walls: frozenset[Layer]) -> None:
+    if Layer.PRIVATE_TMP in walls:
+        with layer(Layer.PRIVATE_TMP):
+            call("unshare", libc.CLONE_NEWNS)
+            quota = (limits.tmp_bytes, limits.tmp_files) if Layer.TMP_QUOTA in walls else (0, 0)
+            tree.private_tmp(*quota)
     # A user namespace of its own makes the count of threads its own, and owns no mount of the zygote's.
-    with layer("user namespace"):
-        call("unshare", libc.CLONE_NEWUSER)
-    with layer("resource limits"):
-        _set_limits(limits, data, size)
-    with layer("capabilities"):
-        _drop_capabilities()
-    with layer("Landlock"):
-        landlock.restrict(readable=("/",), writable=("/tmp", "/dev/null"))
-    with layer("seccomp"):
-        seccomp.install(own_pid=os.getpid())
+    if Layer.GUEST_USER_NAMESPACE in walls:
+        with layer(Layer.GUEST_USER_NAMESPACE):
+            call("unshare", libc.CLONE_NEWUSER)
+
+
+def _move_into_room(rooms: Rooms, walls: frozenset[Layer]) -> frozenset[Layer]:
+    """Make the guest's directory its home, and become a user of its own if we may.
+
+    Returns:
+        The walls that can still be built: the kernel counts threads by user, and would count those of other
+        processes too if the user is not the guest's alone.
+    """
+    with layer(Layer.PRIVATE_DIRECTORY):
+        rooms.enter()
+    alone = False
+    if os.geteuid() == 0 and Layer.UNPRIVILEGED_USER in walls:
+        with layer(Layer.UNPRIVILEGED_USER):
+            try:
+                _become(_OWN_USERS + os.getpid(), rooms.room)
+                alone = True
+            except OSError:  # a container's range of ids ends early
+                _become(_NOBODY, rooms.room)
+    _be_at_home(rooms.room)
+    return walls if alone else walls - {Layer.THREADS_LIMIT}
+
+
+def _be_at_home(directory: str) -> None:
+    """Let Python's and the libraries' defaults lead to the one directory that can be written."""
+    os.makedirs(directory, 0o755, exist_ok=True)
+    os.chdir(directory)
+    os.environ.update(HOME=directory, TMPDIR=directory, MPLCONFIGDIR=f"{directory}/matplotlib")
+    tempfile.tempdir = directory
+
+
+def _check_that_nobody_reads(paths: Sequence[str]) -> None:
+    """Without a root of its own a guest reaches its libraries through the host's directories."""
+    os.setgroups([])
+    os.setegid(_NOBODY)
+    os.seteuid(_NOBODY)
+    try:
+        for path in paths:
+            if not os.access(path, os.F_OK, effective_ids=True):
+                raise PermissionError(f"the user {_NOBODY} cannot reach {path}")
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def _be_the_first_to_die(proc: int) -> None:
@@ -148,18 +304,27 @@ def _be_the_first_to_die(proc: int) -> None:
     os.close(handle)
 
 
-def _become_nobody() -> None:
-    with layer("unprivileged user id"):
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        # Changing ids made the process's own /proc entries unwritable.
-        prctl(libc.PR_SET_DUMPABLE, 1)
+def _become(user: int, home: str | None = None) -> None:
+    if home:
+        os.chown(home, user, user)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
-def _new_namespaces(proc: int) -> None:
+_NAMESPACES = {
+    Layer.MOUNT_NAMESPACE: libc.CLONE_NEWNS,
+    Layer.PID_NAMESPACE: libc.CLONE_NEWPID,
+    Layer.NETWORK_NAMESPACE: libc.CLONE_NEWNET,
+    Layer.IPC_NAMESPACE: libc.CLONE_NEWIPC,
+    Layer.UTS_NAMESPACE: libc.CLONE_NEWUTS,
+    Layer.CGROUP_NAMESPACE: libc.CLONE_NEWCGROUP,
+}
+
+
+def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
     user, group = os.geteuid(), os.getegid()
-    with layer("user namespace"):
+    with layer(Layer.USER_NAMESPACE):
         call("unshare", libc.CLONE_NEWUSER)
         for name, content in (
             ("setgroups", "deny"),
@@ -169,58 +334,56 @@ def _new_namespaces(proc: int) -> None:
             handle = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
             os.write(handle, content.encode())
             os.close(handle)
-    for name, flag in (
-        ("mount namespace", libc.CLONE_NEWNS),
-        ("PID namespace", libc.CLONE_NEWPID),
-        ("network namespace", libc.CLONE_NEWNET),
-        ("IPC namespace", libc.CLONE_NEWIPC),
-        ("UTS namespace", libc.CLONE_NEWUTS),
-        ("cgroup namespace", libc.CLONE_NEWCGROUP),
-    ):
-        with layer(name):
-            call("unshare", flag)
-    with layer("UTS namespace"):
-        socket.sethostname(_HOSTNAME)
+    for wall, flag in _NAMESPACES.items():
+        if wall in walls:
+            with layer(wall):
+                call("unshare", flag)
+    if Layer.UTS_NAMESPACE in walls:
+        with layer(Layer.UTS_NAMESPACE):
+            socket.sethostname(_HOSTNAME)
 
 
-def _close_all_but(keep: int) -> None:
+def _keep(channel: int, *, alone: bool) -> None:
+    """Make a descriptor `CHANNEL`, and close all others."""
     null = os.open("/dev/null", os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    os.dup2(keep, CHANNEL, inheritable=False)
-    os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
+    os.dup2(channel, CHANNEL, inheritable=False)
+    if alone:
+        os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
 
 
-def _set_limits(limits: GuestLimits, data: int, size: int) -> None:
+def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Layer]) -> None:
     """Set hard limits, or leave the host's where they are lower.
 
     Args:
         limits: What the session may have.
         data: Bytes of data that the zygote's libraries occupy already.
         size: Bytes of address space that they occupy already.
+        walls: Which of the limits to set.
     """
     memory = data + limits.memory_bytes
     address_space = size + limits.memory_bytes + limits.tmp_bytes + limits.threads * _THREAD_ADDRESS_SPACE
-    for kind, value in (
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_STACK, _MAIN_STACK),
-        (resource.RLIMIT_FSIZE, limits.tmp_bytes),
-        (resource.RLIMIT_NPROC, limits.threads + 1),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
+    for wall, kind, value in (
+        (Layer.DATA_LIMIT, resource.RLIMIT_DATA, memory),
+        (Layer.ADDRESS_SPACE_LIMIT, resource.RLIMIT_AS, address_space),
+        (Layer.STACK_LIMIT, resource.RLIMIT_STACK, _MAIN_STACK),
+        (Layer.FILE_SIZE_LIMIT, resource.RLIMIT_FSIZE, limits.tmp_bytes),
+        (Layer.THREADS_LIMIT, resource.RLIMIT_NPROC, limits.threads + 1),
+        (Layer.DESCRIPTORS_LIMIT, resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (Layer.CORE_LIMIT, resource.RLIMIT_CORE, 0),
+        (Layer.LOCKED_MEMORY_LIMIT, resource.RLIMIT_MEMLOCK, 0),
+        (Layer.MESSAGE_QUEUES_LIMIT, resource.RLIMIT_MSGQUEUE, 0),
     ):
-        hard = resource.getrlimit(kind)[1]
-        lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (lowest, lowest))
+        if wall not in walls:
+            continue
+        with layer(wall):
+            hard = resource.getrlimit(kind)[1]
+            lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (lowest, lowest))
 
 
 def _drop_capabilities() -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     call("capset", header, nothing)
-    prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    # A core limit of zero does not stop a crash handler of the host that reads cores from a pipe (`core(5)`).
-    prctl(libc.PR_SET_DUMPABLE, 0)

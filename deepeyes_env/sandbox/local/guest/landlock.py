@@ -6,13 +6,15 @@ import ctypes
 import os
 from collections.abc import Sequence
 
-from .libc import call
+from .layers import Layer
+from .libc import call, layer
 
 _CREATE_VERSION = 1
 _RULE_PATH_BENEATH = 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_READ = _READ_FILE | _READ_DIR
+"""Without the right to execute, which mapping a library does not need."""
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_FIFO, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 10, 1 << 11
 _NEVER = _MAKE_CHAR | _MAKE_SOCK | _MAKE_FIFO | _MAKE_BLOCK
 
@@ -45,32 +47,54 @@ def version() -> int:
     return call("landlock_create_ruleset", None, 0, _CREATE_VERSION)
 
 
-def restrict(readable: Sequence[str], writable: Sequence[str]) -> None:
-    """Confine this process: read below `readable`, read and write below `writable`, nothing else.
+def restrict(
+    readable: Sequence[str], writable: Sequence[str], walls: frozenset[Layer], listed: Sequence[str] = ()
+) -> None:
+    """Confine this process: read below `readable`, read and write below `writable`, execute nothing.
 
     TCP (version 4 and later), signals and abstract sockets to the outside (version 6 and later) are closed
     altogether. Needs `no_new_privs`.
 
     Args:
-        readable: Paths whose files may be read and mapped executable.
+        readable: Paths whose files may be read and mapped.
         writable: Paths below which regular files and directories may be made and written.
+        walls: Which of the three Landlock layers to build.
+        listed: Directories below which names may be listed.
 
     Raises:
-        OSError: The kernel refused.
+        LayerError: The kernel refused.
     """
+    if not walls & {Layer.LANDLOCK_FILES, Layer.LANDLOCK_TCP, Layer.LANDLOCK_SCOPE}:
+        return
+    with layer(Layer.LANDLOCK_FILES):
+        ruleset, known = _ruleset(walls)
+        if not (ruleset.fs or ruleset.net or ruleset.scoped):
+            return
+        size = 24 if known >= 6 else 16 if known >= 4 else 8
+        handle = call("landlock_create_ruleset", ruleset, size, 0)
+        try:
+            if ruleset.fs:
+                for path in readable:
+                    _allow(handle, path, _READ & ruleset.fs)
+                for path in listed:
+                    _allow(handle, path, _READ_DIR)
+                for path in writable:
+                    _allow(handle, path, ruleset.fs & ~(_NEVER | _EXECUTE))
+            call("landlock_restrict_self", handle, 0)
+        finally:
+            os.close(handle)
+
+
+def _ruleset(walls: frozenset[Layer]) -> tuple[_Ruleset, int]:
+    """What to take in hand: all that this kernel's version knows of the wanted layers; and the version."""
     known = version()
     rights = (1 << _FILE_RIGHTS_BITS.get(known, 16)) - 1
-    ruleset = _Ruleset(rights, _NET_TCP if known >= 4 else 0, _SCOPE_SOCKETS_AND_SIGNALS if known >= 6 else 0)
-    size = 24 if known >= 6 else 16 if known >= 4 else 8
-    handle = call("landlock_create_ruleset", ruleset, size, 0)
-    try:
-        for path in readable:
-            _allow(handle, path, _READ & rights)
-        for path in writable:
-            _allow(handle, path, rights & ~_NEVER & ~_EXECUTE)
-        call("landlock_restrict_self", handle, 0)
-    finally:
-        os.close(handle)
+    ruleset = _Ruleset(
+        rights if Layer.LANDLOCK_FILES in walls else 0,
+        _NET_TCP if Layer.LANDLOCK_TCP in walls and known >= 4 else 0,
+        _SCOPE_SOCKETS_AND_SIGNALS if Layer.LANDLOCK_SCOPE in walls and known >= 6 else 0,
+    )
+    return ruleset, known
 
 
 def _allow(ruleset: int, path: str, access: int) -> None:

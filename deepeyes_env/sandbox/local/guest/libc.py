@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 from collections.abc import Iterator
 
+from .layers import Layer
 from .syscalls import SETUP, numbers
 
 CLONE_NEWNS = 0x00020000
@@ -21,11 +23,15 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
-_NUMBERS = numbers(SETUP)
-
 Argument = int | bytes | None | ctypes.Structure | ctypes.Array
+
+
+@functools.cache
+def _libc() -> tuple[ctypes.CDLL, dict[str, int]]:
+    """The C library and the numbers; at the first call, because the host imports this on every system."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library, numbers(SETUP)
 
 
 class LayerError(RuntimeError):
@@ -33,7 +39,7 @@ class LayerError(RuntimeError):
 
 
 @contextlib.contextmanager
-def layer(name: str) -> Iterator[None]:
+def layer(name: Layer) -> Iterator[None]:
     """Name the wall that the calls inside build, so that a refusal says what is missing."""
     try:
         yield
@@ -50,7 +56,8 @@ def call(name: str, *arguments: Argument) -> int:
     Raises:
         OSError: The kernel refused; the message names the call.
     """
-    result = _LIBC.syscall(ctypes.c_long(_NUMBERS[name]), *map(_convert, arguments))
+    library, known = _libc()
+    result = library.syscall(ctypes.c_long(known[name]), *map(_convert, arguments))
     return _checked(result, name)
 
 
@@ -60,7 +67,7 @@ def prctl(option: int, value: int) -> None:
     Raises:
         OSError: The kernel refused.
     """
-    _checked(_LIBC.prctl(option, ctypes.c_ulong(value), *[ctypes.c_ulong(0)] * 3), f"prctl({option})")
+    _checked(_libc()[0].prctl(option, ctypes.c_ulong(value), *[ctypes.c_ulong(0)] * 3), f"prctl({option})")
 
 
 def _convert(argument: Argument) -> object:

@@ -45,7 +45,8 @@ prlimit64:302/261 socketpair:53/199 tgkill:234/131
 """
 """Calls that a guest may make with some arguments only; `seccomp.py` has the conditions."""
 
-_COLUMN = {"x86_64": 0, "aarch64": 1}
+MACHINES = {"x86_64": 0, "aarch64": 1}
+"""The processors whose numbers are listed, as `platform.machine()` says it, and their columns."""
 
 
 def numbers(table: str, machine: str | None = None) -> dict[str, int]:
@@ -61,7 +62,7 @@ def numbers(table: str, machine: str | None = None) -> dict[str, int]:
     Raises:
         KeyError: The architecture is neither x86_64 nor aarch64.
     """
-    column = _COLUMN[machine or platform.machine()]
+    column = MACHINES[machine or platform.machine()]
     parsed = (entry.split(":") for entry in table.split())
     pairs = ((name, value.split("/")[column]) for name, value in parsed)
     return {name: int(value) for name, value in pairs if value != "-"}

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from . import wire
 from .jail import CHANNEL, GuestLimits, Zygote, isolate, lock_down
+from .layers import Layer
 from .libc import LayerError
 from .tree import Tree
 from .worker import Interpreter, reseed, serve
@@ -40,12 +41,13 @@ def main(control: int) -> NoReturn:
 
 def _run(host: socket.socket) -> int:
     config = json.loads(host.recv(_MESSAGE_BYTES))
-    isolated = isolate(Tree(**config["tree"]))
-    if isinstance(isolated, int):
-        host.close()
-        return os.waitstatus_to_exitcode(os.waitpid(isolated, 0)[1])
-    _import_libraries(config["site"], config["modules"])
     limits, bounds = GuestLimits(**config["limits"]), wire.Bounds(**config["bounds"])
+    walls = frozenset(map(Layer, config["walls"]))
+    isolated = isolate(Tree(**config["tree"]), walls, limits, config["directory"])
+    if not isinstance(isolated, Zygote):
+        host.close()
+        return isolated.wait()
+    _import_libraries(config["site"], config["modules"])
     # The kernel reaps the guests; their ends are the host's business.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _wait_until_single_threaded(isolated)

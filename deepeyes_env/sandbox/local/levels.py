@@ -1,0 +1,99 @@
+"""Which level of isolation this machine gives: found by building it, never by reading version numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Sequence
+
+from deepeyes_env.sandbox.base import SandboxLimits, SandboxUnavailableError
+from deepeyes_env.sandbox.local.guest.layers import NAMESPACE_LAYERS, Level
+from deepeyes_env.sandbox.local.guest.syscalls import MACHINES
+from deepeyes_env.sandbox.local.mends import MissingLayerError, mend
+from deepeyes_env.sandbox.local.process import ZygoteProcess, close_guest
+
+
+class SandboxLevelWarning(UserWarning):
+    """The sandbox runs with less isolation than Linux can give."""
+
+
+def require_linux() -> None:
+    """Refuse where there is nothing to build walls from.
+
+    Raises:
+        SandboxUnavailableError: This is not Linux, or a processor whose system calls are not listed.
+    """
+    if sys.platform != "linux":
+        raise SandboxUnavailableError(
+            f"the local sandbox needs Linux (namespaces, Landlock, seccomp), and this is {sys.platform}. "
+            "Mend: use a Linux virtual machine or container, the sandbox 'e2b', or 'http' with a Linux "
+            "machine that runs `deepeyes serve sandbox`."
+        )
+    if platform.machine() not in MACHINES:
+        raise SandboxUnavailableError(
+            f"the local sandbox knows the system calls of {' and '.join(MACHINES)}, and this is "
+            f"{platform.machine()}"
+        )
+
+
+def start(limits: SandboxLimits, extras: Sequence[str], min_level: Level) -> ZygoteProcess:
+    """Start a zygote at the highest level that this machine gives.
+
+    Where it is not the highest, a `SandboxLevelWarning` names what is missing.
+
+    Args:
+        limits: The limits of its guests.
+        extras: Libraries beyond the core set.
+        min_level: The lowest level to accept.
+
+    Raises:
+        SandboxUnavailableError: No accepted level can be had; it names the missing layer and the mend.
+        SandboxError: The zygote does not start for another reason.
+    """
+    try:
+        return start_at(limits, extras, Level.FULL)
+    except MissingLayerError as error:
+        if error.layer not in NAMESPACE_LAYERS:
+            raise
+        full = error
+    if min_level is Level.FULL:
+        raise SandboxUnavailableError(
+            f"{full} Or accept the level without namespaces: min_level = {Level.NO_NAMESPACES.value!r}."
+        ) from full
+    try:
+        zygote = start_at(limits, extras, Level.NO_NAMESPACES)
+    except MissingLayerError as error:
+        raise SandboxUnavailableError(
+            f"the sandbox cannot isolate code here at any level. {Level.FULL}: {full.what}; mend: "
+            f"{mend(full.layer)}. {Level.NO_NAMESPACES}: {error.what}; mend: {mend(error.layer)}."
+        ) from error
+    warnings.warn(
+        f"the sandbox runs at the level {Level.NO_NAMESPACES.value!r} (Landlock, seccomp and limits only), "
+        f"because {full.what}. Mend: {mend(full.layer)}. "
+        f"To refuse instead, set min_level = {Level.FULL.value!r}.",
+        SandboxLevelWarning,
+        stacklevel=2,
+    )
+    return zygote
+
+
+def start_at(limits: SandboxLimits, extras: Sequence[str], level: Level) -> ZygoteProcess:
+    """Start a zygote at this level, and see that a guest's walls can be built too.
+
+    Raises:
+        MissingLayerError: A wall is refused.
+        SandboxError: The zygote does not start for another reason.
+    """
+    zygote = ZygoteProcess(limits, extras, level)
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        try:
+            close_guest(zygote.fork(0, (), nothing))
+        finally:
+            os.close(nothing)
+    except BaseException:
+        zygote.close()
+        raise
+    return zygote

@@ -1,0 +1,152 @@
+"""Where namespaces are refused the next level takes over with a warning, and holds; never silently."""
+
+import sys
+from typing import get_args
+
+import pytest
+from other_users import DOCKER, UBUNTU, run_as
+
+from deepeyes_env.sandbox import LocalSandbox, SandboxUnavailableError, open_sandbox
+from deepeyes_env.sandbox.config import LevelName, LocalSandboxConfig
+from deepeyes_env.sandbox.local.guest.layers import Level
+
+SHOW = """
+import glob, os, tempfile, warnings
+from PIL import Image
+from deepeyes_env.sandbox import Level, LocalSandbox, SandboxError, SandboxLimits
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    sandbox = LocalSandbox(SandboxLimits(cell_seconds=20, memory_bytes=256 << 20))
+    session = sandbox.open([Image.new("RGB", (5, 4), "red")])
+print(sandbox.level, *(f"{warning.category.__name__} {warning.message}" for warning in caught))
+def show(code):
+    result = session.run(code)
+    print(result.status, result.stdout.strip().replace("\\n", " "), [image.size for image in result.images])
+show("import os\\nx = image_1.size\\nopen('kept', 'w').write('kept')\\nimage_1")
+here = session.run("print(os.getcwd())").stdout.strip()
+show("import tempfile, wave, sqlite3, PIL.ImageChops\\nhere = os.getcwd()\\n"
+     "print(x, open('kept').read(), tempfile.gettempdir() == here == os.environ['HOME'])")
+for attack in ("open('/etc/hostname')", "open('/proc/1/environ')", "os.listdir('/tmp')", "os.listdir('..')",
+               "open('../new', 'w')", "open('/tmp/new', 'w')", "os.fork()", "os.kill(os.getppid(), 0)",
+               "os.kill(0, 9)", "os.execv('/bin/sh', ['sh'])", "import socket\\nsocket.socket()",
+               f"open({__file__!r})" if "__file__" in globals() else "open('/etc/passwd')", "bytes(1 << 30)"):
+    assert session.run(attack).status == "exception", attack
+sibling = sandbox.open([])
+show(f"os.listdir({sibling.run('import os; print(os.getcwd())').stdout.strip()!r})")
+assert sibling.run("os._exit(1)").status == "crashed"
+show("print(x)")
+sandbox.close()
+mine = [path for path in glob.glob(tempfile.gettempdir() + "/deepeyes-sandbox-*") if os.access(path, os.W_OK)]
+print("left", [path for path in mine if here.startswith(path)])
+"""
+
+
+@pytest.mark.parametrize("user", ["root", "docker's root", "nobody"])
+@pytest.mark.parametrize(("refuse", "layer"), [(DOCKER, "namespace"), (UBUNTU, "mount")])
+def test_where_namespaces_are_refused_the_next_level_takes_over_and_holds(
+    user: str, refuse: str, layer: str
+) -> None:
+    result = run_as(user, refuse + SHOW)
+    first, *rest = result.stdout.splitlines() or [""]
+    assert first.startswith("no-namespaces SandboxLevelWarning the sandbox runs at"), result.stderr
+    assert first.count("SandboxLevelWarning") == 1
+    assert "the layer '" in first
+    assert layer in first
+    assert "Mend: " in first
+    assert rest == ["ok  [(5, 4)]", "ok (5, 4) kept True []", "exception  []", "ok (5, 4) []", "left []"], (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_below_the_demanded_level_the_error_names_the_layer_and_the_mend(user: str) -> None:
+    script = """
+from deepeyes_env.sandbox import Level, LocalSandbox, SandboxUnavailableError
+try:
+    LocalSandbox(min_level=Level.FULL).open([])
+except SandboxUnavailableError as error:
+    print(error)
+"""
+    result = run_as(user, DOCKER + script)
+    assert "namespace' is refused ([Errno 1] unshare: Operation not permitted). Mend: " in result.stdout
+    assert "min_level = 'no-namespaces'" in result.stdout
+    assert "Warning" not in result.stderr
+
+
+OPEN = """
+from deepeyes_env.sandbox import LocalSandbox, SandboxUnavailableError
+try:
+    LocalSandbox().open([])
+except SandboxUnavailableError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("refuse", "named"),
+    [
+        ("refuse(['landlock_create_ruleset'])\n", ["Landlock", "lsm="]),
+        ("refuse(['seccomp'])\n", ["seccomp", "CONFIG_SECCOMP_FILTER"]),
+        (DOCKER + "refuse(['landlock_create_ruleset'])\n", ["namespace", "Landlock", "at any level", "lsm="]),
+        (DOCKER + "refuse(['seccomp'])\n", ["namespace", "seccomp", "at any level"]),
+    ],
+)
+def test_without_landlock_or_seccomp_there_is_no_level(refuse: str, named: list[str]) -> None:
+    # The filter that refuses `seccomp` is put in place by `seccomp`, so that one call still passes.
+    result = run_as("nobody", refuse + OPEN)
+    assert "cannot isolate code here" in result.stdout, result.stderr
+    assert all(word in result.stdout for word in named), result.stdout
+
+
+def test_a_restart_stays_at_its_level_and_does_not_warn_again() -> None:
+    script = """
+import warnings, psutil
+from deepeyes_env.sandbox import LocalSandbox
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    sandbox = LocalSandbox()
+    sandbox.open([])
+    psutil.Process().children()[0].children()[0].kill()
+    while sandbox._zygote.alive: pass
+    print(sandbox.open([]).run("print(1)").stdout.strip(), sandbox.level, len(caught))
+"""
+    assert run_as("nobody", DOCKER + script).stdout == "1 no-namespaces 1\n"
+
+
+def test_as_root_an_interpreter_that_only_root_can_reach_is_named() -> None:
+    script = """
+import os, sys, tempfile
+from deepeyes_env.sandbox.local import tree
+hidden = tempfile.mkdtemp()
+tree._SYSTEM += (hidden + "/library",)
+os.mkdir(hidden + "/library")
+try:
+    exec(OPEN)
+finally:
+    os.rmdir(hidden + "/library")
+    os.rmdir(hidden)
+"""
+    result = run_as("root", DOCKER + f"OPEN = {OPEN!r}\n" + script)
+    assert "'unprivileged user id' is refused" in result.stdout, result.stderr
+    assert "/library" in result.stdout
+    assert "chmod o+x" in result.stdout
+
+
+def test_other_systems_are_told_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxUnavailableError, match=r"this is darwin\. Mend: use a Linux virtual machine"):
+        LocalSandbox()
+
+
+def test_other_processors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(SandboxUnavailableError, match="riscv64"):
+        LocalSandbox()
+
+
+def test_the_configuration_knows_the_levels() -> None:
+    assert get_args(LevelName) == tuple(level.value for level in Level)
+    sandbox = open_sandbox(LocalSandboxConfig(min_level="full"))
+    assert isinstance(sandbox, LocalSandbox)
+    assert sandbox._min_level is Level.FULL
+    sandbox.close()
