@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import warnings
@@ -88,11 +87,7 @@ def start_at(limits: SandboxLimits, extras: Sequence[str], level: Level) -> Zygo
     """
     zygote = ZygoteProcess(limits, extras, level)
     try:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        try:
-            close_guest(zygote.fork(0, (), nothing))
-        finally:
-            os.close(nothing)
+        close_guest(zygote.fork())
     except BaseException:
         zygote.close()
         raise
