@@ -16,11 +16,15 @@ _RETRY_SECONDS = 1.0
 
 
 class LiveSessions:
-    """Safe to use from many threads."""
+    """Safe to use from many threads.
+
+    Attributes:
+        most: How many there may be.
+    """
 
     def __init__(self, most: int) -> None:
         """Keep at most `most` sessions."""
-        self._most = most
+        self.most = most
         self._sessions: dict[LocalSession, None] = {}  # the oldest first
         self._resting: dict[LocalSession, None] = {}
         self._opened = 0
@@ -41,9 +45,9 @@ class LiveSessions:
         Raises:
             SandboxError: There are as many as there may be.
         """
-        if len(self._sessions) >= self._most:
+        if len(self._sessions) >= self.most:
             raise SandboxError(
-                f"max_sessions = {self._most}: so many sessions are open; close some, or raise it"
+                f"max_sessions = {self.most}: so many sessions are open; close some, or raise it"
             )
 
     def add(self, session: LocalSession) -> bool:

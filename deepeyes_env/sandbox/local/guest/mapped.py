@@ -53,19 +53,14 @@ _INT32 = b"I"
 
 
 class _Pixels:
-    """Mapped memory as an Arrow array, which it keeps for as long as the process lives."""
+    """Mapped memory as an Arrow array; both stay for as long as the process lives."""
 
     _kept: list[_Pixels] = []  # noqa: RUF012
 
-    def __init__(self, mapped: mmap.mmap) -> None:
-        import numpy
-
-        self._memory = numpy.frombuffer(mapped, numpy.uint32)
+    def __init__(self, address: int, count: int) -> None:
         self._schema = _Schema(format=_INT32, release=_release_schema)
-        self._buffers = (ctypes.c_void_p * 2)(None, self._memory.ctypes.data)
-        self._array = _Array(
-            length=self._memory.size, n_buffers=2, buffers=self._buffers, release=_release_array
-        )
+        self._buffers = (ctypes.c_void_p * 2)(None, address)
+        self._array = _Array(length=count, n_buffers=2, buffers=self._buffers, release=_release_array)
         self._kept.append(self)
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
@@ -85,12 +80,24 @@ def map_image(handle: int, size: tuple[int, int]) -> Image.Image:
     """
     from PIL import Image
 
-    length = size[0] * size[1] * SHARED_CHANNELS
-    if os.fstat(handle).st_size < length:
+    count = size[0] * size[1]
+    if os.fstat(handle).st_size < count * SHARED_CHANNELS:
         raise ValueError("an image without its pixels")
-    # Private: whatever a cell does to these pages, the file never changes.
-    mapped = mmap.mmap(handle, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-    return Image.fromarrow(_Pixels(mapped), "RGB", size)
+    return Image.fromarrow(_Pixels(_map(handle, count * SHARED_CHANNELS), count), "RGB", size)
+
+
+def _map(handle: int, length: int) -> int:
+    """Map a file, without the second descriptor that Python's `mmap` keeps.
+
+    Private: whatever a cell does to these pages, the file never changes.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    nowhere, start = ctypes.c_void_p(None), ctypes.c_long(0)
+    address = library.mmap(nowhere, ctypes.c_size_t(length), mmap.PROT_READ, mmap.MAP_PRIVATE, handle, start)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return int(address)
 
 
 def let_pixels_be_written() -> None:
