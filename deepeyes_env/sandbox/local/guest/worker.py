@@ -140,9 +140,9 @@ class Interpreter:
             tree = ast.parse(code, name)
             last = tree.body[-1] if tree.body else None
             if not isinstance(last, ast.Expr) or _ends_in_semicolon(code, last):
-                return compile(tree, name, "exec"), None
+                return _compiled(tree, name, "exec"), None
             tree.body.pop()
-            return compile(tree, name, "exec"), compile(ast.Expression(last.value), name, "eval")
+            return _compiled(tree, name, "exec"), _compiled(ast.Expression(last.value), name, "eval")
         except errors.compile_errors() as error:
             raise errors.CellSyntaxError(errors.syntax_text(error)) from None
 
@@ -208,6 +208,12 @@ class Interpreter:
         sys.modules.update({"IPython": package, _NOTEBOOK: module})
 
 
+def _compiled(source: str | ast.Module | ast.Expression, name: str, mode: str) -> CodeType:
+    """Compile without the `__future__` of this module."""
+    code: CodeType = compile(source, name, mode, dont_inherit=True)
+    return code
+
+
 def _compile_quickly(code: str, name: str) -> tuple[CodeType, CodeType] | None:
     """Compile a cell whose last unindented line is an expression: in half the time, for there is no tree.
 
@@ -222,8 +228,8 @@ def _compile_quickly(code: str, name: str) -> tuple[CodeType, CodeType] | None:
     start = last.start()
     try:
         # The line breaks keep the numbers of the lines.
-        echo = compile("\n" * code.count("\n", 0, start) + code[start:], name, "eval")
-        return compile(code[:start], name, "exec"), echo
+        echo = _compiled("\n" * code.count("\n", 0, start) + code[start:], name, "eval")
+        return _compiled(code[:start], name, "exec"), echo
     except errors.compile_errors():
         return None
 
