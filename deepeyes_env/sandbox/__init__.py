@@ -63,7 +63,12 @@ def open_sandbox(config: AnySandboxConfig, limits: SandboxLimits | None = None) 
         from deepeyes_env.sandbox.e2b import E2BSandbox
 
         return E2BSandbox(config, limits)
-    return LocalSandbox(limits, extras=config.extras, min_level=Level(config.min_level))
+    return LocalSandbox(
+        limits,
+        extras=config.extras,
+        min_level=Level(config.min_level),
+        memory_share=config.memory_share,
+    )
 
 
 def shared_sandbox(config: AnySandboxConfig | None = None, limits: SandboxLimits | None = None) -> Sandbox:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.cgroup import MEMORY_SHARE, totals
 from deepeyes_env.sandbox.local.guest.layers import Level
 from deepeyes_env.sandbox.local.levels import require_linux, start, start_at
 from deepeyes_env.sandbox.local.process import ZygoteProcess
@@ -30,6 +31,7 @@ class LocalSandbox:
         extras: Sequence[str] = (),
         slots: int | None = None,
         min_level: Level = Level.NO_NAMESPACES,
+        memory_share: float = MEMORY_SHARE,
     ) -> None:
         """Prepare a sandbox; its process starts with the first session.
 
@@ -39,12 +41,15 @@ class LocalSandbox:
             slots: Cells that run at the same time; the number of usable cores by default.
             min_level: The lowest isolation to accept. Where the highest cannot be had, the next one takes
                 over with a `SandboxLevelWarning`.
+            memory_share: Share of the machine's memory, or of the surrounding cgroup's, that all sessions may
+                take together where a cgroup can be made; see `cgroup`.
 
         Raises:
             SandboxUnavailableError: This is not Linux.
         """
         require_linux()
         self._min_level = min_level
+        self._memory_share = memory_share
         self._level: Level | None = None
         self.limits = limits or SandboxLimits()
         self._extras = tuple(extras)
@@ -64,6 +69,15 @@ class LocalSandbox:
             SandboxUnavailableError: It is below `min_level`.
         """
         return self._running_zygote().level
+
+    @property
+    def cgroup(self) -> str:
+        """What bounds all sessions together, or why nothing does; starts the sandbox if it has not been used.
+
+        Raises:
+            SandboxUnavailableError: As `level`.
+        """
+        return self._running_zygote().group.description
 
     def open(self, images: Sequence[Image.Image], seed: int = 0) -> LocalSession:
         """Open a session; see `Sandbox.open`."""
@@ -109,9 +123,10 @@ class LocalSandbox:
             return self._zygote
 
     def _start_zygote(self) -> ZygoteProcess:
+        bounds = totals(self._memory_share)
         if self._level is not None:  # a restart must not take what the first start would have warned of
-            return start_at(self.limits, self._extras, self._level)
-        zygote = start(self.limits, self._extras, self._min_level)
+            return start_at(self.limits, self._extras, self._level, bounds)
+        zygote = start(self.limits, self._extras, self._min_level, bounds)
         self._level = zygote.level
         return zygote
 

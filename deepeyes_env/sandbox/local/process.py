@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavailableError
-from deepeyes_env.sandbox.local import tree
+from deepeyes_env.sandbox.local import cgroup, tree
 from deepeyes_env.sandbox.local.guest import wire
 from deepeyes_env.sandbox.local.guest.jail import GuestLimits
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
@@ -82,6 +82,7 @@ class ZygoteProcess:
         extras: Sequence[str],
         level: Level,
         without: frozenset[Layer] = frozenset(),
+        totals: cgroup.Totals | None = None,
     ) -> None:
         """Start a zygote and wait until it is ready.
 
@@ -90,6 +91,7 @@ class ZygoteProcess:
             extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
             level: The isolation to build; no other one takes over.
             without: Layers to leave out, by `weakened` only.
+            totals: The limits of the zygote and all its guests together; `cgroup.totals()` by default.
 
         Raises:
             SandboxUnavailableError: This machine cannot give the isolation.
@@ -111,6 +113,8 @@ class ZygoteProcess:
                 cwd="/",
                 start_new_session=True,
             )
+        # It forks nothing before it has its configuration, so this takes in every process of the sandbox.
+        self.group = cgroup.enclose(self._process.pid, totals or cgroup.totals())
         try:
             self._boot(limits, extras, walls)
         except BaseException:
@@ -163,6 +167,7 @@ class ZygoteProcess:
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
+        self.group.close()
 
     def forget(self) -> None:
         """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""
