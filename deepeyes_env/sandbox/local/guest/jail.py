@@ -31,6 +31,8 @@ _OPEN_FILES = 64
 _ALL_DESCRIPTORS = 1 << 16
 """More than a zygote ever has open."""
 _CAPABILITY_VERSION_3 = 0x20080522
+_ZYGOTE_SCORE, _GUEST_SCORE = 500, 1000
+"""What `proc(5)` calls `oom_score_adj`; one of the guests shall die, and not the zygote with all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Zygote:
         self.listed = () if rooms else root.listed
         self.rooms = rooms
         self.pid = os.getpid()
+        self._proc = os.dup(proc)
         self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
         self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
 
@@ -69,6 +72,11 @@ class Zygote:
         kibibytes = (int(fields[name].split()[0]) for name in ("VmData", "VmSize"))
         data, size = (value << 10 for value in kibibytes)
         return data, size, int(fields["Threads"])
+
+    def be_the_first_to_die(self) -> None:
+        """In a guest: be chosen before the zygote, which with all the libraries may well be larger."""
+        if not self.rooms:  # there the zygote's own Landlock refuses it, and all have the same score
+            _set_score(self._proc, _GUEST_SCORE)
 
     def fork(self) -> int:
         """Fork a child, where there are namespaces as PID 1 of a PID namespace of its own.
@@ -133,7 +141,7 @@ def isolate(
     """
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     if Layer.FIRST_TO_DIE in walls:
-        _be_the_first_to_die(proc)
+        _set_score(proc, _ZYGOTE_SCORE if Layer.USER_NAMESPACE in walls else _GUEST_SCORE)
     if Layer.USER_NAMESPACE in walls:
         return _with_namespaces(root, walls, proc)
     return _without_namespaces(root, walls, limits, directory, proc)
@@ -214,6 +222,8 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
     if Layer.SESSION in walls:
         os.setsid()
     data, size, _ = zygote.memory()
+    if Layer.FIRST_TO_DIE in walls:
+        zygote.be_the_first_to_die()
     _keep(keep, alone=Layer.CLOSED_DESCRIPTORS in walls)
     if zygote.rooms:
         walls = _move_into_room(zygote.rooms, walls)
@@ -297,10 +307,10 @@ def _check_that_nobody_reads(paths: Sequence[str]) -> None:
         os.setegid(0)
 
 
-def _be_the_first_to_die(proc: int) -> None:
-    """Out of memory, the kernel shall kill a guest and not the trainer."""
+def _set_score(proc: int, score: int) -> None:
+    """Out of memory, the kernel shall kill the sandbox's processes before the trainer."""
     handle = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc)
-    os.write(handle, b"1000")
+    os.write(handle, b"%d" % score)
     os.close(handle)
 
 
