@@ -144,12 +144,12 @@ def enclose(pid: int, bounds: Totals) -> Group:
         try:
             directories.append(_make(place, wanted, bounds, pid))
         except OSError as error:
-            refused.append(str(error))
+            refused.append(f"{place.parent}: {error.strerror}")
             continue
         missing -= place.controllers
         held += [f"{controller} (cgroup v{place.version})" for controller in wanted]
     if missing:
-        why = "; ".join(refused) or "no group here hands it out"
+        why = "; ".join(refused) or "no group around this process hands it out, or its own has a memory limit"
         held.append(f"not {' and '.join(sorted(missing))} ({why}; mend: {_MEND})")
     return Group(tuple(directories), ", ".join(held))
 
@@ -179,7 +179,7 @@ def trees(memberships: str, mounts: str) -> list[Tree]:
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
         mounted, point = left.split()[3:5]
-        kind, _, options = right.split(maxsplit=2)
+        kind, *_, options = right.split()  # the source between them may be empty
         controllers = frozenset(options.split(",")) & _CONTROLLERS if kind == "cgroup" else frozenset()
         if not controllers and kind != "cgroup2":
             continue

@@ -115,7 +115,11 @@ def test_files_in_tmp_count_as_memory(bounded: Callable[..., Bounded]) -> None:
     sandbox = bounded(memory_mib=200)
     fill = "with open('/tmp/file', 'wb') as file:\n    for _ in range(60): file.write(bytes(1 << 20))"
     sessions = [sandbox.open([]) for _ in range(4)]
-    assert [session.run(fill).status for session in sessions].count(CellStatus.CRASHED) >= 1
+    for session in sessions:
+        session.run(fill)
+    # Which one died is open: the kernel does not count files for the size of a process.
+    ends = [session.run("import os\nprint(os.path.getsize('/tmp/file') >> 20)") for session in sessions]
+    assert 1 <= [end.stdout for end in ends].count("60\n") < 4
     assert sandbox.starts == 1
 
 
@@ -298,6 +302,10 @@ def test_the_share_is_a_setting() -> None:
     sandbox.close()
 
 
+def test_the_defaults_of_setting_and_sandbox_are_one() -> None:
+    assert LocalSandboxConfig().memory_share == cgroup.MEMORY_SHARE
+
+
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.01, float("nan")])
 def test_a_share_that_is_none_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match=r"memory_share = .*: must be above 0 and at most 1"):
@@ -331,6 +339,7 @@ class TestVersion1Places:
         memberships = "9:name=systemd:/\n8:pids:/\n4:memory:/jobs/7\n2:cpu,cpuacct:/jobs\n0::/\n"
         mounts = """\
             31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+            44 23 0:41 / /a\\040name rw,relatime - tmpfs  rw
             32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct
             35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:3 - cgroup cgroup rw,memory
             39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
