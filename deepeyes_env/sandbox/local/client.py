@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.cgroup import MEMORY_SHARE, totals
 from deepeyes_env.sandbox.local.guest.layers import Level
 from deepeyes_env.sandbox.local.levels import require_linux, start, start_at
 from deepeyes_env.sandbox.local.pool import Pool
@@ -63,6 +64,7 @@ class LocalSandbox:
         min_level: Level = Level.NO_NAMESPACES,
         ahead: int = AHEAD,
         max_sessions: int = MAX_SESSIONS,
+        memory_share: float = MEMORY_SHARE,
     ) -> None:
         """Prepare a sandbox; its process starts with the first session.
 
@@ -75,12 +77,15 @@ class LocalSandbox:
                 over with a `SandboxLevelWarning`.
             ahead: Processes to fork in advance: a session that finds one starts in a tenth of the time.
             max_sessions: Sessions that may be open at the same time.
+            memory_share: Share of the machine's memory, or of the surrounding cgroup's, that all sessions may
+                take together where a cgroup can be made; see `cgroup`.
 
         Raises:
             SandboxUnavailableError: This is not Linux.
         """
         require_linux()
         self._min_level = min_level
+        self._memory_share = memory_share
         self._level: Level | None = None
         self.limits = limits or SandboxLimits()
         self._extras = tuple(extras)
@@ -115,6 +120,15 @@ class LocalSandbox:
             opened=self._sessions.opened,
             starts=self._starts,
         )
+
+    @property
+    def cgroup(self) -> str:
+        """What bounds all sessions together, or why nothing does; starts the sandbox if it has not been used.
+
+        Raises:
+            SandboxUnavailableError: As `level`.
+        """
+        return self._running_pool().zygote.group.description
 
     def open(self, images: Sequence[Image.Image], seed: int = 0) -> LocalSession:
         """Open a session; see `Sandbox.open`.
@@ -170,9 +184,10 @@ class LocalSandbox:
             return self._pool
 
     def _start_zygote(self) -> ZygoteProcess:
+        bounds = totals(self._memory_share)
         if self._level is not None:  # a restart must not take what the first start would have warned of
-            return start_at(self.limits, self._extras, self._level)
-        zygote = start(self.limits, self._extras, self._min_level)
+            return start_at(self.limits, self._extras, self._level, bounds)
+        zygote = start(self.limits, self._extras, self._min_level, bounds)
         self._level = zygote.level
         return zygote
 

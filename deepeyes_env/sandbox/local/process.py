@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavailableError
-from deepeyes_env.sandbox.local import tree
+from deepeyes_env.sandbox.local import cgroup, tree
 from deepeyes_env.sandbox.local.guest import wire
 from deepeyes_env.sandbox.local.guest.jail import GuestLimits
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
@@ -72,13 +72,11 @@ class Guest:
         channel: The host's end of its socket.
         pidfd: A handle for signals.
         clock: The id of its processor-time clock (`clock_getcpuclockid(3)`).
-        ahead: Whether it was forked before there was an episode for it.
     """
 
     channel: socket.socket
     pidfd: int
     clock: int
-    ahead: bool
 
 
 class ZygoteProcess:
@@ -90,6 +88,7 @@ class ZygoteProcess:
         extras: Sequence[str],
         level: Level,
         without: frozenset[Layer] = frozenset(),
+        totals: cgroup.Totals | None = None,
     ) -> None:
         """Start a zygote and wait until it is ready.
 
@@ -98,6 +97,7 @@ class ZygoteProcess:
             extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
             level: The isolation to build; no other one takes over.
             without: Layers to leave out, by `weakened` only.
+            totals: The limits of the zygote and all its guests together; `cgroup.totals()` by default.
 
         Raises:
             SandboxUnavailableError: This machine cannot give the isolation.
@@ -120,6 +120,8 @@ class ZygoteProcess:
                 cwd="/",
                 start_new_session=True,
             )
+        # It forks nothing before it has its configuration, so this takes in every process of the sandbox.
+        self.group = cgroup.enclose(self._process.pid, totals or cgroup.totals())
         try:
             self._boot(limits, extras, walls)
         except BaseException:
@@ -151,8 +153,8 @@ class ZygoteProcess:
             with theirs:
                 (pidfd,) = self._ask(wire.AHEAD if ahead else wire.FORK, [theirs.fileno()])
             undo.pop_all()
-            undo.callback(close_guest, Guest(ours, pidfd, 0, ahead))
-            guest = Guest(ours, pidfd, _cpu_clock(pidfd), ahead)
+            undo.callback(close_guest, Guest(ours, pidfd, 0))
+            guest = Guest(ours, pidfd, _cpu_clock(pidfd))
             ours.settimeout(FORK_SECONDS)
             wait_until_ready(guest)
             undo.pop_all()
@@ -180,6 +182,7 @@ class ZygoteProcess:
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
+        self.group.close()
 
     def forget(self) -> None:
         """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""

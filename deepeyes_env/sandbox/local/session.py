@@ -192,16 +192,18 @@ class LocalSession:
         return _result(reply, deadline, self._limits)
 
     def _begin(self, live: _Live, frame: bytes) -> _Live:
-        """Send the first cell."""
+        """Send the first cell, to another process if this one died while it waited: no cell has run in it."""
+        try:
+            live.begin(frame)
+            return live
+        except SandboxError:
+            self._end_guest()
+        self._guest = live = _Live(self._pool.zygote.fork(), self._seed, self._images)
         try:
             live.begin(frame)
         except SandboxError:
             self._end_guest()
-            if not live.guest.ahead:
-                raise
-            # One that has waited may have died meanwhile; nothing of the cell has run.
-            self._guest = live = self._start()
-            return self._begin(live, frame)
+            raise
         return live
 
     def _require_own_death(self, cause: Exception) -> None:

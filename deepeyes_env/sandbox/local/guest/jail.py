@@ -36,6 +36,8 @@ _ALL_DESCRIPTORS = 1 << 16
 _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
 """Version 3 of the structure, and this process."""
 _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+_ZYGOTE_SCORE, _GUEST_SCORE = 500, 1000
+"""What `proc(5)` calls `oom_score_adj`; one of the guests shall die, and not the zygote with all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Zygote:
         self.rules: list[landlock.Rule] = []
         self.occupied = (0, 0)
         self._root = root
+        self._proc = os.dup(proc)
         self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
         self._maps = os.open("self/maps", os.O_RDONLY, dir_fd=proc)
         self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
@@ -95,6 +98,11 @@ class Zygote:
     def _status_fields(self) -> dict[str, str]:
         text = os.pread(self._status, 1 << 16, 0).decode()
         return dict(line.split(":", 1) for line in text.splitlines())
+
+    def be_the_first_to_die(self) -> None:
+        """In a guest: be chosen before the zygote, which with all the libraries may well be larger."""
+        if not self.rooms:  # there the zygote's own Landlock refuses it, and all have the same score
+            _set_score(self._proc, _GUEST_SCORE)
 
     def fork(self) -> int:
         """Fork a child, where there are namespaces as PID 1 of a PID namespace of its own.
@@ -159,7 +167,7 @@ def isolate(
     """
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     if Layer.FIRST_TO_DIE in walls:
-        _be_the_first_to_die(proc)
+        _set_score(proc, _ZYGOTE_SCORE if Layer.USER_NAMESPACE in walls else _GUEST_SCORE)
     if Layer.USER_NAMESPACE in walls:
         return _with_namespaces(root, walls, proc)
     return _without_namespaces(root, walls, limits, directory, proc)
@@ -243,6 +251,8 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
     os.dup2(keep, CHANNEL, inheritable=False)
     if Layer.SESSION in walls:
         os.setsid()
+    if Layer.FIRST_TO_DIE in walls:
+        zygote.be_the_first_to_die()
     if zygote.rooms:
         walls = _move_into_room(zygote.rooms, walls)
         writable = zygote.rooms.room
@@ -327,10 +337,10 @@ def _check_that_nobody_reads(paths: Sequence[str]) -> None:
         os.setegid(0)
 
 
-def _be_the_first_to_die(proc: int) -> None:
-    """Out of memory, the kernel shall kill a guest and not the trainer."""
+def _set_score(proc: int, score: int) -> None:
+    """Out of memory, the kernel shall kill the sandbox's processes before the trainer."""
     handle = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc)
-    os.write(handle, b"1000")
+    os.write(handle, b"%d" % score)
     os.close(handle)
 
 
