@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from deepeyes_env.sandbox.base import CellResult, CellStatus
 
 _EXCEPTION = frozenset({CellStatus.EXCEPTION})
+_ENDED = frozenset({CellStatus.TIMEOUT, CellStatus.KILLED})
+"""By the interrupt, or on a machine too busy to see it in time, by the kill."""
 _GONE = r"(FileNotFound|Permission)Error"
 _REFUSED = "PermissionError"
 _CUT_NOTICE_CHARS = 200
@@ -100,9 +102,7 @@ PROBES = (
     Probe("writes", "write to a host's file", "open(HOST_FILE, 'w').write('taken')", _GONE),
     Probe("writes", "make a file beside it", "open(HOST_FOLDER + '/new', 'x')", _GONE),
     Probe("writes", "change a library", "open(numpy.__file__, 'r+')", r"(OSError: \[Errno 30\]|Permission)"),
-    Probe(
-        "network", "TCP to this machine", "socket.create_connection(('127.0.0.1', HOST_PORT), 1)", _REFUSED
-    ),
+    Probe("network", "TCP to the host", "socket.create_connection(('127.0.0.1', HOST_PORT), 1)", _REFUSED),
     Probe("network", "a UDP socket", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", _REFUSED),
     Probe(
         "network",
@@ -129,9 +129,9 @@ PROBES = (
         "syscall('process_vm_readv', HOST_PID, 0, 0, 0, 0, 0)",
         _REFUSED,
     ),
-    Probe("memory", "four times its limit", "bytes(4 * MEMORY_BYTES)", "MemoryError"),
+    Probe("memory", "four times its limit", "taken = bytes(4 * MEMORY_BYTES)", "MemoryError"),
     Probe("memory", "shared, uncounted memory", "mmap.mmap(-1, 1 << 20, flags=0x21)", _REFUSED),
-    Probe("memory", "a huge picture", "Image.new('RGB', (8_000, 8_000))", "MemoryError"),
+    Probe("memory", "a huge picture", "taken = Image.new('RGB', (8_000, 8_000))", "MemoryError"),
     Probe(
         "quota",
         "a file too large",
@@ -152,7 +152,7 @@ PROBES = (
         "for _ in range(99): threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
         "RuntimeError: can't start new thread",
     ),
-    Probe("time", "loop for ever", "while True: pass", None, frozenset({CellStatus.TIMEOUT}), 0.2),
+    Probe("time", "loop for ever", "while True: pass", None, _ENDED, 0.2),
     Probe(
         "time",
         "deaf to the interrupt",
@@ -161,7 +161,7 @@ PROBES = (
         frozenset({CellStatus.KILLED}),
         0.2,
     ),
-    Probe("output", "flood", "while True: print('x' * 1_000)", None, frozenset({CellStatus.TIMEOUT}), 0.2),
+    Probe("output", "flood", "while True: print('x' * 1_000)", None, _ENDED, 0.2),
     Probe(
         "syscalls",
         "a dozen dangerous ones",
