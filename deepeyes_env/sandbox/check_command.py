@@ -98,10 +98,9 @@ def check(args: CheckArgs, console: Console, choose: Callable[[CheckArgs], Local
         report = _attack(Report(machine, surveys, Level(args.min_level), asked), choose(args))
     if args.json:
         console.print_json(data=as_json(report))
-        return 0 if report.ok else 1
-    if report.level is not None:
-        console.print(report.choice, "", attacks_table(report.attempts), "", sep="\n")
-    console.print(*report.verdict, sep="\n")
+    else:
+        attacked = [report.choice, "", attacks_table(report.attempts), ""] if report.level else []
+        console.print(*attacked, *report.verdict, sep="\n")
     return 0 if report.ok else 1
 
 

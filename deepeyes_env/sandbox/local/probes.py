@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from deepeyes_env.sandbox.base import CellResult, CellStatus
+from deepeyes_env.sandbox.local.guest import wire
 
 _EXCEPTION = frozenset({CellStatus.EXCEPTION})
 _ENDED = frozenset({CellStatus.TIMEOUT, CellStatus.KILLED})
@@ -185,10 +186,11 @@ print(reached)""",
     Probe(
         "protocol",
         "a reply of four gigabytes",
-        """
+        f"""
 frame = sys._getframe()
 while 'token' not in frame.f_locals: frame = frame.f_back
-header = struct.pack('<4sI16sBBHII', b'DEr1', 1, frame.f_locals['token'], 0, 0, 0, 2**32 - 1, 0)
+token = frame.f_locals['token']
+header = struct.pack({wire.REPLY.format!r}, {wire.REPLY_MAGIC!r}, 1, token, 0, 0, 0, 2**32 - 1, 0)
 socket.socket(fileno=3).sendall(header)""",
         None,
         frozenset({CellStatus.CRASHED}),
@@ -196,4 +198,4 @@ socket.socket(fileno=3).sendall(header)""",
     Probe("crash", "exit at once", "os._exit(0)", None, frozenset({CellStatus.CRASHED})),
     Probe("crash", "a segmentation fault", "ctypes.string_at(0)", None, frozenset({CellStatus.CRASHED})),
 )
-"""Every threat of `docs/sandbox.md`."""
+"""The threats of `docs/sandbox.md` that a cell can try; the host's own death is tried by the tests."""

@@ -25,7 +25,7 @@ _TRIAL_SECONDS = 30.0
 _LANDLOCK_NEEDS = {Layer.LANDLOCK_FILES: 1, Layer.LANDLOCK_TCP: 4, Layer.LANDLOCK_SCOPE: 6}
 """Landlock's version that brought each layer (kernel `landlock.rst`); older ones are taken as they are."""
 
-_THREADS = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NPROC)[0])"
+_THREADS = "import resource\nassert 0 <= resource.getrlimit(resource.RLIMIT_NPROC)[0] <= {most}"
 _THREADS_CAUSE = (
     "the kernel counts threads by user, and this user has other processes; memory bounds the threads instead"
 )
@@ -110,7 +110,7 @@ def look_at(level: Level, sandbox: LocalSandbox, landlock: int | None) -> LevelS
     try:
         session = sandbox.open([])
         try:
-            threads = session.run(_THREADS).stdout.strip()
+            threads = session.run(_THREADS.format(most=sandbox.limits.threads + 1))
         finally:
             session.close()
     except MissingLayerError as error:
@@ -124,7 +124,7 @@ def look_at(level: Level, sandbox: LocalSandbox, landlock: int | None) -> LevelS
     findings = _all(level, Finding(State.AVAILABLE)) | landlock_gaps(landlock)
     if os.geteuid() != 0:
         findings[Layer.UNPRIVILEGED_USER] = Finding(State.NOT_NEEDED)
-    if threads != str(sandbox.limits.threads + 1):
+    if not threads.ok:
         findings[Layer.THREADS_LIMIT] = Finding(State.MISSING, _THREADS_CAUSE, _THREADS_MEND)
     return LevelSurvey(level, "", findings)
 

@@ -160,6 +160,8 @@ def test_without_landlock_there_is_no_level_and_no_traceback() -> None:
     assert "full misses 'Landlock: files'" in text
     assert "no-namespaces misses 'Landlock: files'" in text
     assert "No sandbox here" in text
+    output, status = checked("nobody", "refuse(['landlock_create_ruleset'])\n", "--json")
+    assert (status, json.loads(output)["ok"], json.loads(output)["level"]) == (1, False, None)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +205,8 @@ def test_the_error_of_a_reopened_session_is_found() -> None:
 def test_the_bait_shows_each_visit() -> None:
     with bait() as laid:
         assert laid.touched() == []
+        # Nothing but the sandbox keeps anybody away from it.
+        assert [path.stat().st_mode & 0o777 for path in (laid.folder, laid.file)] == [0o777, 0o666]
         (laid.folder / "new").touch()
         laid.file.write_text("taken")
         socket.create_connection(laid.tcp.getsockname()).close()

@@ -126,7 +126,7 @@ def test_three_sessions_of_a_real_sandbox(sandbox: LocalSandbox) -> None:
     assert row.running + row.waiting + row.stopped == 3
     assert row.threads == 4
     assert 10 < row.cpu_percent < 250
-    assert 0 <= row.age_seconds < 120
+    assert 0.3 <= row.age_seconds < 120
     assert row.rss_bytes > 50 * MIB
     if os.geteuid() == 0:
         assert row.pss_bytes is not None
@@ -217,9 +217,7 @@ def test_the_table_has_80_columns_also_for_large_sandboxes() -> None:
     console.print(as_table([large]))
     assert isinstance(console.file, io.StringIO)
     row = console.file.getvalue().splitlines()[-1]
-    assert row.split() == (
-        ["4194303", "no-namespaces", "1500", "16/84/1400", "1600", "1600", "99.0G", "9216M", "–", "1d", "01h"]
-    )
+    assert " ".join(row.split()) == "4194303 no-namespaces 1500 16/84/1400 1600 1600 99.0G 9216M – 1d 01h"
     assert as_table([]) == "No local sandbox is running on this machine."
 
 
