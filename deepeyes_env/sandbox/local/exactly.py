@@ -22,7 +22,7 @@ class SandboxAt(LocalSandbox):
             limits: Limits of each session.
             extras: Libraries beyond NumPy, Pillow and Matplotlib.
         """
-        super().__init__(limits, extras=extras)
+        super().__init__(limits, extras=extras, ahead=0)
         self._at = level
 
     def _start_zygote(self) -> ZygoteProcess:

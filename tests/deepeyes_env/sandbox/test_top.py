@@ -101,7 +101,7 @@ def test_a_process_id_that_is_used_again_takes_no_time_back() -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[LocalSandbox]:
-    made = LocalSandbox()
+    made = LocalSandbox(ahead=0)
     yield made
     made.close()
 
@@ -178,7 +178,7 @@ def test_the_level_without_namespaces_is_seen() -> None:
 import os
 from deepeyes_env.sandbox import LocalSandbox
 from deepeyes_env.sandbox.command import main
-sandbox = LocalSandbox()
+sandbox = LocalSandbox(ahead=0)
 sessions = [sandbox.open([]) for _ in range(2)]
 print(os.getpid())
 main(["top"])
