@@ -89,7 +89,7 @@ def test_an_attack_that_gets_through_is_named_and_makes_the_status_1(
     without_seccomp: tuple[str, int],
 ) -> None:
     output, status = without_seccomp
-    assert status == 1
+    assert status == 1, output
     verdict = " ".join(output.split("\n\n")[-1].split())
     assert "GOT THROUGH at the level 'full'" in verdict
     assert "processes: fork" in verdict
@@ -109,7 +109,7 @@ def test_it_can_be_read_in_80_columns_and_without_colours(without_seccomp: tuple
 
 def test_in_docker_an_ordinary_user_gets_the_lower_level_and_the_reason() -> None:
     output, status = checked("nobody", DOCKER)
-    assert status == 0
+    assert status == 0, output
     assert "This machine gives the level 'no-namespaces'" in output
     assert "held at the level 'no-namespaces'" in output
     text = " ".join(output.split())
@@ -126,24 +126,24 @@ def test_in_docker_an_ordinary_user_gets_the_lower_level_and_the_reason() -> Non
 
 def test_below_the_demanded_level_nothing_is_attacked_and_the_status_is_1() -> None:
     output, status = checked("root", DOCKER, "--min-level", "full")
-    assert status == 1
+    assert status == 1, output
     assert "No sandbox here with min_level = 'full'" in output
     assert "what was tried" not in output
 
 
 def test_a_level_that_is_asked_for_does_not_fall_back() -> None:
     output, status = checked("nobody", DOCKER, "--level", "full")
-    assert status == 1
+    assert status == 1, output
     assert "No sandbox here at the level 'full'" in output
     output, status = checked("nobody", "", "--level", "no-namespaces")
-    assert status == 0
+    assert status == 0, output
     assert "Attacked at the level 'no-namespaces', as asked." in output
 
 
 def test_each_namespace_is_tried_alone_where_one_is_refused() -> None:
     output, status = checked("nobody", UBUNTU, "--json")
     full = json.loads(output)["levels"]["full"]
-    assert status == 0
+    assert status == 0, output
     assert not full["available"]
     states = {name: finding["state"] for name, finding in full["layers"].items()}
     assert states["user namespace"] == states["PID namespace"] == states["network namespace"] == "available"
@@ -155,7 +155,7 @@ def test_each_namespace_is_tried_alone_where_one_is_refused() -> None:
 def test_without_landlock_there_is_no_level_and_no_traceback() -> None:
     output, status = checked("nobody", "refuse(['landlock_create_ruleset'])\n")
     text = " ".join(output.split())
-    assert status == 1
+    assert status == 1, output
     assert "no Landlock" in text
     assert "full misses 'Landlock: files'" in text
     assert "no-namespaces misses 'Landlock: files'" in text
