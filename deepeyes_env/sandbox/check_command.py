@@ -15,7 +15,7 @@ from deepeyes_env.sandbox.check_report import (
     Report,
     as_json,
     attacks_table,
-    machine_line,
+    machine_lines,
     matrix,
     reasons,
 )
@@ -92,7 +92,7 @@ def check(args: CheckArgs, console: Console, choose: Callable[[CheckArgs], Local
     with console.status("building every level ..."):
         surveys = tuple(survey(LIMITS, args.extras, machine.landlock))
     if not args.json:
-        console.print(machine_line(machine), matrix(surveys), *reasons(surveys), sep="\n")
+        console.print(machine_lines(machine), matrix(surveys), *reasons(surveys), sep="\n")
     with console.status("attacking ..."):
         asked = Level(args.level) if args.level else None
         report = _attack(Report(machine, surveys, Level(args.min_level), asked), choose(args))

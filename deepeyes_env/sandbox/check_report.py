@@ -88,11 +88,14 @@ class Report:
         return lines
 
 
-def machine_line(machine: Machine) -> str:
-    """The machine in a line."""
+def machine_lines(machine: Machine) -> str:
+    """The machine, and what bounds the whole sandbox on it."""
     user = "root" if machine.user == 0 else f"user {machine.user}"
     landlock = "no Landlock" if machine.landlock is None else f"Landlock {machine.landlock}"
-    return f"Linux {machine.kernel} {machine.processor}, Python {machine.python}, {user}, {landlock}"
+    return (
+        f"Linux {machine.kernel} {machine.processor}, Python {machine.python}, {user}, {landlock}\n"
+        f"All sessions together are bounded in: {machine.cgroup}."
+    )
 
 
 def matrix(surveys: Sequence[LevelSurvey]) -> Table:

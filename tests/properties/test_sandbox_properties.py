@@ -44,7 +44,11 @@ CRASHES = ["import os\nos._exit(3)", "import ctypes\nctypes.string_at(0)"]
 
 sessions: Bundle["Model"] = Bundle("sessions")
 names = st.sampled_from("abc")
-values = st.integers() | st.text(max_size=9) | st.lists(st.floats(allow_nan=False), max_size=3)
+values = (
+    st.integers()
+    | st.text(max_size=9)
+    | st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3)
+)
 plain = st.tuples(st.integers(1, 9), st.integers(1, 9), st.binary(min_size=3, max_size=3)).map(
     lambda drawn: Image.new("RGB", drawn[:2], tuple(drawn[2]))
 )

@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import dataclass
 
+from deepeyes_env.sandbox.local import cgroup
 from deepeyes_env.sandbox.local.guest import landlock
 
 
@@ -19,6 +20,7 @@ class Machine:
         python: Version of the interpreter.
         user: Effective user id.
         landlock: Landlock's version; None if the kernel has none or it is switched off.
+        cgroup: What a control group can bound for all sessions together, or why it cannot.
     """
 
     kernel: str
@@ -26,6 +28,7 @@ class Machine:
     python: str
     user: int
     landlock: int | None
+    cgroup: str
 
 
 def this_machine() -> Machine:
@@ -34,4 +37,11 @@ def this_machine() -> Machine:
         version = landlock.version()
     except OSError:
         version = None
-    return Machine(platform.release(), platform.machine(), platform.python_version(), os.geteuid(), version)
+    return Machine(
+        kernel=platform.release(),
+        processor=platform.machine(),
+        python=platform.python_version(),
+        user=os.geteuid(),
+        landlock=version,
+        cgroup=cgroup.describe(),
+    )

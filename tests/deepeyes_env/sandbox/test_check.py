@@ -24,7 +24,7 @@ from deepeyes_env.sandbox.local.probes import PROBES, Probe, error_line
 from deepeyes_env.sandbox.local.survey import State, landlock_gaps
 from deepeyes_env.sandbox.local.weakened import weakened
 
-MACHINE = Machine(kernel="6.1", processor="x86_64", python="3.11.7", user=0, landlock=7)
+MACHINE = Machine(kernel="6.1", processor="x86_64", python="3.11.7", user=0, landlock=7, cgroup="memory")
 RUN = "from deepeyes_env.sandbox.command import main\nprint('status', main(['check', {arguments}]))"
 
 
