@@ -67,6 +67,8 @@ def open_sandbox(config: AnySandboxConfig, limits: SandboxLimits | None = None) 
         limits,
         extras=config.extras,
         min_level=Level(config.min_level),
+        ahead=config.ahead,
+        max_sessions=config.max_sessions,
         memory_share=config.memory_share,
     )
 

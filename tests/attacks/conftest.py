@@ -15,7 +15,7 @@ SECRET = "a-secret-of-the-host"
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[LocalSandbox]:
     os.environ["DEEPEYES_TEST_SECRET"] = SECRET
-    made = LocalSandbox(LIMITS)
+    made = LocalSandbox(LIMITS, ahead=0)
     made.open([]).close()
     del os.environ["DEEPEYES_TEST_SECRET"]
     yield made

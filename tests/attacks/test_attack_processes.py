@@ -31,7 +31,7 @@ def test_no_process_is_started(attacker: LocalSession, call: str) -> None:
 
 def test_a_crash_leaves_no_core_with_the_host() -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
-    sandbox = LocalSandbox()
+    sandbox = LocalSandbox(ahead=0)
     sandbox.open([])
     _, zygote, guest = (
         child.pid for child in psutil.Process().children(recursive=True) if child.pid not in before

@@ -25,11 +25,14 @@ from hypothesis.stateful import (
 )
 from PIL import Image
 
+from deepeyes_env.images import freeze
 from deepeyes_env.sandbox import CellResult, CellStatus, LocalSandbox, SandboxError, SandboxLimits
-from deepeyes_env.sandbox.local import LocalSession, session
+from deepeyes_env.sandbox.local import LocalSession, deadline
 
 GROWTH = 32 << 20
 """Bytes by which a zygote may grow; a leak of one session's picture or libraries would pass it in one run."""
+AHEAD = 2
+"""Fewer than the sessions, so that both those that find a process and those that do not are met."""
 TIMEOUT = "TimeOutError: code execution timed out"
 LOOK = """
 import glob, tempfile
@@ -46,9 +49,11 @@ values = (
     | st.text(max_size=9)
     | st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3)
 )
-pictures = st.tuples(st.integers(1, 9), st.integers(1, 9), st.binary(min_size=3, max_size=3)).map(
+plain = st.tuples(st.integers(1, 9), st.integers(1, 9), st.binary(min_size=3, max_size=3)).map(
     lambda drawn: Image.new("RGB", drawn[:2], tuple(drawn[2]))
 )
+shared = [freeze(Image.new("RGB", (5, 4), colour)) for colour in ("red", "blue")]
+pictures = plain | st.sampled_from(shared)
 
 
 @dataclass(eq=False)
@@ -102,6 +107,7 @@ class Sessions(RuleBasedStateMachine):
 
     def settled(self) -> list[psutil.Process]:
         """The sandbox's processes, once those that were killed are gone."""
+        assert eventually(lambda: self.sandbox.usage.ahead == AHEAD)
         processes: list[psutil.Process] = []
         while processes != (processes := self.processes()):
             time.sleep(0.05)
@@ -251,14 +257,14 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 @pytest.fixture
 def sandbox() -> Iterator[LocalSandbox]:
-    made = LocalSandbox(SandboxLimits(cell_seconds=30, memory_bytes=256 << 20))
+    made = LocalSandbox(SandboxLimits(cell_seconds=30, memory_bytes=256 << 20), ahead=AHEAD)
     yield made
     made.close()
 
 
 @pytest.mark.timeout(600)  # hypothesis takes up to 300 s to shrink a failure
 def test_sessions_behave_as_their_models(sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "INTERRUPT_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(deadline, "INTERRUPT_GRACE_SECONDS", 1.0)
     others = {process.pid for process in psutil.Process().children(recursive=True)}
     run_state_machine_as_test(
         lambda: Sessions(sandbox, others),

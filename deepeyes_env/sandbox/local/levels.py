@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import warnings
@@ -94,11 +93,7 @@ def start_at(
     """
     zygote = ZygoteProcess(limits, extras, level, totals=totals)
     try:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        try:
-            close_guest(zygote.fork(0, (), nothing))
-        finally:
-            os.close(nothing)
+        close_guest(zygote.fork())
     except BaseException:
         zygote.close()
         raise

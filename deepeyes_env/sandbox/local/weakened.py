@@ -37,7 +37,7 @@ def weakened(
 
 class _Weakened(LocalSandbox):
     def __init__(self, limits: SandboxLimits | None, level: Level, without: frozenset[Layer]) -> None:
-        super().__init__(limits)
+        super().__init__(limits, ahead=0)
         self._at, self._without = level, without
 
     def _start_zygote(self) -> ZygoteProcess:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import resource
 import signal
 import socket
@@ -25,12 +26,16 @@ _OWN_USERS = 0x70000000
 _HOSTNAME = "sandbox"
 _THREAD_ADDRESS_SPACE = 128 << 20
 """Address space that glibc reserves for one more thread: its stack and an arena of its own."""
+IMAGES_ADDRESS_SPACE = 2 << 30
+"""Room for an episode's images, which are mapped and take no memory of the guest's: 500 megapixels."""
 _MAIN_STACK = 8 << 20
 """Linux's default (`_STK_LIM`); RLIMIT_DATA does not count stacks and a host may have lifted their limit."""
 _OPEN_FILES = 64
 _ALL_DESCRIPTORS = 1 << 16
 """More than a zygote ever has open."""
-_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
+"""Version 3 of the structure, and this process."""
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 _ZYGOTE_SCORE, _GUEST_SCORE = 500, 1000
 """What `proc(5)` calls `oom_score_adj`; one of the guests shall die, and not the zygote with all of them."""
 
@@ -58,20 +63,41 @@ class Zygote:
             rooms: The guests' directories where they have no private /tmp.
         """
         self.walls = walls
-        self.readable = root.readable
-        self.listed = () if rooms else root.listed
         self.rooms = rooms
         self.pid = os.getpid()
+        self.rules: list[landlock.Rule] = []
+        self.occupied = (0, 0)
+        self._root = root
         self._proc = os.dup(proc)
         self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
+        self._maps = os.open("self/maps", os.O_RDONLY, dir_fd=proc)
         self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
 
-    def memory(self) -> tuple[int, int, int]:
-        """This process's data segment in bytes, its address space in bytes, and its number of threads."""
-        fields = dict(line.split(":", 1) for line in os.pread(self._status, 1 << 16, 0).decode().splitlines())
-        kibibytes = (int(fields[name].split()[0]) for name in ("VmData", "VmSize"))
-        data, size = (value << 10 for value in kibibytes)
-        return data, size, int(fields["Threads"])
+    def prepare(self) -> None:
+        """After the imports: do what all guests have in common before they are forked."""
+        if Layer.LANDLOCK_FILES in self.walls:
+            with layer(Layer.LANDLOCK_FILES):
+                self.rules = landlock.reading(self._root.readable)
+                self.rules += landlock.listing(() if self.rooms else self._root.listed)
+        seccomp.assemble(platform.machine())
+        fields = self._status_fields()
+        self.occupied = (int(fields["VmData"].split()[0]) << 10, int(fields["VmSize"].split()[0]) << 10)
+
+    def maps(self) -> str:
+        """This process's mappings, as `/proc/self/maps` tells them."""
+        text = b""
+        while piece := os.pread(self._maps, 1 << 20, len(text)):
+            text += piece
+        return text.decode()
+
+    @property
+    def threads(self) -> int:
+        """Number of this process's threads."""
+        return int(self._status_fields()["Threads"])
+
+    def _status_fields(self) -> dict[str, str]:
+        text = os.pread(self._status, 1 << 16, 0).decode()
+        return dict(line.split(":", 1) for line in text.splitlines())
 
     def be_the_first_to_die(self) -> None:
         """In a guest: be chosen before the zygote, which with all the libraries may well be larger."""
@@ -203,7 +229,10 @@ def _without_namespaces(
     if Layer.NO_NEW_PRIVILEGES in walls:
         with layer(Layer.NO_NEW_PRIVILEGES):
             prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    landlock.restrict(root.confined, (base, "/dev/null"), walls & {Layer.LANDLOCK_FILES}, root.listed)
+    confined = landlock.reading(root.confined) + landlock.listing(root.listed)
+    landlock.restrict(confined, (base, "/dev/null"), walls & {Layer.LANDLOCK_FILES})
+    for rule in confined:
+        os.close(rule.parent)
     return zygote
 
 
@@ -212,19 +241,18 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
 
     Args:
         zygote: What `isolate` returned.
-        keep: The one descriptor that the guest keeps; it becomes `CHANNEL`.
+        keep: The one descriptor that the guest keeps, as `CHANNEL`, which it becomes first.
         limits: Its limits.
 
     Raises:
         LayerError: A wall could not be built; nothing of the guest may run.
     """
     walls = zygote.walls
+    os.dup2(keep, CHANNEL, inheritable=False)
     if Layer.SESSION in walls:
         os.setsid()
-    data, size, _ = zygote.memory()
     if Layer.FIRST_TO_DIE in walls:
         zygote.be_the_first_to_die()
-    _keep(keep, alone=Layer.CLOSED_DESCRIPTORS in walls)
     if zygote.rooms:
         walls = _move_into_room(zygote.rooms, walls)
         writable = zygote.rooms.room
@@ -236,7 +264,7 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
         prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() not in (0, zygote.pid):
             os._exit(1)
-    _set_limits(limits, data, size, walls)
+    _set_limits(limits, *zygote.occupied, walls)
     if Layer.NO_CAPABILITIES in walls:
         with layer(Layer.NO_CAPABILITIES):
             _drop_capabilities()
@@ -246,7 +274,9 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
     # A core limit of zero does not stop a crash handler of the host that reads cores from a pipe (`core(5)`).
     if Layer.NOT_DUMPABLE in walls:
         prctl(libc.PR_SET_DUMPABLE, 0)
-    landlock.restrict(zygote.readable, (writable, "/dev/null"), walls, zygote.listed)
+    landlock.restrict(zygote.rules, (writable, "/dev/null"), walls)
+    if Layer.CLOSED_DESCRIPTORS in walls:  # the standard streams are the zygote's, which are null
+        os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
     if Layer.SECCOMP in walls:
         with layer(Layer.SECCOMP):
             seccomp.install(own_pid=os.getpid())
@@ -353,16 +383,6 @@ def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
             socket.sethostname(_HOSTNAME)
 
 
-def _keep(channel: int, *, alone: bool) -> None:
-    """Make a descriptor `CHANNEL`, and close all others."""
-    null = os.open("/dev/null", os.O_RDWR)
-    for standard in range(3):
-        os.dup2(null, standard)
-    os.dup2(channel, CHANNEL, inheritable=False)
-    if alone:
-        os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
-
-
 def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Layer]) -> None:
     """Set hard limits, or leave the host's where they are lower.
 
@@ -373,7 +393,8 @@ def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Laye
         walls: Which of the limits to set.
     """
     memory = data + limits.memory_bytes
-    address_space = size + limits.memory_bytes + limits.tmp_bytes + limits.threads * _THREAD_ADDRESS_SPACE
+    address_space = size + limits.memory_bytes + limits.tmp_bytes + IMAGES_ADDRESS_SPACE
+    address_space += limits.threads * _THREAD_ADDRESS_SPACE
     for wall, kind, value in (
         (Layer.DATA_LIMIT, resource.RLIMIT_DATA, memory),
         (Layer.ADDRESS_SPACE_LIMIT, resource.RLIMIT_AS, address_space),
@@ -394,6 +415,4 @@ def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Laye
 
 
 def _drop_capabilities() -> None:
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    call("capset", header, nothing)
+    call("capset", _CAPABILITY_HEADER, _NO_CAPABILITIES)
