@@ -41,6 +41,8 @@ _LIMITS = {
     (2, "pids"): "pids.max",
 }
 """The files with a controller's limit, by the version of the interface (`cgroup-v1`, `cgroup-v2`)."""
+_EVENTS = ("memory.oom_control", "memory.events.local")
+"""The files that count kills (`cgroup-v1/memory`, `cgroup-v2`), without those of groups inside."""
 _MEMBERSHIPS, _MOUNTS, _PID_MAX = "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/sys/kernel/pid_max"
 _ATTEMPTS = 10
 """A host that starts removes every group with nothing in it, also one that another has just made."""
@@ -105,6 +107,18 @@ class Group:
 
     directories: tuple[Path, ...]
     description: str
+
+    def kills(self) -> int:
+        """How many processes the kernel has ended because memory ran out; 0 where nobody counts.
+
+        Where there is no group of its own, the one around this process counts.
+        """
+        around = [tree.own for tree in _own_trees()]
+        for directory in self.directories or around:
+            for name in _EVENTS:
+                with contextlib.suppress(OSError):
+                    return _count((directory / name).read_text())
+        return 0
 
     def close(self) -> None:
         """Remove it as soon as its processes are gone. What lingers is left to the next start. Idempotent."""
@@ -210,6 +224,10 @@ def _own_trees() -> list[Tree]:
         return trees(Path(_MEMBERSHIPS).read_text(), Path(_MOUNTS).read_text())
     except OSError:  # a kernel without groups, or no /proc
         return []
+
+
+def _count(events: str) -> int:
+    return sum(int(value) for name, value in map(str.split, events.splitlines()) if name == "oom_kill")
 
 
 def _limit(directory: Path, version: int, controller: str) -> list[int]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 from deepeyes_env.sandbox.base import SandboxError
+from deepeyes_env.sandbox.local.oom import OutOfMemory
 from deepeyes_env.sandbox.local.process import Guest, ZygoteProcess, close_guest, drop_guest
 
 _CALM_SECONDS = 0.005
@@ -24,6 +25,7 @@ class Pool:
             ahead: How many wait at most.
         """
         self.zygote = zygote
+        self.out_of_memory = OutOfMemory(zygote.group)
         self._ahead = ahead
         self._waiting: deque[Guest] = deque()
         self._calm = 0.0

@@ -211,6 +211,11 @@ class LocalSession:
             self._pool.zygote.require_alive()
         except SandboxError:
             raise SandboxError("the sandbox process died and took this session with it") from cause
+        if self._pool.out_of_memory.explains_one():
+            raise SandboxError(
+                "the kernel ended this session because memory ran out (all sessions together: memory_share); "
+                "open fewer at a time, or lower memory_bytes"
+            ) from cause
 
     def _end_guest(self) -> None:
         if self._guest is not None:
