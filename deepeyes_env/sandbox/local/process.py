@@ -19,8 +19,8 @@ from pathlib import Path
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavailableError
 from deepeyes_env.sandbox.local import cgroup, tree
 from deepeyes_env.sandbox.local.guest import wire
-from deepeyes_env.sandbox.local.guest.jail import GuestLimits
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
+from deepeyes_env.sandbox.local.guest.limits import GuestLimits
 from deepeyes_env.sandbox.local.guest.zygote import FAILED, LAYER, READY
 from deepeyes_env.sandbox.local.mends import MissingLayerError
 
@@ -287,9 +287,13 @@ def wait_until_ready(guest: Guest) -> None:
 
 def _cpu_clock(pidfd: int) -> int:
     """As `clock_getcpuclockid(3)` makes it of a process id, which the kernel tells for a handle."""
-    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file)
-    return ~int(fields["Pid"]) << 3 | _CPUCLOCK_SCHED
+    handle = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY)
+    try:
+        text = os.read(handle, 4096)
+    finally:
+        os.close(handle)
+    pid = int(text.partition(b"Pid:")[2].split()[0])
+    return ~pid << 3 | _CPUCLOCK_SCHED
 
 
 def _failure(answer: bytes, last_words: str) -> SandboxError:

@@ -16,7 +16,7 @@ from PIL import Image
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError, SandboxLimits
 from deepeyes_env.sandbox.local.deadline import Deadline
 from deepeyes_env.sandbox.local.guest import wire
-from deepeyes_env.sandbox.local.guest.jail import IMAGES_ADDRESS_SPACE
+from deepeyes_env.sandbox.local.guest.limits import IMAGES_ADDRESS_SPACE
 from deepeyes_env.sandbox.local.pixels import SharedImage, share
 from deepeyes_env.sandbox.local.pool import Pool
 from deepeyes_env.sandbox.local.process import (

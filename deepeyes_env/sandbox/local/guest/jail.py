@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from . import landlock, libc, seccomp, tree
 from .layers import Layer
 from .libc import call, layer, prctl
+from .limits import GuestLimits, HardLimit, hard_limits
 from .rooms import Janitor, Rooms, make_base
 
 CHANNEL = 3
@@ -24,13 +25,6 @@ _NOBODY = 65534
 _OWN_USERS = 0x70000000
 """First of the ids that systemd's table of ids (`UIDS-GIDS`) leaves free; a guest adds its process id."""
 _HOSTNAME = "sandbox"
-_THREAD_ADDRESS_SPACE = 128 << 20
-"""Address space that glibc reserves for one more thread: its stack and an arena of its own."""
-IMAGES_ADDRESS_SPACE = 2 << 30
-"""Room for an episode's images, which are mapped and take no memory of the guest's: 500 megapixels."""
-_MAIN_STACK = 8 << 20
-"""Linux's default (`_STK_LIM`); RLIMIT_DATA does not count stacks and a host may have lifted their limit."""
-_OPEN_FILES = 64
 _ALL_DESCRIPTORS = 1 << 16
 """More than a zygote ever has open."""
 _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
@@ -38,16 +32,6 @@ _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
 _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 _ZYGOTE_SCORE, _GUEST_SCORE = 500, 1000
 """What `proc(5)` calls `oom_score_adj`; one of the guests shall die, and not the zygote with all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuestLimits:
-    """The kernel's share of `SandboxLimits`, in the same units; see there."""
-
-    memory_bytes: int
-    threads: int
-    tmp_bytes: int
-    tmp_files: int
 
 
 class Zygote:
@@ -66,14 +50,14 @@ class Zygote:
         self.rooms = rooms
         self.pid = os.getpid()
         self.rules: list[landlock.Rule] = []
-        self.occupied = (0, 0)
+        self.limits: list[HardLimit] = []
         self._root = root
         self._proc = os.dup(proc)
         self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
         self._maps = os.open("self/maps", os.O_RDONLY, dir_fd=proc)
         self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
 
-    def prepare(self) -> None:
+    def prepare(self, limits: GuestLimits) -> None:
         """After the imports: do what all guests have in common before they are forked."""
         if Layer.LANDLOCK_FILES in self.walls:
             with layer(Layer.LANDLOCK_FILES):
@@ -81,7 +65,8 @@ class Zygote:
                 self.rules += landlock.listing(() if self.rooms else self._root.listed)
         seccomp.assemble(platform.machine())
         fields = self._status_fields()
-        self.occupied = (int(fields["VmData"].split()[0]) << 10, int(fields["VmSize"].split()[0]) << 10)
+        data, size = (int(fields[name].split()[0]) << 10 for name in ("VmData", "VmSize"))
+        self.limits = [limit for limit in hard_limits(limits, data, size) if limit.layer in self.walls]
 
     def maps(self) -> str:
         """This process's mappings, as `/proc/self/maps` tells them."""
@@ -264,7 +249,10 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
         prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() not in (0, zygote.pid):
             os._exit(1)
-    _set_limits(limits, *zygote.occupied, walls)
+    for limit in zygote.limits:
+        if limit.layer in walls:  # a user that is not the guest's alone has none of threads
+            with layer(limit.layer):
+                resource.setrlimit(limit.resource, (limit.value, limit.value))
     if Layer.NO_CAPABILITIES in walls:
         with layer(Layer.NO_CAPABILITIES):
             _drop_capabilities()
@@ -381,37 +369,6 @@ def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
     if Layer.UTS_NAMESPACE in walls:
         with layer(Layer.UTS_NAMESPACE):
             socket.sethostname(_HOSTNAME)
-
-
-def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Layer]) -> None:
-    """Set hard limits, or leave the host's where they are lower.
-
-    Args:
-        limits: What the session may have.
-        data: Bytes of data that the zygote's libraries occupy already.
-        size: Bytes of address space that they occupy already.
-        walls: Which of the limits to set.
-    """
-    memory = data + limits.memory_bytes
-    address_space = size + limits.memory_bytes + limits.tmp_bytes + IMAGES_ADDRESS_SPACE
-    address_space += limits.threads * _THREAD_ADDRESS_SPACE
-    for wall, kind, value in (
-        (Layer.DATA_LIMIT, resource.RLIMIT_DATA, memory),
-        (Layer.ADDRESS_SPACE_LIMIT, resource.RLIMIT_AS, address_space),
-        (Layer.STACK_LIMIT, resource.RLIMIT_STACK, _MAIN_STACK),
-        (Layer.FILE_SIZE_LIMIT, resource.RLIMIT_FSIZE, limits.tmp_bytes),
-        (Layer.THREADS_LIMIT, resource.RLIMIT_NPROC, limits.threads + 1),
-        (Layer.DESCRIPTORS_LIMIT, resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (Layer.CORE_LIMIT, resource.RLIMIT_CORE, 0),
-        (Layer.LOCKED_MEMORY_LIMIT, resource.RLIMIT_MEMLOCK, 0),
-        (Layer.MESSAGE_QUEUES_LIMIT, resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        if wall not in walls:
-            continue
-        with layer(wall):
-            hard = resource.getrlimit(kind)[1]
-            lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (lowest, lowest))
 
 
 def _drop_capabilities() -> None:

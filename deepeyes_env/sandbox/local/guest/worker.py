@@ -16,7 +16,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import errors, wire
-from .jail import GuestLimits
+from .limits import GuestLimits
 from .pictures import Pictures
 from .streams import Text
 

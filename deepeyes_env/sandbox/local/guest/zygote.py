@@ -18,9 +18,10 @@ import time
 from typing import NoReturn
 
 from . import huge, wire
-from .jail import CHANNEL, GuestLimits, Zygote, isolate, lock_down
+from .jail import CHANNEL, Zygote, isolate, lock_down
 from .layers import Layer
 from .libc import LayerError
+from .limits import GuestLimits
 from .mapped import let_pixels_be_written, map_image
 from .tree import Tree
 from .worker import Interpreter, serve
@@ -73,7 +74,7 @@ def _run(host: socket.socket) -> int:
     gc.collect()
     gc.freeze()
     huge.collapse(isolated.maps())
-    isolated.prepare()
+    isolated.prepare(limits)
     host.send(READY)
     while True:
         message, handles, _, _ = socket.recv_fds(host, 1, 1)
