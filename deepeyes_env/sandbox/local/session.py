@@ -169,7 +169,7 @@ class LocalSession:
             if not live.started:
                 self._guest = live = self._begin(live, frame)
             deadline = Deadline(
-                seconds, self._limits.cell_cpu_seconds, live.guest.clock, lambda: live.signal(signal.SIGINT)
+                seconds, _cpu_seconds(self._limits), live.guest.clock, lambda: live.signal(signal.SIGINT)
             )
             if self._cell:
                 live.send(frame, deadline)
@@ -329,7 +329,11 @@ def _shared(images: Sequence[Image.Image]) -> list[SharedImage]:
 def _timeout_text(deadline: Deadline, limits: SandboxLimits) -> str:
     if deadline.interrupted == "cell_seconds":
         return TIMEOUT_TEXT
-    return f"{TIMEOUT_TEXT}\n[processor time: cell_cpu_seconds = {limits.cell_cpu_seconds:g}]"
+    return f"{TIMEOUT_TEXT}\n[processor time: cell_cpu_seconds = {_cpu_seconds(limits):g}]"
+
+
+def _cpu_seconds(limits: SandboxLimits) -> float:
+    return limits.cell_seconds if limits.cell_cpu_seconds is None else limits.cell_cpu_seconds
 
 
 def _result(reply: wire.Reply, deadline: Deadline, limits: SandboxLimits) -> CellResult:
