@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import threading
 import weakref
 from dataclasses import dataclass, field
 
 from PIL import Image, ImageOps
+
+from deepeyes_env.stripes import Stripes
 
 PATCH_FACTOR = 28
 """Side of one visual token in pixels: patch 14 x merge 2 (Qwen2.5-VL `preprocessor_config.json`)."""
@@ -100,7 +101,7 @@ class EncodedImage:
         Raises:
             ImageError: The bytes do not decode.
         """
-        with _DECODING[int(self.sha256[:8], 16) % len(_DECODING)]:
+        with _DECODING.of(hash(self.sha256)):
             image = _DECODED.get(self.sha256)
             if image is None:
                 image = _DECODED[self.sha256] = freeze(self.decode())
@@ -113,8 +114,7 @@ class EncodedImage:
 
 
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
-_DECODING = tuple(threading.Lock() for _ in range(64))
-"""Whoever wants a picture that another thread decodes waits for it; other pictures are decoded meanwhile."""
+_DECODING = Stripes()
 
 
 def freeze(image: Image.Image) -> Image.Image:

@@ -108,17 +108,11 @@ class Group:
     directories: tuple[Path, ...]
     description: str
 
-    def kills(self) -> int:
-        """How many processes the kernel has ended because memory ran out; 0 where nobody counts.
-
-        Where there is no group of its own, the one around this process counts.
-        """
+    @property
+    def events(self) -> list[Path]:
+        """The files that may count how many of its processes the kernel ended, the nearest group's first."""
         around = [tree.own for tree in _own_trees()]
-        for directory in self.directories or around:
-            for name in _EVENTS:
-                with contextlib.suppress(OSError):
-                    return _count((directory / name).read_text())
-        return 0
+        return [directory / name for directory in (*self.directories, *around) for name in _EVENTS]
 
     def close(self) -> None:
         """Remove it as soon as its processes are gone. What lingers is left to the next start. Idempotent."""
@@ -224,10 +218,6 @@ def _own_trees() -> list[Tree]:
         return trees(Path(_MEMBERSHIPS).read_text(), Path(_MOUNTS).read_text())
     except OSError:  # a kernel without groups, or no /proc
         return []
-
-
-def _count(events: str) -> int:
-    return sum(int(value) for name, value in map(str.split, events.splitlines()) if name == "oom_kill")
 
 
 def _limit(directory: Path, version: int, controller: str) -> list[int]:

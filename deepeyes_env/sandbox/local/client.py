@@ -160,12 +160,14 @@ class LocalSandbox:
             return
         with self._lock:
             self._closed = True
-            pool, self._pool = self._pool, None
         # The zygote first: it takes the guests with it, so that no session waits for its cell to end.
-        if pool is not None:
-            pool.zygote.close()
-            pool.close()
-        self._sessions.close()
+        try:
+            if self._pool is not None:
+                self._pool.zygote.close()
+        finally:
+            if self._pool is not None:
+                self._pool.close()
+            self._sessions.close()
 
     def _running_pool(self) -> Pool:
         with self._lock:
@@ -194,7 +196,6 @@ class LocalSandbox:
     def forget(self) -> None:
         """In a forked copy of the host: drop every descriptor; the sessions belong to the parent."""
         if self._pool is not None:
-            self._pool.zygote.forget()
             self._pool.forget()
         self._sessions.forget()
 

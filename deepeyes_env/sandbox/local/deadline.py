@@ -59,6 +59,11 @@ class Deadline:
             self._look = self._end
             self._interrupt()
 
+    def allow_transfer(self) -> None:
+        """The cell has ended: its reply may take as long as the grace, beyond what the cell had."""
+        self._end = max(self._end, time.monotonic() + INTERRUPT_GRACE_SECONDS)
+        self._look = self._end
+
     def _has_processor_time(self, now: float) -> bool:
         try:
             left = self._cpu_end - time.clock_gettime(self._clock)

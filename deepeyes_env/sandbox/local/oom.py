@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import os
 
 from deepeyes_env.sandbox.local.cgroup import Group
 
+_EVERYWHERE = "/proc/vmstat"
+_READ_BYTES = 1 << 16
 
-class OutOfMemory:
-    """Counts the kernel's kills in a control group that explain no end yet. Safe to use from many threads."""
+
+class KillCounter:
+    """The kernel's count of processes that it ended because memory ran out.
+
+    A session that is found dead after the count has risen since its last sign of life is taken for one of
+    them. Where it was another process, the session is not scored although it might have been: an error to the
+    safe side.
+    """
 
     def __init__(self, group: Group) -> None:
-        """Count from now on.
+        """Open the nearest count there is.
 
         Args:
-            group: The sandbox's own, or none; then it is the one around this process that counts.
+            group: The sandbox's control group; where it counts nothing, the groups around this process do, or
+                the whole machine.
         """
-        self._group = group
-        self._explained = group.kills()
-        self._lock = threading.Lock()
+        self._handle = -1
+        for path in (*map(str, group.events), _EVERYWHERE):
+            with contextlib.suppress(OSError):
+                self._handle = os.open(path, os.O_RDONLY)
+                return
 
-    def explains_one(self) -> bool:
-        """Whether there is a kill for a session that has just been found dead; each explains one."""
-        with self._lock:
-            if self._group.kills() <= self._explained:
-                return False
-            self._explained += 1
-            return True
+    def close(self) -> None:
+        """Count no more. Idempotent."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def read(self) -> int:
+        """The count now; 0 where nobody counts."""
+        try:
+            data = os.pread(self._handle, _READ_BYTES, 0)
+        except OSError:  # the group is gone, or this was closed: so is the sandbox
+            return 0
+        _, _, rest = data.rpartition(b"oom_kill ")
+        return int(rest.split(None, 1)[0]) if rest else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 import weakref
 
 from PIL import Image
 
 from deepeyes_env.sandbox.local.guest.wire import SHARED_CHANNELS
+from deepeyes_env.stripes import Stripes
 
 _STRIP_BYTES = 1 << 20
 """Written at once: a copy of a strip stays in the processor's cache, a copy of a large image does not."""
@@ -41,11 +41,11 @@ class SharedImage:
                 view = view[os.write(self.handle, view) :]
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
         fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
-        self._image = image  # while this lives, no other image has its id
+        self._core = image.im  # while this lives, no other image has its id
 
 
 _SHARED: weakref.WeakValueDictionary[int, SharedImage] = weakref.WeakValueDictionary()
-_LOCK = threading.Lock()
+_SHARING = Stripes()
 
 
 def share(image: Image.Image) -> SharedImage:
@@ -54,8 +54,13 @@ def share(image: Image.Image) -> SharedImage:
     Raises:
         OSError: See `SharedImage`.
     """
+    image.load()
     if not image.readonly:
         return SharedImage(image)
-    # Pillow gives a read-only picture pixels of its own, which are not read-only, before it changes one.
-    with _LOCK:
-        return _SHARED.get(id(image)) or _SHARED.setdefault(id(image), SharedImage(image))
+    # Pillow gives a read-only picture new pixels, another core, before it changes one.
+    key = id(image.im)
+    with _SHARING.of(key):
+        shared = _SHARED.get(key)
+        if shared is None:
+            shared = _SHARED[key] = SharedImage(image)
+        return shared

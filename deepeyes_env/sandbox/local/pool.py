@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from deepeyes_env.sandbox.base import SandboxError
-from deepeyes_env.sandbox.local.oom import OutOfMemory
+from deepeyes_env.sandbox.local.oom import KillCounter
 from deepeyes_env.sandbox.local.process import Guest, ZygoteProcess, close_guest, drop_guest
 
 _CALM_SECONDS = 0.005
@@ -25,7 +25,7 @@ class Pool:
             ahead: How many wait at most.
         """
         self.zygote = zygote
-        self.out_of_memory = OutOfMemory(zygote.group)
+        self.kernel_kills = KillCounter(zygote.group)
         self._ahead = ahead
         self._waiting: deque[Guest] = deque()
         self._calm = 0.0
@@ -57,6 +57,7 @@ class Pool:
             self._closed = True
             waiting, self._waiting = self._waiting, deque()
             self._changed.notify()
+        self.kernel_kills.close()
         for guest in waiting:
             close_guest(guest)
 
@@ -65,6 +66,7 @@ class Pool:
         for guest in self._waiting:
             drop_guest(guest)
         self._waiting = deque()
+        self.kernel_kills.close()
 
     def _refill(self) -> None:
         while self._room():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class ZygoteProcess:
         walls = LAYERS[level] - without
         self._lock = threading.Lock()
         self._closed = False
-        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, other = _socketpair(socket.SOCK_SEQPACKET)
         package = str(Path(wire.__file__).resolve().parent)
         with other:
             self._process = subprocess.Popen(
@@ -147,18 +148,21 @@ class ZygoteProcess:
             SandboxUnavailableError: A wall cannot be built.
             SandboxError: The zygote is gone or cannot fork.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with contextlib.ExitStack() as undo:
-            undo.callback(ours.close)
-            with theirs:
-                (pidfd,) = self._ask(wire.AHEAD if ahead else wire.FORK, [theirs.fileno()])
-            undo.pop_all()
-            undo.callback(close_guest, Guest(ours, pidfd, 0))
-            guest = Guest(ours, pidfd, _cpu_clock(pidfd))
-            ours.settimeout(FORK_SECONDS)
-            wait_until_ready(guest)
-            undo.pop_all()
-        return guest
+        try:
+            ours, theirs = _socketpair(socket.SOCK_STREAM)
+            with contextlib.ExitStack() as undo:
+                undo.callback(ours.close)
+                with theirs:
+                    (pidfd,) = self._ask(wire.AHEAD if ahead else wire.FORK, [theirs.fileno()])
+                undo.pop_all()
+                undo.callback(close_guest, Guest(ours, pidfd, 0))
+                guest = Guest(ours, pidfd, _cpu_clock(pidfd))
+                ours.settimeout(FORK_SECONDS)
+                wait_until_ready(guest)
+                undo.pop_all()
+            return guest
+        except OSError as error:  # most likely too many open files
+            raise SandboxError(f"no new process: {error}; `ulimit -n` may be too low") from error
 
     def require_alive(self) -> None:
         """Ask for a sign of life: a guest that died before it came did not die with the zygote.
@@ -172,21 +176,21 @@ class ZygoteProcess:
         """End the zygote and with it every guest. Idempotent."""
         # A guest that is being forked would miss the end, and what it leaves behind.
         waited = self._lock.acquire(timeout=_CLOSE_SECONDS)
-        self._closed = True
-        self._control.close()
-        if waited:
-            self._lock.release()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_CLOSE_SECONDS)
-        self._process.kill()
-        self._process.wait()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
-        self.group.close()
-
-    def forget(self) -> None:
-        """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""
-        self._control.close()
+        try:
+            self._closed = True
+            self._control.close()
+        finally:
+            if waited:
+                self._lock.release()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=_CLOSE_SECONDS)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+            self.group.close()
 
     def _boot(self, limits: SandboxLimits, extras: Sequence[str], walls: frozenset[Layer]) -> None:
         modules = dict(tree.CORE)
@@ -259,6 +263,25 @@ def drop_guest(guest: Guest) -> None:
     """Free the descriptors of a guest that is another process's business."""
     guest.channel.close()
     os.close(guest.pidfd)
+
+
+_SOCKETS: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+"""All that lead to zygotes and guests, also to those that are being forked."""
+
+
+def _socketpair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    _SOCKETS.update(pair)
+    return pair
+
+
+def _forget_sockets() -> None:
+    """In a forked copy of the host: a zygote that it kept a socket of would outlive the host."""
+    for one in list(_SOCKETS):
+        one.close()
+
+
+os.register_at_fork(after_in_child=_forget_sockets)
 
 
 def signal_guest(guest: Guest, number: int) -> None:

@@ -150,37 +150,40 @@ class LocalSession:
             return
         self._closed = True
         self._images = []
-        if self._guest is not None:
-            drop_guest(self._guest.guest)
+        live, self._guest = self._guest, None
+        if live is not None:
+            drop_guest(live.guest)
 
     def _start(self) -> _Live:
         self._cell = 0
-        try:
-            return _Live(self._pool.take(), self._seed, self._images)
-        except OSError as error:  # most likely too many open files
-            raise SandboxError(f"no new process: {error}; `ulimit -n` may be too low") from error
+        return self._live(self._pool.take())
+
+    def _live(self, guest: Guest) -> _Live:
+        return _Live(guest, self._seed, self._images, self._pool.kernel_kills.read())
 
     def _run(self, code: str, seconds: float) -> CellResult:
         live = self._guest = self._guest or self._start()
         token = os.urandom(16)
         source = code.encode("utf-8", "replace")
         frame = wire.CELL.pack(wire.CELL_MAGIC, self._cell, token, len(source)) + source
+        started = live.started
         try:
-            if not live.started:
-                self._guest = live = self._begin(live, frame)
+            if not started:
+                live = self._begin(live, frame)
             deadline = Deadline(
                 seconds, _cpu_seconds(self._limits), live.guest.clock, lambda: live.signal(signal.SIGINT)
             )
-            if self._cell:
+            if started:
                 live.send(frame, deadline)
-            reply = live.receive(self._cell, token, self._bounds, deadline)
-        except TimeoutError:
+            reply, met = live.receive(self._cell, token, self._bounds, deadline)
+        except TimeoutError as error:
             self._end_guest()
-            text = _timeout_text(deadline, self._limits)
+            self._require_own_death(live, error)
+            text = _timeout_text(deadline.interrupted, self._limits)
             return CellResult(CellStatus.KILLED, stderr=f"{text}\n[{_KILLED_TEXT}]")
         except (_Died, wire.WireError, OSError) as error:
             self._end_guest()
-            self._require_own_death(error)
+            self._require_own_death(live, error)
             return CellResult(CellStatus.CRASHED, stderr=f"[{_CRASHED_TEXT}]")
         except BaseException:
             # Ctrl-C in the host: the reply to this cell must not be taken for the next one's.
@@ -188,8 +191,9 @@ class LocalSession:
             raise
         self._cell += 1
         self._idle_since = time.monotonic()
+        live.kernel_kills = self._pool.kernel_kills.read()
         self._on_idle(self)
-        return _result(reply, deadline, self._limits)
+        return _result(reply, met, self._limits)
 
     def _begin(self, live: _Live, frame: bytes) -> _Live:
         """Send the first cell, to another process if this one died while it waited: no cell has run in it."""
@@ -198,7 +202,7 @@ class LocalSession:
             return live
         except SandboxError:
             self._end_guest()
-        self._guest = live = _Live(self._pool.zygote.fork(), self._seed, self._images)
+        self._guest = live = self._live(self._pool.zygote.fork())
         try:
             live.begin(frame)
         except SandboxError:
@@ -206,21 +210,22 @@ class LocalSession:
             raise
         return live
 
-    def _require_own_death(self, cause: Exception) -> None:
+    def _require_own_death(self, live: _Live, cause: Exception) -> None:
         try:
             self._pool.zygote.require_alive()
         except SandboxError:
             raise SandboxError("the sandbox process died and took this session with it") from cause
-        if self._pool.out_of_memory.explains_one():
+        if self._pool.kernel_kills.read() > live.kernel_kills:
             raise SandboxError(
                 "the kernel ended this session because memory ran out (all sessions together: memory_share); "
                 "open fewer at a time, or lower memory_bytes"
             ) from cause
 
     def _end_guest(self) -> None:
-        if self._guest is not None:
-            close_guest(self._guest.guest)
-            self._guest = None
+        # Forgotten first: a descriptor that is closed twice may be another session's by then.
+        live, self._guest = self._guest, None
+        if live is not None:
+            close_guest(live.guest)
 
 
 class _Live:
@@ -229,10 +234,12 @@ class _Live:
     Attributes:
         guest: The process.
         started: Whether it has its images: it says so with the first cell, for which it is woken anyway.
+        kernel_kills: The count of the kernel's kills when it was last known to live.
     """
 
-    def __init__(self, guest: Guest, seed: int, images: Sequence[SharedImage]) -> None:
+    def __init__(self, guest: Guest, seed: int, images: Sequence[SharedImage], kernel_kills: int) -> None:
         self.guest = guest
+        self.kernel_kills = kernel_kills
         self.started = False
         self._channel = guest.channel
         self._start = wire.pack_start(seed % 2**64, [image.size for image in images])
@@ -240,6 +247,9 @@ class _Live:
         self._readable, self._writable = select.poll(), select.poll()
         self._tainted = self._frozen = False
         self._readable.register(self._channel, select.POLLIN)
+        # Its death shows here even if a forked copy of the host holds the other end of the socket.
+        self._readable.register(guest.pidfd, select.POLLIN)
+        self._writable.register(guest.pidfd, select.POLLIN)
         self._writable.register(self._channel, select.POLLOUT)
 
     def signal(self, number: int) -> None:
@@ -278,17 +288,27 @@ class _Live:
                 view = view[self._channel.send(view, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
                 deadline.wait(self._writable)
+                if self._is_dead():
+                    raise _Died from None
 
-    def receive(self, cell: int, token: bytes, bounds: wire.Bounds, deadline: Deadline) -> wire.Reply:
+    def receive(
+        self, cell: int, token: bytes, bounds: wire.Bounds, deadline: Deadline
+    ) -> tuple[wire.Reply, str | None]:
         """Receive the reply to a cell, within its deadline as a whole.
+
+        Returns:
+            The reply, and which limit the cell met before it began to reply.
 
         Raises:
             TimeoutError: The cell ignored its interrupt.
             WireError: It broke the protocol.
             _Died: It hung up.
         """
-        deadline.wait(self._readable)
+        if not self._readable.poll(0):  # else it is in time, however late this thread is
+            deadline.wait(self._readable)
+        met = deadline.interrupted
         first = self._channel.recv(_REPLY_BYTES)
+        deadline.allow_transfer()
         position = 0
 
         def receive(length: int) -> bytes | bytearray:
@@ -299,7 +319,12 @@ class _Live:
 
         reply = wire.read_reply(receive, cell, token, bounds)
         self._tainted = position < len(first)
-        return reply
+        return reply, met
+
+    def _is_dead(self) -> bool:
+        poll = select.poll()
+        poll.register(self.guest.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _read_on(self, head: bytes, length: int, deadline: Deadline) -> bytearray:
         data = bytearray(length)
@@ -326,8 +351,8 @@ def _shared(images: Sequence[Image.Image]) -> list[SharedImage]:
     return [share(image) for image in images]
 
 
-def _timeout_text(deadline: Deadline, limits: SandboxLimits) -> str:
-    if deadline.interrupted == "cell_seconds":
+def _timeout_text(met: str | None, limits: SandboxLimits) -> str:
+    if met != "cell_cpu_seconds":
         return TIMEOUT_TEXT
     return f"{TIMEOUT_TEXT}\n[processor time: cell_cpu_seconds = {_cpu_seconds(limits):g}]"
 
@@ -336,11 +361,11 @@ def _cpu_seconds(limits: SandboxLimits) -> float:
     return limits.cell_seconds if limits.cell_cpu_seconds is None else limits.cell_cpu_seconds
 
 
-def _result(reply: wire.Reply, deadline: Deadline, limits: SandboxLimits) -> CellResult:
+def _result(reply: wire.Reply, met: str | None, limits: SandboxLimits) -> CellResult:
     images = tuple(Image.frombytes("RGB", (raw.width, raw.height), raw.pixels) for raw in reply.images)
-    if deadline.interrupted:
+    if met:
         separator = "\n" if reply.stderr and not reply.stderr.endswith("\n") else ""
-        stderr = f"{reply.stderr}{separator}{_timeout_text(deadline, limits)}"
+        stderr = f"{reply.stderr}{separator}{_timeout_text(met, limits)}"
         return CellResult(CellStatus.TIMEOUT, reply.stdout, stderr, images, reply.truncated)
     status = CellStatus.OK if reply.status == wire.OK else CellStatus.EXCEPTION
     return CellResult(status, reply.stdout, reply.stderr, images, reply.truncated)

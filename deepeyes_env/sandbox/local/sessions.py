@@ -102,8 +102,11 @@ class LiveSessions:
     def _freeze_idle(self) -> float:
         """Freeze the sessions without a cell; tells after how many seconds to look again."""
         since = time.monotonic() - _IDLE_SECONDS
-        for session in [session for session in self._resting if session.freeze_if_idle(since)]:
+        for session in list(self._resting):
+            # Out first: a cell that ends meanwhile puts it in again.
             del self._resting[session]
+            if not session.freeze_if_idle(since):
+                self._resting[session] = None
         return _IDLE_SECONDS if self._resting else threading.TIMEOUT_MAX
 
     def _end_old(self) -> float:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from deepeyes_env.sandbox import CellStatus, LocalSandbox
+from deepeyes_env.sandbox import CellResult, CellStatus, LocalSandbox
 from deepeyes_env.sandbox.local import LocalSession
+from deepeyes_env.sandbox.local import session as session_module
 
 
 @pytest.fixture
@@ -43,6 +45,23 @@ def test_a_cell_that_ignores_the_interrupt_is_killed_and_the_session_reopens(hur
     assert again.stdout == "False (255, 0, 0)\n"
     assert again.stderr.startswith("[new process")
     assert hurried.run("1").stderr == ""
+
+
+def test_a_reply_in_time_is_in_time_however_late_the_host_looks(
+    hurried: LocalSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = session_module._Live.receive
+
+    def receive_late(*arguments: Any) -> Any:
+        time.sleep(0.7)  # as when another thread of the host keeps the interpreter's lock
+        return receive(*arguments)
+
+    monkeypatch.setattr(session_module._Live, "receive", receive_late)
+    assert hurried.run("print('done')") == CellResult(CellStatus.OK, "done\n")
+
+
+def test_compiling_takes_no_longer_for_long_lines(hurried: LocalSession) -> None:
+    assert hurried.run(f"x = '{' ' * 200_000}'\nprint(len(x))").stdout == "200000\n"
 
 
 def test_an_interrupt_never_strikes_the_next_cell(hurried: LocalSession) -> None:

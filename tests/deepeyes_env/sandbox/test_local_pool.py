@@ -58,6 +58,14 @@ def test_a_session_cannot_tell_whether_its_process_waited(
     forked.close()
 
 
+def test_collections_are_due_at_the_same_time_in_every_session(pooled: LocalSandbox) -> None:
+    code = "import gc\ngc.get_count()"
+    sessions = [pooled.open([PHOTO]) for _ in range(12)]
+    assert len({session.run(code).stdout for session in sessions}) == 1
+    for session in sessions:
+        session.close()
+
+
 def test_more_sessions_than_wait_are_forked_at_once(pooled: LocalSandbox) -> None:
     sessions = [pooled.open([PHOTO], seed=number) for number in range(12)]
     assert [session.run(f"print({number})").stdout for number, session in enumerate(sessions)] == [

@@ -22,9 +22,18 @@ WRITES = {
     "draw": "from PIL import ImageDraw\nImageDraw.Draw(image_1).point((0, 0), (1, 2, 3))",
     "thumbnail": "image_1.thumbnail((9, 9))\nimage_1.putpixel((0, 0), (1, 2, 3))",
     "flood": "from PIL import ImageDraw\nImageDraw.floodfill(image_1, (0, 0), (1, 2, 3))",
+    "frombytes": "image_1.frombytes(bytes([1, 2, 3]) * (image_1.width * image_1.height))",
+    "two accesses": "one, two = image_1.load(), image_1.load()\none[5, 5] = 9, 9, 9\ntwo[0, 0] = 1, 2, 3",
+    "load, then draw": """
+from PIL import ImageDraw
+pixels = image_1.load()
+ImageDraw.Draw(image_1).point((0, 0), (1, 2, 3))
+assert pixels[0, 0] == (1, 2, 3)
+pixels[1, 1] = 4, 5, 6
+assert image_1.getpixel((1, 1)) == (4, 5, 6)""",
     "memory": """
-import ctypes, gc, mmap
-for mapped in [thing for thing in gc.get_objects() if type(thing).__name__ == '_Pixels']:
+import ctypes, sys
+for mapped in sys.modules['guest.mapped']._Pixels._kept:
     address = mapped._buffers[1]
     libc = ctypes.CDLL(None)
     assert libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(4 * mapped._array.length), 3) == 0
@@ -82,6 +91,8 @@ def test_read_only_images_are_copied_once_and_others_each_time(photo: Image.Imag
     changed = pixels.share(photo)
     assert changed is not first
     assert pixels.share(photo) is not changed
+    assert pixels.share(freeze(photo)) is not first
+    assert os.pread(pixels.share(photo).handle, 3, 0) == b"\x09\x09\x09"
 
 
 def test_nobody_can_change_the_file(photo: Image.Image) -> None:
@@ -114,6 +125,12 @@ def test_a_group_decodes_its_picture_once(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(image), NOISE)
     del image
     assert again.decode_shared() is not None
+
+
+def test_an_image_without_area_is_one_too(sandbox: LocalSandbox) -> None:
+    session = sandbox.open([Image.new("RGB", (0, 7)), Image.new("RGB", (2, 2))])
+    assert session.run("print(image_1.size, image_2.size)").stdout == "(0, 7) (2, 2)\n"
+    session.close()
 
 
 def test_too_many_images_are_refused(sandbox: LocalSandbox) -> None:

@@ -81,6 +81,8 @@ def map_image(handle: int, size: tuple[int, int]) -> Image.Image:
     from PIL import Image
 
     count = size[0] * size[1]
+    if not count:
+        return Image.new("RGB", size)
     if os.fstat(handle).st_size < count * SHARED_CHANNELS:
         raise ValueError("an image without its pixels")
     return Image.fromarrow(_Pixels(_map(handle, count * SHARED_CHANNELS), count), "RGB", size)
@@ -101,34 +103,45 @@ def _map(handle: int, length: int) -> int:
 
 
 def let_pixels_be_written() -> None:
-    """Make `image.load()[x, y] = ...` copy a mapped picture first, as Pillow's other ways to write do."""
+    """Make the two of Pillow's ways to write that do not copy a mapped picture first do so."""
     from PIL import Image
 
-    load = Image.Image.load
+    load, frombytes = Image.Image.load, Image.Image.frombytes
+
+    def frombytes_of_its_own(image: Any, *arguments: Any, **options: Any) -> None:
+        image._ensure_mutable()
+        frombytes(image, *arguments, **options)
 
     def load_or_copy_later(image: Any) -> Any:
         access = load(image)
-        return _CopyOnWrite(image, access) if image.readonly else access
+        # A file that is not read yet calls itself read-only and has no pixels.
+        return access if access is None or not image.readonly else _CopyOnWrite(image, access)
 
     Image.Image.load = load_or_copy_later  # type: ignore[method-assign, assignment]
+    Image.Image.frombytes = frombytes_of_its_own  # type: ignore[method-assign, assignment]
 
 
 class _CopyOnWrite:
-    """The pixels of a read-only picture, which become its own at the first write."""
+    """The pixels of a picture that was read-only, whichever it has now."""
 
     def __init__(self, image: Any, access: Any) -> None:
-        self._image, self._access = image, access
+        self._image, self._core, self._access = image, image.im, access
 
     def __getitem__(self, place: tuple[int, int]) -> Any:
-        return self._access[place]
+        return self._current()[place]
 
     def __setitem__(self, place: tuple[int, int], colour: Any) -> None:
         if self._image.readonly:
             self._image._ensure_mutable()
-            self._access = self._image.im.pixel_access(0)
-        self._access[place] = colour
+        self._current()[place] = colour
 
     getpixel, putpixel = __getitem__, __setitem__
+
+    def _current(self) -> Any:
+        if self._image.im is not self._core:
+            self._core = self._image.im
+            self._access = self._core.pixel_access(self._image.readonly)
+        return self._access
 
 
 @_RELEASE

@@ -8,7 +8,6 @@ import io
 import linecache
 import os
 import random
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,6 @@ _NOTEBOOK = "IPython.display"
 _WARMING_CELL = "print(6 * 7)\n6 * 7"
 _WARMING_CELLS = 16
 """Python adapts a function's code to its use within the first eight calls (3.11, "specializing")."""
-_LAST_LINE = re.compile(r"^[\w(\[{'\"][^\n]*\s*\Z", re.MULTILINE)
-"""The last line, where an expression may begin in its first column."""
 _CELL_BYTES = 1 << 16
 """Read at once, which is all of nearly every cell."""
 _DEFAULT_RECURSION = sys.getrecursionlimit()
@@ -222,10 +219,9 @@ def _compile_quickly(code: str, name: str) -> tuple[CodeType, CodeType] | None:
     Returns:
         The statements and the last expression; None if the cell is not of this kind, or does not compile.
     """
-    last = _LAST_LINE.search(code)
-    if last is None or "__future__" in code:
+    start = code.rstrip().rfind("\n") + 1
+    if not code[start:] or code[start].isspace() or "__future__" in code:
         return None
-    start = last.start()
     try:
         # The line breaks keep the numbers of the lines.
         echo = _compiled("\n" * code.count("\n", 0, start) + code[start:], name, "eval")

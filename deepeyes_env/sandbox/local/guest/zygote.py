@@ -145,6 +145,8 @@ def _take_episode(interpreter: Interpreter) -> None:
         os._exit(1)
     for handle in handles:
         os.close(handle)
+    # The next collection is due after as many objects in every guest, however many its zygote forked before.
+    gc.freeze()
     _tell("")
 
 
