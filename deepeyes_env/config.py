@@ -116,7 +116,8 @@ class EnvConfig:
             _require(getattr(self, low) <= getattr(self, high), low, getattr(self, low), f"at most {high}")
         for item in fields(self.limits):
             limit = getattr(self.limits, item.name)
-            _require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
+            if limit is not None:
+                _require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
 
 
 def load_config(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, /, **overrides: Any) -> T:

@@ -169,10 +169,13 @@ class Episode:
         self._end(Outcome.INFRA_FAILED)
 
     def sandbox_images(self) -> Sequence[Image.Image]:
-        """The pictures to bind to `image_1`, `image_2`, ...: as observed or original, as configured."""
+        """The pictures to bind to `image_1`, `image_2`, ...: as observed or original, as configured.
+
+        Episodes that run at the same time share them: they are read-only (`images.freeze`).
+        """
         observed = self.config.sandbox_pixels == "observed"
         images = self._observations[0].images if observed else self.task.images
-        return [image.decode() for image in images]
+        return [image.decode_shared() for image in images]
 
     @property
     def system_prompt(self) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
+import weakref
 from dataclasses import dataclass, field
 
 from PIL import Image, ImageOps
@@ -92,10 +94,37 @@ class EncodedImage:
         """
         return decode_rgb(self.data)
 
+    def decode_shared(self) -> Image.Image:
+        """Decode once for everybody who asks while somebody has the picture: it is read-only (`freeze`).
+
+        Raises:
+            ImageError: The bytes do not decode.
+        """
+        with _DECODING[int(self.sha256[:8], 16) % len(_DECODING)]:
+            image = _DECODED.get(self.sha256)
+            if image is None:
+                image = _DECODED[self.sha256] = freeze(self.decode())
+            return image
+
     @property
     def pixels(self) -> int:
         """Area in pixels."""
         return self.width * self.height
+
+
+_DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
+_DECODING = tuple(threading.Lock() for _ in range(64))
+"""Whoever wants a picture that another thread decodes waits for it; other pictures are decoded meanwhile."""
+
+
+def freeze(image: Image.Image) -> Image.Image:
+    """Mark a picture as read-only: whoever changes it by Pillow's functions gets pixels of its own first.
+
+    Returns:
+        The same picture.
+    """
+    image.readonly = 1
+    return image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

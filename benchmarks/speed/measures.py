@@ -27,12 +27,14 @@ PER_GIB = Measure("idle sessions", "per GiB", 2.0**30)
 def start(contender: Contender) -> Iterator[Sample]:
     """From `open` to the first reply."""
     for _ in range(contender.burst):
-        begin = time.perf_counter()
-        session = contender.open()
-        answer = session.run(cells.FIRST)
-        yield START, time.perf_counter() - begin
-        session.close()
-        _expect(answer, cells.FIRST_ANSWER)
+        yield START, _first_reply(contender)
+
+
+def start_from_pool(ours: Ours) -> Iterator[Sample]:
+    """The same where a process waits for the session."""
+    for _ in range(ours.burst):
+        ours.wait_for_pool()
+        yield START, _first_reply(ours)
 
 
 def cell(session: Session, count: int) -> Iterator[Sample]:
@@ -137,6 +139,15 @@ def live_session(contender: Contender) -> Iterator[Session]:
     with closing(contender.open()) as session:
         _expect(session.run(cells.FIRST), cells.FIRST_ANSWER)
         yield session
+
+
+def _first_reply(contender: Contender) -> float:
+    begin = time.perf_counter()
+    with closing(contender.open()) as session:
+        answer = session.run(cells.FIRST)
+        seconds = time.perf_counter() - begin
+    _expect(answer, cells.FIRST_ANSWER)
+    return seconds
 
 
 def _three_turns(session: Session) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks.speed.contender import Answer
+from deepeyes_env.images import freeze
 from deepeyes_env.sandbox import LocalSandbox, SandboxLimits
 from deepeyes_env.sandbox import Session as SandboxSession
+from deepeyes_env.sandbox.local.client import AHEAD
 
 
 class Ours:
@@ -19,10 +22,20 @@ class Ours:
     cells = 200
     reads_files = False
 
-    def __init__(self) -> None:
-        """Start the sandbox, which takes about a second and is paid once per training run."""
-        self._sandbox = LocalSandbox(SandboxLimits())
+    def __init__(self, ahead: int = AHEAD) -> None:
+        """Start the sandbox, which takes about a second and is paid once per training run.
+
+        Args:
+            ahead: Processes that wait for a session.
+        """
+        self._ahead = ahead
+        self._sandbox = LocalSandbox(SandboxLimits(), ahead=ahead)
         self.open().close()
+
+    def wait_for_pool(self) -> None:
+        """Wait until as many processes wait as may, as they do while a policy thinks about its turn."""
+        while self._sandbox.usage.ahead < self._ahead:
+            time.sleep(0.001)
 
     def open(self, picture: Path | None = None) -> OurSession:
         """Open a session; the host decodes the picture, which it needs for the model anyway."""
@@ -31,7 +44,7 @@ class Ours:
 
     def open_decoded(self, image: Image.Image) -> OurSession:
         """Open a session with a picture that the host has decoded before, as for a group of rollouts."""
-        return OurSession(self._sandbox.open([image]))
+        return OurSession(self._sandbox.open([freeze(image)]))
 
     def close(self) -> None:
         """End the sandbox."""

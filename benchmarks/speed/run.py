@@ -46,6 +46,7 @@ class Run:
         self._rounds, self._threads, self._picture, self._console = rounds, threads, picture, console
         with contextlib.ExitStack() as stack:
             self._ours = stack.enter_context(contextlib.closing(Ours()))
+            self._by_fork = stack.enter_context(contextlib.closing(Ours(ahead=0)))
             self._echo = stack.enter_context(contextlib.closing(SocketEcho()))
             bare = stack.enter_context(contextlib.closing(BareFork()))
             self._contenders: dict[str, Contender] = {targets.OURS: self._ours, targets.BARE: bare}
@@ -64,6 +65,8 @@ class Run:
     def starts(self) -> None:
         """Sessions from nothing to their first reply."""
         work = self._each(measures.start)
+        work[targets.OURS] = functools.partial(measures.start_from_pool, self._ours)
+        work[targets.FORK] = functools.partial(measures.start, self._by_fork)
         if self._has_kernel:
             work[targets.EMPTY_KERNEL] = functools.partial(measures.start, IPythonKernel(libraries=False))
         else:
@@ -105,6 +108,7 @@ class Run:
         """Private memory of so many idle sessions."""
         # A process per cell has no session to keep.
         kept = {name: one for name, one in self._contenders.items() if name != targets.FRESH}
+        kept[targets.OURS] = self._by_fork  # every process that comes is a session
         if not has_psutil():
             self._note([measures.MEMORY, measures.PER_GIB], [*kept, targets.KERNEL], INSTALL)
             return

@@ -8,6 +8,7 @@ from benchmarks.speed import measures
 from benchmarks.speed.record import Measure, Record
 
 OURS, FORK, BARE = "ours", "ours, by fork", "bare fork"
+"""Ours without addition is as it comes: with processes that wait."""
 KERNEL, EMPTY_KERNEL = "ipykernel", "ipykernel, no libraries"
 FRESH = "process per cell"
 GROUP = "ours, in a group"

@@ -39,6 +39,7 @@ __all__ = [
     "SandboxLimits",
     "SandboxUnavailableError",
     "Session",
+    "open_local",
     "open_sandbox",
     "shared_sandbox",
 ]
@@ -63,7 +64,31 @@ def open_sandbox(config: AnySandboxConfig, limits: SandboxLimits | None = None) 
         from deepeyes_env.sandbox.e2b import E2BSandbox
 
         return E2BSandbox(config, limits)
-    return LocalSandbox(limits, extras=config.extras, min_level=Level(config.min_level))
+    return open_local(config, limits)
+
+
+def open_local(
+    config: LocalSandboxConfig, limits: SandboxLimits | None = None, *, slots: int | None = None
+) -> LocalSandbox:
+    """The sandbox on this machine.
+
+    Args:
+        config: Its settings.
+        limits: Limits of each session; the defaults when left out.
+        slots: Cells that run at the same time; the number of usable cores by default.
+
+    Raises:
+        SandboxUnavailableError: This is not Linux.
+    """
+    return LocalSandbox(
+        limits,
+        extras=config.extras,
+        slots=slots,
+        min_level=Level(config.min_level),
+        ahead=config.ahead,
+        max_sessions=config.max_sessions,
+        memory_share=config.memory_share,
+    )
 
 
 def shared_sandbox(config: AnySandboxConfig | None = None, limits: SandboxLimits | None = None) -> Sandbox:

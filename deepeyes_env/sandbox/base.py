@@ -43,6 +43,9 @@ class SandboxLimits:
     Attributes:
         cell_seconds: Wall time of one cell. The paper's prompt says 300 s and the released code uses 200 s
             (reference 1.5); cells of these tasks take milliseconds, so the default is short.
+        cell_cpu_seconds: Processor time of one cell, all its threads together; None is as much as one thread
+            can use in `cell_seconds`.
+        session_seconds: Age at which a session ends, however it is used: what was forgotten goes.
         memory_bytes: Private memory a session may allocate beyond the imported libraries.
         threads: Threads a session may start.
         output_chars: Characters kept of stdout and of stderr, each; the middle of the rest is cut.
@@ -53,6 +56,8 @@ class SandboxLimits:
     """
 
     cell_seconds: float = 20.0
+    cell_cpu_seconds: float | None = None
+    session_seconds: float = 3_600.0
     memory_bytes: int = 1 << 30
     threads: int = 16
     output_chars: int = 8_000

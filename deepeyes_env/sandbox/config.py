@@ -34,17 +34,28 @@ class LocalSandboxConfig:
         extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib (`sandbox.local.tree.EXTRAS`).
         min_level: The lowest isolation to accept: `full`, or `no-namespaces`, which takes over with a warning
             where namespaces are refused (Docker's default profile, Ubuntu since 23.10).
+        ahead: Processes that are forked in advance and wait for an episode, at some 3 MiB each.
+        max_sessions: Sessions that may be open at the same time.
+        memory_share: Share of the machine's memory, or of the surrounding cgroup's, that all sessions may
+            take together, where a cgroup can be made (`LocalSandbox.cgroup` says whether).
     """
 
     kind: Literal["local"] = "local"
     extras: tuple[str, ...] = ()
     min_level: LevelName = "no-namespaces"
+    ahead: int = 8
+    max_sessions: int = 4_096
+    memory_share: float = 0.8
 
     def __post_init__(self) -> None:
         from deepeyes_env.sandbox.local.tree import EXTRAS
 
+        _require(self.ahead >= 0, "ahead", self.ahead, "at least 0")
+        _require(self.max_sessions >= 1, "max_sessions", self.max_sessions, "at least 1")
+
         for name in self.extras:
             _require(name in EXTRAS, "extras", name, f"one of {', '.join(sorted(EXTRAS))}")
+        _require(0 < self.memory_share <= 1, "memory_share", self.memory_share, "above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.cgroup import MEMORY_SHARE, totals
 from deepeyes_env.sandbox.local.guest.layers import Level
 from deepeyes_env.sandbox.local.levels import require_linux, start, start_at
+from deepeyes_env.sandbox.local.pool import Pool
 from deepeyes_env.sandbox.local.process import ZygoteProcess
 from deepeyes_env.sandbox.local.session import LocalSession
+from deepeyes_env.sandbox.local.sessions import LiveSessions
+from deepeyes_env.sandbox.local.slots import Slots
+
+AHEAD = 8
+"""Processes that wait for an episode: four times the cores of a small machine, at some 3 MiB each."""
+MAX_SESSIONS = 4_096
+"""Live sessions: what fits into 16 GiB while they are idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxUsage:
+    """What a sandbox is doing at this moment.
+
+    Attributes:
+        sessions: Live sessions.
+        cells: Cells that run.
+        queued: Cells that wait for a run slot.
+        ahead: Processes that wait for an episode.
+        opened: Sessions that there have been.
+        starts: How often the zygote was started.
+    """
+
+    sessions: int
+    cells: int
+    queued: int
+    ahead: int
+    opened: int
+    starts: int
 
 
 class LocalSandbox:
@@ -30,28 +62,39 @@ class LocalSandbox:
         extras: Sequence[str] = (),
         slots: int | None = None,
         min_level: Level = Level.NO_NAMESPACES,
+        ahead: int = AHEAD,
+        max_sessions: int = MAX_SESSIONS,
+        memory_share: float = MEMORY_SHARE,
     ) -> None:
         """Prepare a sandbox; its process starts with the first session.
 
         Args:
             limits: Limits of each session.
             extras: Libraries beyond NumPy, Pillow and Matplotlib: keys of `tree.EXTRAS`.
-            slots: Cells that run at the same time; the number of usable cores by default.
+            slots: Cells that run at the same time, first come, first served; the number of usable cores by
+                default.
             min_level: The lowest isolation to accept. Where the highest cannot be had, the next one takes
                 over with a `SandboxLevelWarning`.
+            ahead: Processes to fork in advance: a session that finds one starts in a tenth of the time.
+            max_sessions: Sessions that may be open at the same time.
+            memory_share: Share of the machine's memory, or of the surrounding cgroup's, that all sessions may
+                take together where a cgroup can be made; see `cgroup`.
 
         Raises:
             SandboxUnavailableError: This is not Linux.
         """
         require_linux()
         self._min_level = min_level
+        self._memory_share = memory_share
         self._level: Level | None = None
         self.limits = limits or SandboxLimits()
         self._extras = tuple(extras)
-        self._slots = threading.BoundedSemaphore(slots or len(os.sched_getaffinity(0)))
+        self._slots = Slots(slots or len(os.sched_getaffinity(0)))
+        self._ahead = ahead
         self._lock = threading.Lock()
-        self._zygote: ZygoteProcess | None = None
-        self._sessions: set[LocalSession] = set()
+        self._pool: Pool | None = None
+        self._starts = 0
+        self._sessions = LiveSessions(max_sessions)
         self._closed = False
         self._owner = os.getpid()
         _ALL.add(self)
@@ -63,20 +106,50 @@ class LocalSandbox:
         Raises:
             SandboxUnavailableError: It is below `min_level`.
         """
-        return self._running_zygote().level
+        return self._running_pool().zygote.level
+
+    @property
+    def usage(self) -> SandboxUsage:
+        """What it is doing now."""
+        pool = self._pool
+        return SandboxUsage(
+            sessions=len(self._sessions),
+            cells=self._slots.taken,
+            queued=self._slots.waiting,
+            ahead=pool.waiting if pool else 0,
+            opened=self._sessions.opened,
+            starts=self._starts,
+        )
+
+    @property
+    def cgroup(self) -> str:
+        """What bounds all sessions together, or why nothing does; starts the sandbox if it has not been used.
+
+        Raises:
+            SandboxUnavailableError: As `level`.
+        """
+        return self._running_pool().zygote.group.description
 
     def open(self, images: Sequence[Image.Image], seed: int = 0) -> LocalSession:
-        """Open a session; see `Sandbox.open`."""
+        """Open a session; see `Sandbox.open`.
+
+        Read-only images (`deepeyes_env.images.freeze`) are copied once for all sessions that have them.
+        """
+        self._sessions.require_room()
         try:
-            zygote = self._running_zygote()
-            session = LocalSession(zygote, images, seed, self.limits, self._slots, self._sessions.discard)
-        except OSError as error:  # most likely too many open files: a session takes three
+            pool = self._running_pool()
+            session = LocalSession(
+                pool,
+                images,
+                seed,
+                self.limits,
+                self._slots,
+                on_idle=self._sessions.rest,
+                on_close=self._sessions.discard,
+            )
+        except OSError as error:  # most likely too many open files: a session takes two, an image one
             raise SandboxError(f"no session can be opened: {error}; `ulimit -n` may be too low") from error
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._sessions.add(session)
-        if closed:
+        if not self._sessions.add(session):
             session.close()
             raise SandboxError("the sandbox was closed")
         return session
@@ -87,42 +160,53 @@ class LocalSandbox:
             return
         with self._lock:
             self._closed = True
-            zygote, self._zygote = self._zygote, None
-            sessions = list(self._sessions)
+            pool, self._pool = self._pool, None
         # The zygote first: it takes the guests with it, so that no session waits for its cell to end.
-        if zygote is not None:
-            zygote.close()
-        for session in sessions:
-            session.close()
+        if pool is not None:
+            pool.zygote.close()
+            pool.close()
+        self._sessions.close()
 
-    def _running_zygote(self) -> ZygoteProcess:
+    def _running_pool(self) -> Pool:
         with self._lock:
             if self._closed or self._owner != os.getpid():
                 raise SandboxError(
                     "this sandbox is closed, or belongs to another process; make a new one here"
                 )
-            if self._zygote is not None and not self._zygote.alive:
-                self._zygote.close()
-                self._zygote = None
-            if self._zygote is None:
-                self._zygote = self._start_zygote()
-            return self._zygote
+            if self._pool is not None and not self._pool.zygote.alive:
+                self._pool.zygote.close()
+                self._pool.close()
+                self._pool = None
+            if self._pool is None:
+                _allow_many_files()
+                self._pool = Pool(self._start_zygote(), self._ahead)
+                self._starts += 1
+            return self._pool
 
     def _start_zygote(self) -> ZygoteProcess:
+        bounds = totals(self._memory_share)
         if self._level is not None:  # a restart must not take what the first start would have warned of
-            return start_at(self.limits, self._extras, self._level)
-        zygote = start(self.limits, self._extras, self._min_level)
+            return start_at(self.limits, self._extras, self._level, bounds)
+        zygote = start(self.limits, self._extras, self._min_level, bounds)
         self._level = zygote.level
         return zygote
 
     def forget(self) -> None:
         """In a forked copy of the host: drop every descriptor; the sessions belong to the parent."""
-        if self._zygote is not None:
-            self._zygote.forget()
-        for session in self._sessions:
-            session.forget()
-        self._sessions = set()
+        if self._pool is not None:
+            self._pool.zygote.forget()
+            self._pool.forget()
+        self._sessions.forget()
 
+
+def _allow_many_files() -> None:
+    """A session takes two descriptors; the usual soft limit of 1,024 is there for programs that `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < min(hard, _OPEN_FILES):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _OPEN_FILES), hard))
+
+
+_OPEN_FILES = 4 * MAX_SESSIONS
 
 _ALL: weakref.WeakSet[LocalSandbox] = weakref.WeakSet()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import warnings
 from collections.abc import Sequence
 
 from deepeyes_env.sandbox.base import SandboxLimits, SandboxUnavailableError
+from deepeyes_env.sandbox.local.cgroup import Totals
 from deepeyes_env.sandbox.local.guest.layers import NAMESPACE_LAYERS, Level
 from deepeyes_env.sandbox.local.guest.syscalls import MACHINES
 from deepeyes_env.sandbox.local.mends import MissingLayerError, mend
@@ -38,7 +38,9 @@ def require_linux() -> None:
         )
 
 
-def start(limits: SandboxLimits, extras: Sequence[str], min_level: Level) -> ZygoteProcess:
+def start(
+    limits: SandboxLimits, extras: Sequence[str], min_level: Level, totals: Totals | None = None
+) -> ZygoteProcess:
     """Start a zygote at the highest level that this machine gives.
 
     Where it is not the highest, a `SandboxLevelWarning` names what is missing.
@@ -47,13 +49,14 @@ def start(limits: SandboxLimits, extras: Sequence[str], min_level: Level) -> Zyg
         limits: The limits of its guests.
         extras: Libraries beyond the core set.
         min_level: The lowest level to accept.
+        totals: The limits of the whole sandbox; this machine's by default.
 
     Raises:
         SandboxUnavailableError: No accepted level can be had; it names the missing layer and the mend.
         SandboxError: The zygote does not start for another reason.
     """
     try:
-        return start_at(limits, extras, Level.FULL)
+        return start_at(limits, extras, Level.FULL, totals)
     except MissingLayerError as error:
         if error.layer not in NAMESPACE_LAYERS:
             raise
@@ -63,7 +66,7 @@ def start(limits: SandboxLimits, extras: Sequence[str], min_level: Level) -> Zyg
             f"{full} Or accept the level without namespaces: min_level = {Level.NO_NAMESPACES.value!r}."
         ) from full
     try:
-        zygote = start_at(limits, extras, Level.NO_NAMESPACES)
+        zygote = start_at(limits, extras, Level.NO_NAMESPACES, totals)
     except MissingLayerError as error:
         raise SandboxUnavailableError(
             f"the sandbox cannot isolate code here at any level. {Level.FULL}: {full.what}; mend: "
@@ -79,20 +82,18 @@ def start(limits: SandboxLimits, extras: Sequence[str], min_level: Level) -> Zyg
     return zygote
 
 
-def start_at(limits: SandboxLimits, extras: Sequence[str], level: Level) -> ZygoteProcess:
+def start_at(
+    limits: SandboxLimits, extras: Sequence[str], level: Level, totals: Totals | None = None
+) -> ZygoteProcess:
     """Start a zygote at this level, and see that a guest's walls can be built too.
 
     Raises:
         MissingLayerError: A wall is refused.
         SandboxError: The zygote does not start for another reason.
     """
-    zygote = ZygoteProcess(limits, extras, level)
+    zygote = ZygoteProcess(limits, extras, level, totals=totals)
     try:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        try:
-            close_guest(zygote.fork(0, (), nothing))
-        finally:
-            os.close(nothing)
+        close_guest(zygote.fork())
     except BaseException:
         zygote.close()
         raise

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits, SandboxUnavailableError
-from deepeyes_env.sandbox.local import tree
+from deepeyes_env.sandbox.local import cgroup, tree
 from deepeyes_env.sandbox.local.guest import wire
-from deepeyes_env.sandbox.local.guest.jail import GuestLimits
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
+from deepeyes_env.sandbox.local.guest.limits import GuestLimits
 from deepeyes_env.sandbox.local.guest.zygote import FAILED, LAYER, READY
 from deepeyes_env.sandbox.local.mends import MissingLayerError
 
@@ -29,7 +29,11 @@ BOOT_SECONDS = 120.0
 FORK_SECONDS = 60.0
 """Time for forking one guest; some milliseconds on an idle machine."""
 
+_CLOSE_SECONDS = 1.0
+"""Time that a zygote has to end by itself."""
 _MESSAGE_BYTES = 1 << 16
+_CPUCLOCK_SCHED = 2
+"""A process's clock of processor time (Linux `posix-timers_types.h`)."""
 
 _BOOTSTRAP = """
 import importlib.util, sys
@@ -67,10 +71,12 @@ class Guest:
     Attributes:
         channel: The host's end of its socket.
         pidfd: A handle for signals.
+        clock: The id of its processor-time clock (`clock_getcpuclockid(3)`).
     """
 
     channel: socket.socket
     pidfd: int
+    clock: int
 
 
 class ZygoteProcess:
@@ -82,6 +88,7 @@ class ZygoteProcess:
         extras: Sequence[str],
         level: Level,
         without: frozenset[Layer] = frozenset(),
+        totals: cgroup.Totals | None = None,
     ) -> None:
         """Start a zygote and wait until it is ready.
 
@@ -90,6 +97,7 @@ class ZygoteProcess:
             extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
             level: The isolation to build; no other one takes over.
             without: Layers to leave out, by `weakened` only.
+            totals: The limits of the zygote and all its guests together; `cgroup.totals()` by default.
 
         Raises:
             SandboxUnavailableError: This machine cannot give the isolation.
@@ -98,6 +106,7 @@ class ZygoteProcess:
         self.level = level
         walls = LAYERS[level] - without
         self._lock = threading.Lock()
+        self._closed = False
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         package = str(Path(wire.__file__).resolve().parent)
         with other:
@@ -111,6 +120,8 @@ class ZygoteProcess:
                 cwd="/",
                 start_new_session=True,
             )
+        # It forks nothing before it has its configuration, so this takes in every process of the sandbox.
+        self.group = cgroup.enclose(self._process.pid, totals or cgroup.totals())
         try:
             self._boot(limits, extras, walls)
         except BaseException:
@@ -126,43 +137,52 @@ class ZygoteProcess:
         poll.register(self._control, select.POLLRDHUP)
         return not poll.poll(0)
 
-    def fork(self, seed: int, sizes: Sequence[tuple[int, int]], pixels: int) -> Guest:
+    def fork(self, *, ahead: bool = False) -> Guest:
         """Fork a guest and wait until its walls stand.
 
         Args:
-            seed: Seeds its random numbers; any integer.
-            sizes: Width and height of its images.
-            pixels: A descriptor of a file with their RGB pixels, one image after the other.
+            ahead: Let it warm up first, because nobody waits for it.
 
         Raises:
             SandboxUnavailableError: A wall cannot be built.
             SandboxError: The zygote is gone or cannot fork.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with theirs, self._lock:
-                message = wire.pack_open(seed % 2**64, sizes)
-                pidfd = self._ask(message, [theirs.fileno(), pixels])
-        except BaseException:
-            ours.close()
-            raise
-        guest = Guest(ours, pidfd)
-        try:
-            _wait_for_walls(guest)
-        except BaseException:
-            close_guest(guest)
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            with theirs:
+                (pidfd,) = self._ask(wire.AHEAD if ahead else wire.FORK, [theirs.fileno()])
+            undo.pop_all()
+            undo.callback(close_guest, Guest(ours, pidfd, 0))
+            guest = Guest(ours, pidfd, _cpu_clock(pidfd))
+            ours.settimeout(FORK_SECONDS)
+            wait_until_ready(guest)
+            undo.pop_all()
         return guest
+
+    def require_alive(self) -> None:
+        """Ask for a sign of life: a guest that died before it came did not die with the zygote.
+
+        Raises:
+            SandboxError: There is none.
+        """
+        self._ask(wire.PING, [])
 
     def close(self) -> None:
         """End the zygote and with it every guest. Idempotent."""
+        # A guest that is being forked would miss the end, and what it leaves behind.
+        waited = self._lock.acquire(timeout=_CLOSE_SECONDS)
+        self._closed = True
         self._control.close()
+        if waited:
+            self._lock.release()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=1.0)
+            self._process.wait(timeout=_CLOSE_SECONDS)
         self._process.kill()
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
+        self.group.close()
 
     def forget(self) -> None:
         """In a forked copy of the host: drop the control socket, which would keep the zygote alive."""
@@ -197,20 +217,23 @@ class ZygoteProcess:
             raise _failure(answer, self._last_words())
         self._control.settimeout(FORK_SECONDS)
 
-    def _ask(self, message: bytes, handles: list[int]) -> int:
-        try:
-            socket.send_fds(self._control, [message], handles, socket.MSG_NOSIGNAL)
-            answer, received, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
-        except BaseException as error:
-            # A late answer would be taken for the next one's, so a zygote must go when it missed its time or
-            # Ctrl-C in the host kept its answer from being read.
-            self._process.kill()
-            if not isinstance(error, OSError):
-                raise
-            raise SandboxError(f"the sandbox process is gone: {error}") from error
-        if answer != READY or not received:
+    def _ask(self, message: bytes, handles: list[int]) -> list[int]:
+        with self._lock:
+            if self._closed:
+                raise SandboxError("the sandbox process was closed")
+            try:
+                socket.send_fds(self._control, [message], handles, socket.MSG_NOSIGNAL)
+                answer, received, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
+            except BaseException as error:
+                # A late answer would be taken for the next one's, so a zygote must go when it missed its time
+                # or Ctrl-C in the host kept its answer from being read.
+                self._process.kill()
+                if not isinstance(error, OSError):
+                    raise
+                raise SandboxError(f"the sandbox process is gone: {error}") from error
+        if answer != READY or len(received) != len(handles):
             raise _failure(answer, "")
-        return received[0]
+        return received
 
     def _last_words(self) -> str:
         """What a zygote that died while starting wrote to its stderr."""
@@ -229,6 +252,11 @@ def _extra(name: str) -> tuple[str, ...]:
 def close_guest(guest: Guest) -> None:
     """Kill a guest and free its descriptors."""
     signal_guest(guest, signal.SIGKILL)
+    drop_guest(guest)
+
+
+def drop_guest(guest: Guest) -> None:
+    """Free the descriptors of a guest that is another process's business."""
     guest.channel.close()
     os.close(guest.pidfd)
 
@@ -239,24 +267,41 @@ def signal_guest(guest: Guest, number: int) -> None:
         signal.pidfd_send_signal(guest.pidfd, number)
 
 
-def _wait_for_walls(guest: Guest) -> None:
-    guest.channel.settimeout(FORK_SECONDS)
+def wait_until_ready(guest: Guest) -> None:
+    """Wait until a guest says that its walls stand, or that it has its images.
+
+    Raises:
+        SandboxUnavailableError: A wall cannot be built.
+        SandboxError: It died, failed, or takes longer than the socket's timeout.
+    """
     try:
-        header = guest.channel.recv(wire.SETUP.size, socket.MSG_WAITALL)
-        if len(header) < wire.SETUP.size:
+        header = guest.channel.recv(wire.READY.size, socket.MSG_WAITALL)
+        if len(header) < wire.READY.size:
             raise SandboxError("the session's process died while it was set up")
-        failed, length = wire.SETUP.unpack(header)
+        failed, length = wire.READY.unpack(header)
         if failed:
             raise _failure(LAYER + guest.channel.recv(length, socket.MSG_WAITALL), "")
-        guest.channel.setblocking(False)
     except OSError as error:
         raise SandboxError(f"the session's process cannot be set up: {error}") from error
+
+
+def _cpu_clock(pidfd: int) -> int:
+    """As `clock_getcpuclockid(3)` makes it of a process id, which the kernel tells for a handle."""
+    handle = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY)
+    try:
+        text = os.read(handle, 4096)
+    finally:
+        os.close(handle)
+    pid = int(text.partition(b"Pid:")[2].split()[0])
+    return ~pid << 3 | _CPUCLOCK_SCHED
 
 
 def _failure(answer: bytes, last_words: str) -> SandboxError:
     kind, text = answer[:1], answer[1:].decode("utf-8", "replace")
     if kind == LAYER:
-        name, _, cause = text.partition("\0")
+        name, separator, cause = text.partition("\0")
+        if not separator:
+            return SandboxError(f"the session's process cannot be set up: {text}")
         return MissingLayerError(Layer(name), cause)
     if kind == FAILED:
         return SandboxError(f"the sandbox process failed: {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import select
@@ -15,11 +14,20 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError, SandboxLimits
+from deepeyes_env.sandbox.local.deadline import Deadline
 from deepeyes_env.sandbox.local.guest import wire
-from deepeyes_env.sandbox.local.process import Guest, ZygoteProcess, close_guest, signal_guest
-
-INTERRUPT_GRACE_SECONDS = 2.0
-"""Time that a cell has to end after its interrupt, and its reply to arrive, before it is killed."""
+from deepeyes_env.sandbox.local.guest.limits import IMAGES_ADDRESS_SPACE
+from deepeyes_env.sandbox.local.pixels import SharedImage, share
+from deepeyes_env.sandbox.local.pool import Pool
+from deepeyes_env.sandbox.local.process import (
+    FORK_SECONDS,
+    Guest,
+    close_guest,
+    drop_guest,
+    signal_guest,
+    wait_until_ready,
+)
+from deepeyes_env.sandbox.local.slots import Slots
 
 TIMEOUT_TEXT = "TimeOutError: code execution timed out"
 """What a cell's stderr says at the deadline (reference section 1.5)."""
@@ -31,6 +39,10 @@ _CRASHED_TEXT = (
 _REOPENED_TEXT = "[new process: the variables of earlier cells are gone, image_1 .. are loaded again]\n"
 
 
+_REPLY_BYTES = 1 << 16
+"""Read at once, which is all of nearly every reply without images."""
+
+
 class _Died(Exception):
     """The guest hung up or broke the protocol."""
 
@@ -40,32 +52,30 @@ class LocalSession:
 
     def __init__(
         self,
-        zygote: ZygoteProcess,
+        pool: Pool,
         images: Sequence[Image.Image],
         seed: int,
         limits: SandboxLimits,
-        slots: threading.Semaphore,
+        slots: Slots,
+        on_idle: Callable[[LocalSession], None],
         on_close: Callable[[LocalSession], None],
     ) -> None:
-        """Fork the session's process; called by `LocalSandbox.open`."""
-        self._zygote = zygote
+        """Take a process for the session; called by `LocalSandbox.open`."""
+        self._pool = pool
         self._seed = seed
         self._limits = limits
         self._bounds = wire.Bounds(limits.output_chars, limits.images_per_cell, limits.pixels_per_image)
         self._slots = slots
-        self._on_close = on_close
+        self._on_idle, self._on_close = on_idle, on_close
         self._lock = threading.Lock()
         self._cell = 0
         self._closed = False
         self._owner = os.getpid()
-        self._sizes = [image.size for image in images]
-        self._pixels = _share(images)
-        self._guest: Guest | None = None
-        try:
-            self._guest = self._fork()
-        except BaseException:
-            os.close(self._pixels)
-            raise
+        self._idle_since = 0.0
+        self.expires = time.monotonic() + limits.session_seconds
+        self._images = _shared(images)
+        self._guest: _Live | None = None
+        self._guest = self._start()
 
     def run(self, code: str, seconds: float | None = None) -> CellResult:
         """Run one cell; see `Session.run`.
@@ -80,11 +90,13 @@ class LocalSession:
         with self._lock:
             if self._closed or self._owner != os.getpid():
                 raise SandboxError("this session is closed, or was opened in another process")
+            if time.monotonic() > self.expires:
+                raise SandboxError(
+                    f"this session is older than session_seconds = {self._limits.session_seconds:g}"
+                )
             reopened = self._guest is None
-            if self._guest is None:
-                self._guest = self._fork()
             with self._slots:
-                result = self._run(self._guest, code, min(seconds or math.inf, self._limits.cell_seconds))
+                result = self._run(code, min(seconds or math.inf, self._limits.cell_seconds))
         if not reopened:
             return result
         return CellResult(
@@ -94,140 +106,241 @@ class LocalSession:
     def close(self) -> None:
         """End the session; see `Session.close`."""
         with self._lock:
-            if self._closed:
-                return
+            self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
             self._closed = True
             self._end_guest()
-            os.close(self._pixels)
-        self._on_close(self)
+            self._images = []
+            self._on_close(self)
+
+    def freeze_if_idle(self, since: float) -> bool:
+        """Stop the process if no cell ran in it `since` then: threads that outlive their cell burn no more.
+
+        Returns:
+            Whether it is stopped, or gone.
+        """
+        if self._idle_since > since or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._guest is not None:
+                self._guest.freeze()
+        finally:
+            self._lock.release()
+        return True
+
+    def close_if_idle(self) -> bool:
+        """Close the session unless a cell runs in it.
+
+        Returns:
+            Whether it is closed.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._close()
+        finally:
+            self._lock.release()
+        return True
 
     def forget(self) -> None:
         """In a forked copy of the host: drop the descriptors, and leave the guest alone."""
         if self._closed:
             return
         self._closed = True
-        os.close(self._pixels)
+        self._images = []
         if self._guest is not None:
-            self._guest.channel.close()
-            os.close(self._guest.pidfd)
+            drop_guest(self._guest.guest)
 
-    def _fork(self) -> Guest:
+    def _start(self) -> _Live:
         self._cell = 0
         try:
-            return self._zygote.fork(self._seed, self._sizes, self._pixels)
+            return _Live(self._pool.take(), self._seed, self._images)
         except OSError as error:  # most likely too many open files
             raise SandboxError(f"no new process: {error}; `ulimit -n` may be too low") from error
 
-    def _run(self, guest: Guest, code: str, seconds: float) -> CellResult:
+    def _run(self, code: str, seconds: float) -> CellResult:
+        live = self._guest = self._guest or self._start()
         token = os.urandom(16)
-        deadline = _Deadline(seconds, lambda: signal_guest(guest, signal.SIGINT))
+        source = code.encode("utf-8", "replace")
+        frame = wire.CELL.pack(wire.CELL_MAGIC, self._cell, token, len(source)) + source
         try:
-            self._send(guest, token, code, deadline)
-            reply = wire.read_reply(_reader(guest.channel, deadline), self._cell, token, self._bounds)
+            if not live.started:
+                self._guest = live = self._begin(live, frame)
+            deadline = Deadline(
+                seconds, _cpu_seconds(self._limits), live.guest.clock, lambda: live.signal(signal.SIGINT)
+            )
+            if self._cell:
+                live.send(frame, deadline)
+            reply = live.receive(self._cell, token, self._bounds, deadline)
         except TimeoutError:
             self._end_guest()
-            return CellResult(CellStatus.KILLED, stderr=f"{TIMEOUT_TEXT}\n[{_KILLED_TEXT}]")
+            text = _timeout_text(deadline, self._limits)
+            return CellResult(CellStatus.KILLED, stderr=f"{text}\n[{_KILLED_TEXT}]")
         except (_Died, wire.WireError, OSError) as error:
             self._end_guest()
-            if not self._zygote.alive:
-                raise SandboxError("the sandbox process died and took this session with it") from error
+            self._require_own_death(error)
             return CellResult(CellStatus.CRASHED, stderr=f"[{_CRASHED_TEXT}]")
         except BaseException:
             # Ctrl-C in the host: the reply to this cell must not be taken for the next one's.
             self._end_guest()
             raise
         self._cell += 1
-        signal_guest(guest, signal.SIGSTOP)  # threads that outlive their cell burn no time
-        return _result(reply, interrupted=deadline.interrupted)
+        self._idle_since = time.monotonic()
+        self._on_idle(self)
+        return _result(reply, deadline, self._limits)
 
-    def _send(self, guest: Guest, token: bytes, code: str, deadline: _Deadline) -> None:
-        source = code.encode("utf-8", "replace")
-        if _is_ready(guest.channel, select.POLLIN, 0.0):
-            raise _Died  # it wrote, or hung up, while it was not its turn
-        signal_guest(guest, signal.SIGCONT)
-        frame = memoryview(wire.CELL.pack(wire.CELL_MAGIC, self._cell, token, len(source)) + source)
-        while frame:
-            deadline.wait(guest.channel, select.POLLOUT)
-            frame = frame[guest.channel.send(frame, socket.MSG_NOSIGNAL) :]
+    def _begin(self, live: _Live, frame: bytes) -> _Live:
+        """Send the first cell, to another process if this one died while it waited: no cell has run in it."""
+        try:
+            live.begin(frame)
+            return live
+        except SandboxError:
+            self._end_guest()
+        self._guest = live = _Live(self._pool.zygote.fork(), self._seed, self._images)
+        try:
+            live.begin(frame)
+        except SandboxError:
+            self._end_guest()
+            raise
+        return live
+
+    def _require_own_death(self, cause: Exception) -> None:
+        try:
+            self._pool.zygote.require_alive()
+        except SandboxError:
+            raise SandboxError("the sandbox process died and took this session with it") from cause
+        if self._pool.out_of_memory.explains_one():
+            raise SandboxError(
+                "the kernel ended this session because memory ran out (all sessions together: memory_share); "
+                "open fewer at a time, or lower memory_bytes"
+            ) from cause
 
     def _end_guest(self) -> None:
         if self._guest is not None:
-            close_guest(self._guest)
+            close_guest(self._guest.guest)
             self._guest = None
 
 
-class _Deadline:
-    """The time of one cell: an interrupt at its end, and no more patience after the grace."""
+class _Live:
+    """A guest that has its episode, and what is needed to talk to it.
 
-    def __init__(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        self._next = time.monotonic() + seconds
-        self._interrupt = interrupt
-        self.interrupted = False
+    Attributes:
+        guest: The process.
+        started: Whether it has its images: it says so with the first cell, for which it is woken anyway.
+    """
 
-    def wait(self, channel: socket.socket, event: int) -> None:
-        """Wait until the socket is ready.
+    def __init__(self, guest: Guest, seed: int, images: Sequence[SharedImage]) -> None:
+        self.guest = guest
+        self.started = False
+        self._channel = guest.channel
+        self._start = wire.pack_start(seed % 2**64, [image.size for image in images])
+        self._images = images
+        self._readable, self._writable = select.poll(), select.poll()
+        self._tainted = self._frozen = False
+        self._readable.register(self._channel, select.POLLIN)
+        self._writable.register(self._channel, select.POLLOUT)
+
+    def signal(self, number: int) -> None:
+        signal_guest(self.guest, number)
+
+    def begin(self, frame: bytes) -> None:
+        """Give it the episode and the first cell.
 
         Raises:
-            TimeoutError: The grace is over.
+            SandboxError: It is dead, or cannot have the images.
         """
-        while True:
-            # The clock comes first: a guest that drips bytes is always ready.
-            remaining = self._next - time.monotonic()
-            if remaining > 0:
-                if _is_ready(channel, event, remaining):
-                    return
-                continue
-            if self.interrupted:
-                raise TimeoutError
-            self.interrupted = True
-            self._next = time.monotonic() + INTERRUPT_GRACE_SECONDS
-            self._interrupt()
+        self._channel.settimeout(FORK_SECONDS)
+        try:
+            handles = [image.handle for image in self._images]
+            socket.send_fds(self._channel, [self._start], handles, socket.MSG_NOSIGNAL)
+            self._channel.sendall(frame, socket.MSG_NOSIGNAL)
+        except OSError as error:
+            raise SandboxError(f"the session's process died while it waited: {error}") from error
+        wait_until_ready(self.guest)
+        self._channel.setblocking(False)
+        self.started = True
 
+    def freeze(self) -> None:
+        self._frozen = True
+        self.signal(signal.SIGSTOP)
 
-def _reader(channel: socket.socket, deadline: _Deadline) -> wire.Receive:
-    """A source of exactly as many bytes as asked for, within the cell's deadline as a whole."""
-
-    def receive(length: int) -> bytearray:
-        data = bytearray(length)
-        view = memoryview(data)
+    def send(self, frame: bytes, deadline: Deadline) -> None:
+        if self._tainted or self._readable.poll(0):
+            raise _Died  # it wrote, or hung up, while it was not its turn
+        if self._frozen:
+            self._frozen = False
+            self.signal(signal.SIGCONT)
+        view = memoryview(frame)
         while view:
-            deadline.wait(channel, select.POLLIN)
-            count = channel.recv_into(view, 0)
+            try:
+                view = view[self._channel.send(view, socket.MSG_NOSIGNAL) :]
+            except BlockingIOError:
+                deadline.wait(self._writable)
+
+    def receive(self, cell: int, token: bytes, bounds: wire.Bounds, deadline: Deadline) -> wire.Reply:
+        """Receive the reply to a cell, within its deadline as a whole.
+
+        Raises:
+            TimeoutError: The cell ignored its interrupt.
+            WireError: It broke the protocol.
+            _Died: It hung up.
+        """
+        deadline.wait(self._readable)
+        first = self._channel.recv(_REPLY_BYTES)
+        position = 0
+
+        def receive(length: int) -> bytes | bytearray:
+            nonlocal position
+            data = first[position : position + length]
+            position += len(data)
+            return data if len(data) == length else self._read_on(data, length, deadline)
+
+        reply = wire.read_reply(receive, cell, token, bounds)
+        self._tainted = position < len(first)
+        return reply
+
+    def _read_on(self, head: bytes, length: int, deadline: Deadline) -> bytearray:
+        data = bytearray(length)
+        data[: len(head)] = head
+        view = memoryview(data)[len(head) :]
+        while view:
+            deadline.wait(self._readable)
+            count = self._channel.recv_into(view, 0)
             if not count:
                 raise _Died
             view = view[count:]
         return data
 
-    return receive
+
+def _shared(images: Sequence[Image.Image]) -> list[SharedImage]:
+    if len(images) > wire.MAX_IMAGES:
+        raise SandboxError(f"{len(images)} images: a session takes at most {wire.MAX_IMAGES}")
+    size = sum(image.width * image.height for image in images) * wire.SHARED_CHANNELS
+    if size > IMAGES_ADDRESS_SPACE:
+        raise SandboxError(
+            f"the images have {size // wire.SHARED_CHANNELS} pixels: a session takes at most "
+            f"{IMAGES_ADDRESS_SPACE // wire.SHARED_CHANNELS}; shrink them"
+        )
+    return [share(image) for image in images]
 
 
-def _is_ready(channel: socket.socket, event: int, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(channel, event)
-    return bool(poll.poll(seconds * 1_000))
+def _timeout_text(deadline: Deadline, limits: SandboxLimits) -> str:
+    if deadline.interrupted == "cell_seconds":
+        return TIMEOUT_TEXT
+    return f"{TIMEOUT_TEXT}\n[processor time: cell_cpu_seconds = {_cpu_seconds(limits):g}]"
 
 
-def _result(reply: wire.Reply, *, interrupted: bool) -> CellResult:
+def _cpu_seconds(limits: SandboxLimits) -> float:
+    return limits.cell_seconds if limits.cell_cpu_seconds is None else limits.cell_cpu_seconds
+
+
+def _result(reply: wire.Reply, deadline: Deadline, limits: SandboxLimits) -> CellResult:
     images = tuple(Image.frombytes("RGB", (raw.width, raw.height), raw.pixels) for raw in reply.images)
-    if interrupted:
+    if deadline.interrupted:
         separator = "\n" if reply.stderr and not reply.stderr.endswith("\n") else ""
-        stderr = f"{reply.stderr}{separator}{TIMEOUT_TEXT}"
+        stderr = f"{reply.stderr}{separator}{_timeout_text(deadline, limits)}"
         return CellResult(CellStatus.TIMEOUT, reply.stdout, stderr, images, reply.truncated)
     status = CellStatus.OK if reply.status == wire.OK else CellStatus.EXCEPTION
     return CellResult(status, reply.stdout, reply.stderr, images, reply.truncated)
-
-
-def _share(images: Sequence[Image.Image]) -> int:
-    """The pixels of all images in one sealed anonymous file, so that a new start needs no copy of them."""
-    handle = os.memfd_create("images", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        for image in images:
-            view = memoryview((image if image.mode == "RGB" else image.convert("RGB")).tobytes())
-            while view:
-                view = view[os.write(handle, view) :]
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(handle, fcntl.F_ADD_SEALS, seals)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle

@@ -44,7 +44,7 @@ class _Weakened(LocalSandbox):
     def __init__(
         self, limits: SandboxLimits | None, level: Level, without: frozenset[Layer], slots: int | None
     ) -> None:
-        super().__init__(limits, slots=slots)
+        super().__init__(limits, slots=slots, ahead=0)
         self._at, self._without = level, without
 
     def _start_zygote(self) -> ZygoteProcess:

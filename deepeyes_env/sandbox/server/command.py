@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import tyro
 
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.sandbox import open_local
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
-from deepeyes_env.sandbox.config import TOKEN_VARIABLE, LevelName
-from deepeyes_env.sandbox.local import Level, LocalSandbox
+from deepeyes_env.sandbox.config import TOKEN_VARIABLE, LocalSandboxConfig
 
 try:
     import uvicorn
@@ -38,16 +38,14 @@ class ServeSandboxArgs:
     Attributes:
         host: Address to listen at; other than a loopback address only with a token.
         port: Port to listen at (the original's first); 0 takes a free one.
-        extras: Libraries in the sandbox beyond NumPy, Pillow and Matplotlib.
-        min_level: The lowest isolation to accept.
+        sandbox: Its libraries, its isolation, and what it takes of the machine.
         limits: Limits of each session; `cell_seconds` bounds the timeout that a request may ask for.
         server: How much the server takes on.
     """
 
     host: str = "127.0.0.1"
     port: int = 18901
-    extras: tuple[str, ...] = ()
-    min_level: LevelName = "no-namespaces"
+    sandbox: LocalSandboxConfig = field(default_factory=LocalSandboxConfig)
     limits: SandboxLimits = field(default_factory=lambda: SandboxLimits(cell_seconds=CELL_SECONDS))
     server: ServerLimits = field(default_factory=ServerLimits)
 
@@ -67,9 +65,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(ServeSandboxArgs, prog="deepeyes serve sandbox", args=argv)
     token = os.environ.get(TOKEN_VARIABLE) or None
     listener = _listen(args.host, args.port, token)
-    sandbox = LocalSandbox(
-        args.limits, extras=args.extras, slots=args.server.cells, min_level=Level(args.min_level)
-    )
+    sandbox = open_local(args.sandbox, args.limits, slots=args.server.cells)
     try:
         sandbox.open([]).close()
     except SandboxError as error:

@@ -14,7 +14,7 @@ from benchmarks.speed.run import INSTALL, Run
 
 EVERYBODY = {targets.OURS, targets.BARE, targets.KERNEL, targets.FRESH}
 EXPECTED = {
-    measures.START: EVERYBODY | {targets.EMPTY_KERNEL},
+    measures.START: EVERYBODY | {targets.EMPTY_KERNEL, targets.FORK},
     measures.CELL: EVERYBODY | {targets.ECHO},
     measures.PICTURE_IN: EVERYBODY,
     measures.PICTURE_OUT: EVERYBODY,
@@ -51,6 +51,7 @@ def test_a_peer_that_is_not_installed_is_named_and_nothing_else_changes(
     notes = {row.contender: row.note for row in run.record.rows()}
     assert notes == {
         targets.OURS: "",
+        targets.FORK: "",
         targets.BARE: "",
         targets.FRESH: "",
         targets.KERNEL: INSTALL,

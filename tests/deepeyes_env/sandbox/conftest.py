@@ -18,8 +18,8 @@ HASTY = SandboxLimits(cell_seconds=0.5)
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[LocalSandbox]:
-    """A sandbox with the default limits."""
-    made = LocalSandbox()
+    """A sandbox with the default limits, and like the others here without processes that nobody asked for."""
+    made = LocalSandbox(ahead=0)
     yield made
     made.close()
 
@@ -27,7 +27,7 @@ def sandbox() -> Iterator[LocalSandbox]:
 @pytest.fixture(scope="session")
 def small() -> Iterator[LocalSandbox]:
     """A sandbox with limits that are easy to meet."""
-    made = LocalSandbox(SMALL)
+    made = LocalSandbox(SMALL, ahead=0)
     yield made
     made.close()
 
@@ -35,6 +35,6 @@ def small() -> Iterator[LocalSandbox]:
 @pytest.fixture(scope="session")
 def hasty() -> Iterator[LocalSandbox]:
     """A sandbox whose cells have half a second."""
-    made = LocalSandbox(HASTY)
+    made = LocalSandbox(HASTY, ahead=0)
     yield made
     made.close()

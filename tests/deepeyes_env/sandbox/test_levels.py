@@ -107,7 +107,7 @@ with warnings.catch_warnings(record=True) as caught:
     sandbox = LocalSandbox()
     sandbox.open([])
     psutil.Process().children()[0].children()[0].kill()
-    while sandbox._zygote.alive: pass
+    while sandbox._pool.zygote.alive: pass
     print(sandbox.open([]).run("print(1)").stdout.strip(), sandbox.level, len(caught))
 """
     assert run_as("nobody", DOCKER + script).stdout == "1 no-namespaces 1\n"

@@ -334,3 +334,10 @@ def test_sessions_share_nothing(sandbox: LocalSandbox) -> None:
     one.close()
     assert two.run("1").ok
     two.close()
+
+
+def test_annotations_are_those_of_a_plain_cell(sandbox: LocalSandbox) -> None:
+    session = sandbox.open([])
+    for code in ("x: int = 1\nprint(__annotations__['x'])", "y: int = 1\n(__annotations__['y'],\n)[0]"):
+        assert "<class 'int'>" in session.run(code).stdout
+    session.close()

@@ -28,6 +28,8 @@ def verdict(machine: str, number: int, *arguments: int, architecture: int | None
             at += yes if accumulator == value else no
         elif operation == 0x35:
             at += yes if accumulator >= value else no
+        elif operation == 0x05:
+            at += value
         else:
             assert operation == 0x06
             return value
@@ -87,6 +89,14 @@ def test_checked_calls_depend_on_their_arguments(
     machine: str, name: str, arguments: tuple[int, ...], expected: int
 ) -> None:
     assert verdict(machine, numbers(CHECKED, machine)[name], *arguments) == expected
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_the_process_id_is_the_only_thing_that_differs_between_guests(machine: str) -> None:
+    one, two = (list(struct.iter_unpack("<HBBI", program(pid, machine))) for pid in (1, 0x01020304))
+    assert [pair for pair in zip(one, two, strict=True) if pair[0] != pair[1]] == [
+        ((0x15, 0, 1, 1), (0x15, 0, 1, 0x01020304))
+    ] * 2
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)

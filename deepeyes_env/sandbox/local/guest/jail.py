@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import resource
 import signal
 import socket
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from . import landlock, libc, seccomp, tree
 from .layers import Layer
 from .libc import call, layer, prctl
+from .limits import GuestLimits, HardLimit, hard_limits
 from .rooms import Janitor, Rooms, make_base
 
 CHANNEL = 3
@@ -23,24 +25,13 @@ _NOBODY = 65534
 _OWN_USERS = 0x70000000
 """First of the ids that systemd's table of ids (`UIDS-GIDS`) leaves free; a guest adds its process id."""
 _HOSTNAME = "sandbox"
-_THREAD_ADDRESS_SPACE = 128 << 20
-"""Address space that glibc reserves for one more thread: its stack and an arena of its own."""
-_MAIN_STACK = 8 << 20
-"""Linux's default (`_STK_LIM`); RLIMIT_DATA does not count stacks and a host may have lifted their limit."""
-_OPEN_FILES = 64
 _ALL_DESCRIPTORS = 1 << 16
 """More than a zygote ever has open."""
-_CAPABILITY_VERSION_3 = 0x20080522
-
-
-@dataclass(frozen=True, slots=True)
-class GuestLimits:
-    """The kernel's share of `SandboxLimits`, in the same units; see there."""
-
-    memory_bytes: int
-    threads: int
-    tmp_bytes: int
-    tmp_files: int
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
+"""Version 3 of the structure, and this process."""
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+_ZYGOTE_SCORE, _GUEST_SCORE = 500, 1000
+"""What `proc(5)` calls `oom_score_adj`; one of the guests shall die, and not the zygote with all of them."""
 
 
 class Zygote:
@@ -56,19 +47,47 @@ class Zygote:
             rooms: The guests' directories where they have no private /tmp.
         """
         self.walls = walls
-        self.readable = root.readable
-        self.listed = () if rooms else root.listed
         self.rooms = rooms
         self.pid = os.getpid()
+        self.rules: list[landlock.Rule] = []
+        self.limits: list[HardLimit] = []
+        self._root = root
+        self._proc = os.dup(proc)
         self._status = os.open("self/status", os.O_RDONLY, dir_fd=proc)
+        self._maps = os.open("self/maps", os.O_RDONLY, dir_fd=proc)
         self._namespace = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
 
-    def memory(self) -> tuple[int, int, int]:
-        """This process's data segment in bytes, its address space in bytes, and its number of threads."""
-        fields = dict(line.split(":", 1) for line in os.pread(self._status, 1 << 16, 0).decode().splitlines())
-        kibibytes = (int(fields[name].split()[0]) for name in ("VmData", "VmSize"))
-        data, size = (value << 10 for value in kibibytes)
-        return data, size, int(fields["Threads"])
+    def prepare(self, limits: GuestLimits) -> None:
+        """After the imports: do what all guests have in common before they are forked."""
+        if Layer.LANDLOCK_FILES in self.walls:
+            with layer(Layer.LANDLOCK_FILES):
+                self.rules = landlock.reading(self._root.readable)
+                self.rules += landlock.listing(() if self.rooms else self._root.listed)
+        seccomp.assemble(platform.machine())
+        fields = self._status_fields()
+        data, size = (int(fields[name].split()[0]) << 10 for name in ("VmData", "VmSize"))
+        self.limits = [limit for limit in hard_limits(limits, data, size) if limit.layer in self.walls]
+
+    def maps(self) -> str:
+        """This process's mappings, as `/proc/self/maps` tells them."""
+        text = b""
+        while piece := os.pread(self._maps, 1 << 20, len(text)):
+            text += piece
+        return text.decode()
+
+    @property
+    def threads(self) -> int:
+        """Number of this process's threads."""
+        return int(self._status_fields()["Threads"])
+
+    def _status_fields(self) -> dict[str, str]:
+        text = os.pread(self._status, 1 << 16, 0).decode()
+        return dict(line.split(":", 1) for line in text.splitlines())
+
+    def be_the_first_to_die(self) -> None:
+        """In a guest: be chosen before the zygote, which with all the libraries may well be larger."""
+        if not self.rooms:  # there the zygote's own Landlock refuses it, and all have the same score
+            _set_score(self._proc, _GUEST_SCORE)
 
     def fork(self) -> int:
         """Fork a child, where there are namespaces as PID 1 of a PID namespace of its own.
@@ -133,7 +152,7 @@ def isolate(
     """
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     if Layer.FIRST_TO_DIE in walls:
-        _be_the_first_to_die(proc)
+        _set_score(proc, _ZYGOTE_SCORE if Layer.USER_NAMESPACE in walls else _GUEST_SCORE)
     if Layer.USER_NAMESPACE in walls:
         return _with_namespaces(root, walls, proc)
     return _without_namespaces(root, walls, limits, directory, proc)
@@ -195,7 +214,10 @@ def _without_namespaces(
     if Layer.NO_NEW_PRIVILEGES in walls:
         with layer(Layer.NO_NEW_PRIVILEGES):
             prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    landlock.restrict(root.confined, (base, "/dev/null"), walls & {Layer.LANDLOCK_FILES}, root.listed)
+    confined = landlock.reading(root.confined) + landlock.listing(root.listed)
+    landlock.restrict(confined, (base, "/dev/null"), walls & {Layer.LANDLOCK_FILES})
+    for rule in confined:
+        os.close(rule.parent)
     return zygote
 
 
@@ -204,17 +226,18 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
 
     Args:
         zygote: What `isolate` returned.
-        keep: The one descriptor that the guest keeps; it becomes `CHANNEL`.
+        keep: The one descriptor that the guest keeps, as `CHANNEL`, which it becomes first.
         limits: Its limits.
 
     Raises:
         LayerError: A wall could not be built; nothing of the guest may run.
     """
     walls = zygote.walls
+    os.dup2(keep, CHANNEL, inheritable=False)
     if Layer.SESSION in walls:
         os.setsid()
-    data, size, _ = zygote.memory()
-    _keep(keep, alone=Layer.CLOSED_DESCRIPTORS in walls)
+    if Layer.FIRST_TO_DIE in walls:
+        zygote.be_the_first_to_die()
     if zygote.rooms:
         walls = _move_into_room(zygote.rooms, walls)
         writable = zygote.rooms.room
@@ -226,7 +249,10 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
         prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() not in (0, zygote.pid):
             os._exit(1)
-    _set_limits(limits, data, size, walls)
+    for limit in zygote.limits:
+        if limit.layer in walls:  # a user that is not the guest's alone has none of threads
+            with layer(limit.layer):
+                resource.setrlimit(limit.resource, (limit.value, limit.value))
     if Layer.NO_CAPABILITIES in walls:
         with layer(Layer.NO_CAPABILITIES):
             _drop_capabilities()
@@ -236,7 +262,9 @@ def lock_down(zygote: Zygote, keep: int, limits: GuestLimits) -> None:
     # A core limit of zero does not stop a crash handler of the host that reads cores from a pipe (`core(5)`).
     if Layer.NOT_DUMPABLE in walls:
         prctl(libc.PR_SET_DUMPABLE, 0)
-    landlock.restrict(zygote.readable, (writable, "/dev/null"), walls, zygote.listed)
+    landlock.restrict(zygote.rules, (writable, "/dev/null"), walls)
+    if Layer.CLOSED_DESCRIPTORS in walls:  # the standard streams are the zygote's, which are null
+        os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
     if Layer.SECCOMP in walls:
         with layer(Layer.SECCOMP):
             seccomp.install(own_pid=os.getpid())
@@ -297,10 +325,10 @@ def _check_that_nobody_reads(paths: Sequence[str]) -> None:
         os.setegid(0)
 
 
-def _be_the_first_to_die(proc: int) -> None:
-    """Out of memory, the kernel shall kill a guest and not the trainer."""
+def _set_score(proc: int, score: int) -> None:
+    """Out of memory, the kernel shall kill the sandbox's processes before the trainer."""
     handle = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc)
-    os.write(handle, b"1000")
+    os.write(handle, b"%d" % score)
     os.close(handle)
 
 
@@ -343,47 +371,5 @@ def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
             socket.sethostname(_HOSTNAME)
 
 
-def _keep(channel: int, *, alone: bool) -> None:
-    """Make a descriptor `CHANNEL`, and close all others."""
-    null = os.open("/dev/null", os.O_RDWR)
-    for standard in range(3):
-        os.dup2(null, standard)
-    os.dup2(channel, CHANNEL, inheritable=False)
-    if alone:
-        os.closerange(CHANNEL + 1, _ALL_DESCRIPTORS)
-
-
-def _set_limits(limits: GuestLimits, data: int, size: int, walls: frozenset[Layer]) -> None:
-    """Set hard limits, or leave the host's where they are lower.
-
-    Args:
-        limits: What the session may have.
-        data: Bytes of data that the zygote's libraries occupy already.
-        size: Bytes of address space that they occupy already.
-        walls: Which of the limits to set.
-    """
-    memory = data + limits.memory_bytes
-    address_space = size + limits.memory_bytes + limits.tmp_bytes + limits.threads * _THREAD_ADDRESS_SPACE
-    for wall, kind, value in (
-        (Layer.DATA_LIMIT, resource.RLIMIT_DATA, memory),
-        (Layer.ADDRESS_SPACE_LIMIT, resource.RLIMIT_AS, address_space),
-        (Layer.STACK_LIMIT, resource.RLIMIT_STACK, _MAIN_STACK),
-        (Layer.FILE_SIZE_LIMIT, resource.RLIMIT_FSIZE, limits.tmp_bytes),
-        (Layer.THREADS_LIMIT, resource.RLIMIT_NPROC, limits.threads + 1),
-        (Layer.DESCRIPTORS_LIMIT, resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (Layer.CORE_LIMIT, resource.RLIMIT_CORE, 0),
-        (Layer.LOCKED_MEMORY_LIMIT, resource.RLIMIT_MEMLOCK, 0),
-        (Layer.MESSAGE_QUEUES_LIMIT, resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        if wall not in walls:
-            continue
-        with layer(wall):
-            hard = resource.getrlimit(kind)[1]
-            lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (lowest, lowest))
-
-
 def _drop_capabilities() -> None:
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    call("capset", header, nothing)
+    call("capset", _CAPABILITY_HEADER, _NO_CAPABILITIES)

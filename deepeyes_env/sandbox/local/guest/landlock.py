@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
+import stat
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from .layers import Layer
 from .libc import call, layer
@@ -38,6 +41,7 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
+@functools.cache
 def version() -> int:
     """The kernel's Landlock version.
 
@@ -47,19 +51,33 @@ def version() -> int:
     return call("landlock_create_ruleset", None, 0, _CREATE_VERSION)
 
 
-def restrict(
-    readable: Sequence[str], writable: Sequence[str], walls: frozenset[Layer], listed: Sequence[str] = ()
-) -> None:
-    """Confine this process: read below `readable`, read and write below `writable`, execute nothing.
+class Rule(NamedTuple):
+    """What may be done below a path, of which `parent` is a descriptor (`O_PATH`)."""
+
+    parent: int
+    access: int
+
+
+def reading(paths: Sequence[str]) -> list[Rule]:
+    """Rules that let files below these paths be read and mapped."""
+    return [_rule(path, _READ) for path in paths]
+
+
+def listing(paths: Sequence[str]) -> list[Rule]:
+    """Rules that let the names below these directories be listed, or nothing could be imported from them."""
+    return [_rule(path, _READ_DIR) for path in paths]
+
+
+def restrict(rules: Sequence[Rule], writable: Sequence[str], walls: frozenset[Layer]) -> None:
+    """Confine this process: what the rules say, read and write below `writable`, execute nothing.
 
     TCP (version 4 and later), signals and abstract sockets to the outside (version 6 and later) are closed
     altogether. Needs `no_new_privs`.
 
     Args:
-        readable: Paths whose files may be read and mapped.
+        rules: What may be read.
         writable: Paths below which regular files and directories may be made and written.
         walls: Which of the three Landlock layers to build.
-        listed: Directories below which names may be listed.
 
     Raises:
         LayerError: The kernel refused.
@@ -74,12 +92,12 @@ def restrict(
         handle = call("landlock_create_ruleset", ruleset, size, 0)
         try:
             if ruleset.fs:
-                for path in readable:
-                    _allow(handle, path, _READ & ruleset.fs)
-                for path in listed:
-                    _allow(handle, path, _READ_DIR)
+                for rule in rules:
+                    _add(handle, rule)
                 for path in writable:
-                    _allow(handle, path, ruleset.fs & ~(_NEVER | _EXECUTE))
+                    rule = _rule(path, ruleset.fs & ~(_NEVER | _EXECUTE))
+                    _add(handle, rule)
+                    os.close(rule.parent)
             call("landlock_restrict_self", handle, 0)
         finally:
             os.close(handle)
@@ -97,11 +115,13 @@ def _ruleset(walls: frozenset[Layer]) -> tuple[_Ruleset, int]:
     return ruleset, known
 
 
-def _allow(ruleset: int, path: str, access: int) -> None:
+def _rule(path: str, access: int) -> Rule:
     parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        if not os.path.isdir(path):
-            access &= _EXECUTE | _WRITE_FILE | _READ_FILE
-        call("landlock_add_rule", ruleset, _RULE_PATH_BENEATH, _PathBeneath(access, parent), 0)
-    finally:
-        os.close(parent)
+    if not stat.S_ISDIR(os.fstat(parent).st_mode):
+        access &= _EXECUTE | _WRITE_FILE | _READ_FILE
+    return Rule(parent, access)
+
+
+def _add(ruleset: int, rule: Rule) -> None:
+    beneath = _PathBeneath(rule.access, rule.parent)
+    call("landlock_add_rule", ruleset, _RULE_PATH_BENEATH, beneath, 0)

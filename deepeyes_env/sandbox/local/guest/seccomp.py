@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import platform
 import struct
 
 from .libc import call
 from .syscalls import CHECKED, IGNORED, PLAIN, numbers
 
-_LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
+_LOAD, _AND, _RETURN, _JUMP = 0x20, 0x54, 0x06, 0x05
 _IF_EQUAL, _IF_AT_LEAST = 0x15, 0x35
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 
@@ -38,6 +39,9 @@ _REFUSED_FCNTLS = (6, 7, 8, 10, 15, 37, 38, 1024, 1026, 1031)
 file is seen by siblings and by the host); F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY send signals;
 F_SETPIPE_SZ takes kernel memory."""
 
+_OWN_PID = 0x0EED_0000
+"""Stands for the guest's process id; no other constant of the program looks like it."""
+
 _SET_MODE_FILTER = 1
 
 _Code = list[tuple[int, int, int, int]]
@@ -61,7 +65,7 @@ def install(own_pid: int) -> None:
 
 
 def program(own_pid: int, machine: str | None = None) -> bytes:
-    """Assemble the filter.
+    """The filter for one guest.
 
     Args:
         own_pid: See `install`.
@@ -70,7 +74,14 @@ def program(own_pid: int, machine: str | None = None) -> bytes:
     Returns:
         The BPF instructions, 8 bytes each.
     """
-    machine = machine or platform.machine()
+    return assemble(machine or platform.machine()).replace(
+        struct.pack("<I", _OWN_PID), struct.pack("<I", own_pid)
+    )
+
+
+@functools.cache
+def assemble(machine: str) -> bytes:
+    """The filter with `_OWN_PID` in place of the guest's process id: once, for all guests."""
     code: _Code = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_IF_EQUAL, 1, 0, _ARCHITECTURE[machine]),
@@ -79,18 +90,39 @@ def program(own_pid: int, machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         code += [(_IF_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
-    conditions = _conditions(own_pid)
-    for name, number in numbers(CHECKED, machine).items():
-        code += [(_IF_EQUAL, 0, len(conditions[name]), number), *conditions[name]]
-    for number in numbers(PLAIN, machine).values():
-        code += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
-    for number in numbers(IGNORED, machine).values():
-        code += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO)]
-    code.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
+    conditions = _conditions()
+    allow: _Code = [(_RETURN, 0, 0, _ALLOW)]
+    ignore: _Code = [(_RETURN, 0, 0, _ERRNO)]
+    verdicts = dict.fromkeys(numbers(PLAIN, machine).values(), allow)
+    verdicts |= dict.fromkeys(numbers(IGNORED, machine).values(), ignore)
+    verdicts |= {number: conditions[name] for name, number in numbers(CHECKED, machine).items()}
+    code += _search(_intervals(verdicts))
     return b"".join(struct.pack("<HBBI", operation, yes, no, value) for operation, yes, no, value in code)
 
 
-def _conditions(own_pid: int) -> dict[str, _Code]:
+def _intervals(verdicts: dict[int, _Code]) -> list[tuple[int, _Code]]:
+    """Where the verdict changes, by the first number that it holds for."""
+    refuse: _Code = [(_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+    changes, last = [(0, verdicts.get(0, refuse))], verdicts.get(0, refuse)
+    for number in range(1, max(verdicts) + 2):
+        verdict = verdicts.get(number, refuse)
+        if verdict is not last:
+            changes.append((number, verdict))
+            last = verdict
+    return changes
+
+
+def _search(intervals: list[tuple[int, _Code]]) -> _Code:
+    """A binary search: the kernel runs the program for every number when it installs it."""
+    if len(intervals) == 1:
+        return intervals[0][1]
+    middle = len(intervals) // 2
+    below, above = _search(intervals[:middle]), _search(intervals[middle:])
+    # A conditional jump reaches 255 instructions.
+    return [(_IF_AT_LEAST, 0, 1, intervals[middle][0]), (_JUMP, 0, 0, len(below)), *below, *above]
+
+
+def _conditions() -> dict[str, _Code]:
     """What each checked call must look like; every block ends in a verdict."""
     return {
         "clone": [
@@ -102,7 +134,7 @@ def _conditions(own_pid: int) -> dict[str, _Code]:
         "clone3": [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)],
         "fcntl": _none_of(1, _REFUSED_FCNTLS),
         "ioctl": _one_of(1, _TERMINAL_FREE_IOCTLS),
-        "kill": _one_of(0, (own_pid,)),
+        "kill": _one_of(0, (_OWN_PID,)),
         # RLIMIT_DATA counts neither shared memory nor stacks, and huge pages come from the host's own pool.
         "mmap": [
             *_argument(3, _MAP_SHARED_ANONYMOUS),
@@ -128,7 +160,7 @@ def _conditions(own_pid: int) -> dict[str, _Code]:
             (_RETURN, 0, 0, _ERRNO | errno.EPERM),
             *_one_of(0, (_AF_UNIX,)),
         ],
-        "tgkill": _one_of(0, (own_pid,)),
+        "tgkill": _one_of(0, (_OWN_PID,)),
     }
 
 

@@ -17,7 +17,11 @@ def without_addresses(text: str) -> str:
 
 
 class Tape(io.BufferedIOBase):
-    """A binary stream that keeps the first and the last bytes written to it."""
+    """A binary stream that keeps the first and the last bytes written to it.
+
+    Attributes:
+        total: How many bytes were written.
+    """
 
     def __init__(self, characters: int) -> None:
         self._half = characters // 2
@@ -28,7 +32,7 @@ class Tape(io.BufferedIOBase):
         """Forget everything written so far."""
         self._head = bytearray()
         self._tail = bytearray()
-        self._total = 0
+        self.total = 0
 
     def writable(self) -> bool:
         """Always."""
@@ -45,18 +49,18 @@ class Tape(io.BufferedIOBase):
         self._tail += view[room:][-self._limit :]
         if len(self._tail) > 2 * self._limit:
             del self._tail[: -self._limit]
-        self._total += len(view)
+        self.total += len(view)
         return len(view)
 
     def text(self) -> tuple[str, bool]:
         """The text, cut in the middle to the limit, and whether it was cut."""
-        if len(self._head) + len(self._tail) == self._total:
+        if len(self._head) + len(self._tail) == self.total:
             head = tail = (self._head + self._tail).decode("utf-8", "replace")
             if len(head) <= 2 * self._half:
                 return head, False
         else:
             head, tail = (part.decode("utf-8", "replace") for part in (self._head, self._tail))
-        notice = f"\n[... cut: {self._total} bytes written, output_chars = {2 * self._half} kept ...]\n"
+        notice = f"\n[... cut: {self.total} bytes written, output_chars = {2 * self._half} kept ...]\n"
         return head[: self._half] + notice + tail[-self._half :], True
 
 
@@ -77,6 +81,8 @@ class Text(io.TextIOWrapper):
     def take(self) -> tuple[str, bool]:
         """What was written since the last call, without addresses, and whether it was cut."""
         self.flush()
+        if not self.tape.total:
+            return "", False
         text, cut = self.tape.text()
         self.tape.clear()
         return without_addresses(text), cut

@@ -16,15 +16,22 @@ REPLY = struct.Struct("<4sI16sBBHII")
 """Guest to host: magic, cell number, token, status, truncated, images, length of stdout, of stderr."""
 SIZE = struct.Struct("<II")
 """Width and height of an image."""
-OPEN = struct.Struct("<QI")
-"""Host to zygote: seed, number of images; their sizes follow and their pixels come as a file descriptor."""
-SETUP = struct.Struct("<BI")
-"""Guest to host, before any guest code runs: whether it stands, and the length of the error text."""
+FORK, AHEAD, PING = b"F", b"A", b"P"
+"""Host to zygote: fork a guest, which gets the socket that travels along; fork one that warms up first
+while nobody waits for it; only answer."""
+READY = struct.Struct("<BI")
+"""Guest to host, when its walls stand and when it has its images: whether not, and the error's length."""
+START = struct.Struct("<QI")
+"""Host to guest: seed, number of images; their sizes follow, and their pixels as one descriptor each."""
 
 CELL_MAGIC, REPLY_MAGIC = b"DEc1", b"DEr1"
 OK, EXCEPTION = 0, 1
 CHANNELS = 3
-"""All images travel as RGB, one byte per channel."""
+"""Images come out as RGB, one byte per channel."""
+SHARED_CHANNELS = 4
+"""Images go in as RGB with a byte of padding, which is how Pillow keeps them: they need no copy."""
+MAX_IMAGES = 50
+"""Images of an episode: each takes a descriptor, of which a guest has 64."""
 
 _BYTES_PER_CHARACTER = 4
 _NOTICE_CHARACTERS = 200
@@ -107,15 +114,14 @@ def read_reply(receive: Receive, cell: int, token: bytes, bounds: Bounds) -> Rep
     return Reply(status, bool(truncated), texts[0], texts[1], images)
 
 
-def pack_open(seed: int, sizes: Sequence[tuple[int, int]]) -> bytes:
-    """The message that asks the zygote for a session."""
-    return OPEN.pack(seed, len(sizes)) + b"".join(SIZE.pack(*size) for size in sizes)
+def pack_start(seed: int, sizes: Sequence[tuple[int, int]]) -> bytes:
+    """The message that gives a guest its episode; the descriptors of the images travel with it."""
+    return START.pack(seed, len(sizes)) + b"".join(SIZE.pack(*size) for size in sizes)
 
 
-def unpack_open(message: bytes) -> tuple[int, list[tuple[int, int]]]:
-    """The seed and the image sizes of such a message."""
-    seed, count = OPEN.unpack_from(message)
-    return seed, [SIZE.unpack_from(message, OPEN.size + SIZE.size * index) for index in range(count)]
+def unpack_sizes(data: bytes) -> list[tuple[int, int]]:
+    """The sizes of the images, which follow `START`."""
+    return [(width, height) for width, height in SIZE.iter_unpack(data)]
 
 
 def _checked_size(size: tuple[int, int], bounds: Bounds) -> tuple[int, int]:

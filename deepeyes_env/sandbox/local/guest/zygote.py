@@ -1,25 +1,30 @@
-"""The process that is isolated once, imports the libraries once, and forks one guest per session."""
+"""The process that is isolated once, imports the libraries once, and forks the guests.
+
+No session's data ever pass through it: a guest gets its images, seed and cells on a socket of its own.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import io
 import json
-import mmap
 import os
 import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from . import wire
-from .jail import CHANNEL, GuestLimits, Zygote, isolate, lock_down
+from . import huge, wire
+from .jail import CHANNEL, Zygote, isolate, lock_down
 from .layers import Layer
 from .libc import LayerError
+from .limits import GuestLimits
+from .mapped import let_pixels_be_written, map_image
 from .tree import Tree
-from .worker import Interpreter, reseed, serve
+from .worker import Interpreter, serve
 
 READY, LAYER, FAILED = b"R", b"L", b"F"
 """First byte of a message to the host: done, a wall is missing, anything else went wrong."""
@@ -29,7 +34,7 @@ _MESSAGE_BYTES = 1 << 18
 
 def main(control: int) -> NoReturn:
     """Serve the host on the inherited socket `control` until it hangs up."""
-    host = socket.socket(fileno=control)
+    host = socket.socket(fileno=_reserve_channel(control))
     try:
         status = _run(host)
     except LayerError as error:
@@ -37,6 +42,17 @@ def main(control: int) -> NoReturn:
     except Exception as error:
         status = _report(host, FAILED, f"{type(error).__name__}: {error}")
     os._exit(status)
+
+
+def _reserve_channel(control: int) -> int:
+    """Keep the descriptor that guests use free of anything that they need while their walls go up."""
+    moved = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, CHANNEL + 1)
+    os.close(control)
+    null = os.open("/dev/null", os.O_RDWR)
+    if null != CHANNEL:
+        os.dup2(null, CHANNEL, inheritable=False)
+        os.close(null)
+    return moved
 
 
 def _run(host: socket.socket) -> int:
@@ -48,19 +64,26 @@ def _run(host: socket.socket) -> int:
         host.close()
         return isolated.wait()
     _import_libraries(config["site"], config["modules"])
+    interpreter = Interpreter(bounds, limits)
+    interpreter.warm_up()
+    let_pixels_be_written()
     # The kernel reaps the guests; their ends are the host's business.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _wait_until_single_threaded(isolated)
     _silence_standard_streams()
     gc.collect()
     gc.freeze()
+    huge.collapse(isolated.maps())
+    isolated.prepare(limits)
     host.send(READY)
     while True:
-        message, handles, _, _ = socket.recv_fds(host, _MESSAGE_BYTES, 2)
+        message, handles, _, _ = socket.recv_fds(host, 1, 1)
         if not message:
             return 0
-        _open_session(host, isolated, message, handles, limits, bounds)
+        if message == wire.PING:
+            host.send(READY)
         for handle in handles:
+            _open_session(host, isolated, message, handle, limits, interpreter)
             os.close(handle)
 
 
@@ -68,14 +91,14 @@ def _open_session(
     host: socket.socket,
     isolated: Zygote,
     message: bytes,
-    handles: list[int],
+    channel: int,
     limits: GuestLimits,
-    bounds: wire.Bounds,
+    interpreter: Interpreter,
 ) -> None:
     try:
         pid = isolated.fork()
         if not pid:
-            _be_a_guest(isolated, message, handles, limits, bounds)
+            _be_a_guest(isolated, channel, limits, interpreter, ahead=message == wire.AHEAD)
         pidfd = os.pidfd_open(pid)
     except OSError as error:
         _report(host, FAILED, f"no new process: {error}")
@@ -85,41 +108,49 @@ def _open_session(
 
 
 def _be_a_guest(
-    isolated: Zygote, message: bytes, handles: list[int], limits: GuestLimits, bounds: wire.Bounds
+    isolated: Zygote, channel: int, limits: GuestLimits, interpreter: Interpreter, *, ahead: bool
 ) -> NoReturn:
     """Set up the forked child and run its cells; it never returns into the zygote's loop."""
     try:
-        channel, pixels = handles
-        seed, sizes = wire.unpack_open(message)
-        images = _read_images(pixels, sizes)
         try:
             lock_down(isolated, channel, limits)
-            failure = b""
         except LayerError as error:
-            failure = "\0".join(error.args).encode()
-        os.write(CHANNEL, wire.SETUP.pack(bool(failure), len(failure)) + failure)
-        if not failure:
+            _tell("\0".join(error.args))
+            os.read(CHANNEL, 1)  # the host has a handle of this process, and hangs up
+        else:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            reseed(seed)
-            serve(CHANNEL, Interpreter(images, bounds, limits))
+            if ahead:
+                interpreter.warm_up()
+            _tell("")
+            _take_episode(interpreter)
+            serve(CHANNEL, interpreter)
     finally:
         os._exit(1)
 
 
-def _read_images(handle: int, sizes: list[tuple[int, int]]) -> list[Any]:
-    from PIL import Image
+def _take_episode(interpreter: Interpreter) -> None:
+    """Wait for the images and the seed, which a guest that was forked ahead gets much later."""
+    with socket.socket(fileno=os.dup(CHANNEL)) as connection:
+        # Descriptors come with the first byte. The cell behind this message stays for `serve`.
+        head, handles, _, _ = socket.recv_fds(connection, wire.START.size, wire.MAX_IMAGES)
+        if not head:
+            os._exit(0)
+        seed, count = wire.START.unpack(head)
+        length = wire.SIZE.size * count
+        sizes = wire.unpack_sizes(connection.recv(length, socket.MSG_WAITALL) if length else b"")
+    try:
+        interpreter.begin(seed, [map_image(*image) for image in zip(handles, sizes, strict=True)])
+    except (OSError, ValueError, MemoryError) as error:
+        _tell(f"{type(error).__name__}: {error}")
+        os._exit(1)
+    for handle in handles:
+        os.close(handle)
+    _tell("")
 
-    if not sizes:
-        return []
-    images, offset = [], 0
-    with mmap.mmap(handle, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ) as mapped:
-        pixels = memoryview(mapped)
-        for size in sizes:
-            length = size[0] * size[1] * wire.CHANNELS
-            images.append(Image.frombytes("RGB", size, pixels[offset : offset + length]))
-            offset += length
-        pixels.release()
-    return images
+
+def _tell(failure: str) -> None:
+    text = failure.encode("utf-8", "replace")
+    os.write(CHANNEL, wire.READY.pack(bool(text), len(text)) + text)
 
 
 def _import_libraries(site: list[str], modules: list[str]) -> None:
@@ -139,7 +170,7 @@ def _import_libraries(site: list[str], modules: list[str]) -> None:
 def _wait_until_single_threaded(isolated: Zygote) -> None:
     """Forking with threads copies locks that nobody will release; matplotlib's font cache starts a timer."""
     for _ in range(200):
-        if isolated.memory()[2] == 1:
+        if isolated.threads == 1:
             return
         time.sleep(0.05)
     raise RuntimeError("a library keeps a thread running, which makes forking unsafe")
