@@ -104,14 +104,16 @@ class Outcome:
 class Arena:
     """One sandbox under attack."""
 
-    def __init__(self, level: Level, standing: Wall | None) -> None:
+    def __init__(self, level: Level, standing: Wall | None, ahead: int) -> None:
         """Start the sandbox.
 
         Args:
             level: Its level.
             standing: The layers that stand beside the scaffold; None for all of them.
+            ahead: Processes to fork in advance.
         """
         self._level = level
+        self._ahead = ahead
         self._without = frozenset() if standing is None else LAYERS[level] - SCAFFOLD - standing
         self._scene = Scene()
         # A library that anybody may write to stands for the real ones, which no test may touch.
@@ -128,7 +130,8 @@ class Arena:
         with ThreadPoolExecutor(len(attacks)) as pool:
             endings = list(pool.map(self._attempt, attacks))
         harm, broken = self._scene.harm(), self._broken()
-        if len(os.listdir("/proc/self/fd")) > descriptors:
+        # Those that wait for an episode come and go as they like.
+        if len(os.listdir("/proc/self/fd")) > descriptors and not self._ahead:
             harm.append("the host has more descriptors")
         return [Outcome(result, harm, broken + failed, following) for result, following, failed in endings]
 
@@ -146,7 +149,9 @@ class Arena:
 
     def _open(self) -> None:
         os.environ[SECRET_VARIABLE] = SECRET
-        self._sandbox = weakened(LIMITS, level=self._level, without=self._without, slots=SLOTS)
+        self._sandbox = weakened(
+            LIMITS, level=self._level, without=self._without, slots=SLOTS, ahead=self._ahead
+        )
         self._sibling = self._sandbox.open([])
         del os.environ[SECRET_VARIABLE]
         told = _must(self._sibling, SIBLING).split()

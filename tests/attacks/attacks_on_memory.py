@@ -8,75 +8,89 @@ from deepeyes_env.sandbox.local.guest.layers import Layer
 DATA, ADDRESS_SPACE = wall(Layer.DATA_LIMIT), wall(Layer.ADDRESS_SPACE_LIMIT)
 BOTH = (DATA, ADDRESS_SPACE)
 TOO_MUCH = 400 << 20
-"""More than both limits leave (`arena.LIMITS`: 64 MiB; for addresses 2 MiB of files and 2 threads' more), and
-no more than a test may take."""
+"""More than `arena.LIMITS` allow, and no more than a test may touch."""
+TOO_MANY_ADDRESSES = 3 << 30
+"""More than RLIMIT_AS leaves, which has room for an episode's images; nothing of it is touched."""
+ONE = (
+    "RLIMIT_AS leaves room for images; behind RLIMIT_DATA stand the control group, where one can be made, and "
+    "the kernel, which kills guests first"
+)
 END_OF_ITSELF = frozenset({CellStatus.EXCEPTION, CellStatus.CRASHED})
 
 ATTACKS = (
-    Attack("take memory at once", (27,), f"breach(len(bytes({TOO_MUCH})))", BOTH),
+    Attack("take memory at once", (27,), f"breach(len(bytes({TOO_MANY_ADDRESSES})))", BOTH),
     Attack(
         "take memory in pieces",
         (27,),
         f"kept = [bytes(1 << 20) for _ in range({TOO_MUCH >> 20})]\nbreach()",
-        BOTH,
+        (DATA,),
+        single=ONE,
     ),
     Attack(
-        "take memory as an array", (27,), f"import numpy\nbreach(numpy.ones({TOO_MUCH}, 'u1').size)", BOTH
+        "take memory as an array",
+        (27,),
+        f"import numpy\nbreach(numpy.ones({TOO_MUCH}, 'u1').size)",
+        (DATA,),
+        single=ONE,
     ),
     Attack(
         "take memory by growing a text",
         (27,),
         f"text = 'x' * 1000\nwhile len(text) < {TOO_MUCH}: text += text\nbreach()",
-        BOTH,
+        (DATA,),
+        single=ONE,
     ),
     Attack(
         "take memory from the kernel",
         (27,),
-        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MUCH}, flags=0x22))",
+        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MANY_ADDRESSES}, flags=0x22))",
         BOTH,
     ),
     Attack(
         "take memory by moving the break",
         (27,),
-        f"libc.sbrk.restype = ctypes.c_ssize_t\nif libc.sbrk(ctypes.c_ssize_t({TOO_MUCH})) != -1: breach()",
+        "libc.sbrk.restype = ctypes.c_ssize_t\n"
+        f"if libc.sbrk(ctypes.c_ssize_t({TOO_MANY_ADDRESSES})) != -1: breach()",
         BOTH,
     ),
     Attack(
         "take memory that is made writable later",
         (27,),
         "libc.mmap.restype = ctypes.c_void_p\n"
-        f"at = libc.mmap(None, ctypes.c_size_t({TOO_MUCH}), 0, 0x22, -1, 0)\n"
-        f"if libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t({TOO_MUCH}), 3) == 0: breach()",
+        f"at = libc.mmap(None, ctypes.c_size_t({TOO_MANY_ADDRESSES}), 0, 0x22, -1, 0)\n"
+        f"if libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t({TOO_MANY_ADDRESSES}), 3) == 0: breach()",
         BOTH,
     ),
     Attack(
         "take memory as an image",
         (29,),
         "from PIL import Image\nbreach(Image.new('RGB', (12_000, 10_000)).size)",
-        BOTH,
+        (DATA,),
+        single=ONE,
     ),
     Attack(
         "take memory as a figure",
         (29,),
         "import matplotlib.pyplot as plt\nplt.figure(figsize=(120, 120), dpi=90).canvas.draw()\nbreach()",
-        BOTH,
+        (DATA,),
+        single=ONE,
     ),
     Attack(
         "take memory as a stack, which no limit on data counts",
         (27,),
-        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MUCH}, flags=0x122))",
+        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MANY_ADDRESSES}, flags=0x122))",
         (FILTER, ADDRESS_SPACE),
     ),
     Attack(
         "take shared memory, which no limit on data counts",
         (28,),
-        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MUCH}, flags=0x21))",
+        f"import mmap\nbreach(mmap.mmap(-1, {TOO_MANY_ADDRESSES}, flags=0x21))",
         (FILTER, ADDRESS_SPACE),
     ),
     Attack(
         "take shared memory by mapping a device",
         (28,),
-        f"import mmap\nbreach(mmap.mmap(os.open('/dev/zero', os.O_RDWR), {TOO_MUCH}))",
+        f"import mmap\nbreach(mmap.mmap(os.open('/dev/zero', os.O_RDWR), {TOO_MANY_ADDRESSES}))",
         (OWN_ROOT, FILES_BY_LANDLOCK, ADDRESS_SPACE),
     ),
     Attack(

@@ -60,7 +60,14 @@ def _show(
 ATTACKS = (
     _send("send garbage", (46,), "b'garbage' * 100"),
     _send("send nothing but zeros", (46,), "bytes(1000)"),
-    _send("send a byte out of band", (46,), "b'x', socket.MSG_OOB"),
+    Attack(
+        "send a byte out of band",
+        (46,),
+        "channel.send(b'x', socket.MSG_OOB)",
+        inside=PARSER,
+        ends=OK | CRASHED,
+        setup=FIND,
+    ),
     _send("send more than all buffers hold", (46,), "b'x' * 10_000_000"),
     _send("reply early, with no token", (49,), _header()),
     _send("reply with gigantic lengths, with no token", (46, 49), _header(images=65535, out=2**32 - 1)),

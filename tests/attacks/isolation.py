@@ -141,6 +141,8 @@ def _holds(pid: int, canary: bytes) -> bool:
     return False
 
 
+_OF_THE_KERNEL = ("/proc/self/", "/sys/fs/cgroup/")
+"""Where the host looks up whether memory ran out."""
 _BELIEVING = ("open", "os.", "exec", "compile", "marshal", "pickle", "import", "ctypes", "subprocess", "code")
 
 
@@ -149,7 +151,7 @@ def the_host_opens_and_executes_nothing_for_a_guest(level: Level) -> None:
     watching = False
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if watching and event.startswith(_BELIEVING):
+        if watching and event.startswith(_BELIEVING) and not str(arguments[0]).startswith(_OF_THE_KERNEL):
             seen.append(f"{event} {arguments}")
 
     sys.addaudithook(watch)
@@ -172,7 +174,7 @@ def the_host_opens_and_executes_nothing_for_a_guest(level: Level) -> None:
         assert seen == []
         watching = True  # the control: the watch sees what it shall
         pickle.loads(b"\x80\x04K\x01.")
-        open(os.devnull).close()
+        open(__file__).close()
         watching = False
         assert any(event.startswith("open") for event in seen)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import glob
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Set
@@ -221,7 +219,7 @@ def sessions_leave_nothing_behind(level: Level) -> None:
     def held() -> list[int]:
         gc.collect()
         zygote = processes()[1][0]
-        rooms = glob.glob(f"{tempfile.gettempdir()}/deepeyes-sandbox-*/*") if level is not Level.FULL else []
+        rooms = os.listdir(os.path.dirname(home)) if level is not Level.FULL else []
         mounts = [
             len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in (os.getpid(), zygote)
         ]
@@ -234,7 +232,9 @@ def sessions_leave_nothing_behind(level: Level) -> None:
         return [*map(len, things), *mounts]
 
     with opened(level) as sandbox:
-        sandbox.open([PHOTO]).close()
+        first = sandbox.open([PHOTO])
+        home = first.run("import os\nprint(os.getcwd())").stdout.strip()
+        first.close()
         assert eventually(lambda: not processes()[2])
         before = held()
         for number in range(250):
@@ -279,13 +279,13 @@ def descriptors_that_a_guest_sends_are_dropped(level: Level) -> None:
 
 def every_layer_is_seen_from_outside(level: Level) -> None:
     with opened(level) as sandbox:
-        sandbox.open([])
+        assert sandbox.open([]).run("1").ok
         real = _layers(processes()[2][0])
     nothing = LAYERS[level] - {Layer.USER_NAMESPACE, Layer.MOUNT_NAMESPACE, Layer.PRIVATE_DIRECTORY}
     if os.geteuid() != 0:  # who needs it for what stands in both
         nothing -= {Layer.UNPRIVILEGED_USER, Layer.NO_NEW_PRIVILEGES}
     with opened(level, nothing) as sandbox:
-        sandbox.open([])
+        assert sandbox.open([]).run("1").ok
         bare = _layers(processes()[2][0])
     wanted = {layer for layer in real if layer in LAYERS[level]}
     if os.geteuid() != 0 and level is not Level.FULL:

@@ -86,6 +86,7 @@ def let(
         "must": must,
         "attacks": sorted(attacks),
         "level": place[0].value,
+        "ahead": 1 if refuse else 0,
         "standing": None if standing is None else sorted(standing),
     }
     answer = ask(place, "trial:main", task, user=user, refuse=refuse)

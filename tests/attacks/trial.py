@@ -26,7 +26,7 @@ def main(task: dict) -> None:
     problems: dict[str, str] = {}
     impossible: list[str] = []
     try:
-        arena = Arena(Level(task["level"]), None if standing is None else frozenset(standing))
+        arena = Arena(Level(task["level"]), None if standing is None else frozenset(standing), task["ahead"])
     except SandboxUnavailableError as error:
         print(json.dumps({"unavailable": str(error)}))
         return
