@@ -10,7 +10,7 @@ BOTH = (DATA, ADDRESS_SPACE)
 TOO_MUCH = 400 << 20
 """More than `arena.LIMITS` allow, and no more than a test may touch."""
 TOO_MANY_ADDRESSES = 3 << 30
-"""More than RLIMIT_AS leaves, which has room for an episode's images; nothing of it is touched."""
+"""More than RLIMIT_AS leaves, which has room for an episode's images; none of it is touched."""
 ONE = (
     "RLIMIT_AS leaves room for images; behind RLIMIT_DATA stand the control group, where one can be made, and "
     "the kernel, which kills guests first"
