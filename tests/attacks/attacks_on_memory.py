@@ -12,7 +12,7 @@ TOO_MUCH = 400 << 20
 TOO_MANY_ADDRESSES = 3 << 30
 """More than RLIMIT_AS leaves, which has room for an episode's images; none of it is touched."""
 ONE = (
-    "RLIMIT_AS leaves room for images; behind RLIMIT_DATA stand the control group, where one can be made, and "
+    "RLIMIT_AS leaves room for images; behind RLIMIT_DATA stand the control group, where there is one, and "
     "the kernel, which kills guests first"
 )
 END_OF_ITSELF = frozenset({CellStatus.EXCEPTION, CellStatus.CRASHED})
