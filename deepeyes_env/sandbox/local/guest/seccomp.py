@@ -12,7 +12,7 @@ import platform
 import struct
 
 from .libc import call
-from .syscalls import CHECKED, PLAIN, numbers
+from .syscalls import CHECKED, IGNORED, PLAIN, numbers
 
 _LOAD, _AND, _RETURN, _JUMP = 0x20, 0x54, 0x06, 0x05
 _IF_EQUAL, _IF_AT_LEAST = 0x15, 0x35
@@ -23,9 +23,13 @@ _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 
 _CLONE_THREAD = 0x00010000
+_CLONE_NEW = 0x7E020000
+"""All namespaces; those that a thread could have for itself need a capability besides."""
 _MAP_SHARED_ANONYMOUS = 0x21
 _MAP_GROWSDOWN_OR_HUGETLB = 0x40100
 _AF_UNIX = 1
+_SOCKET_TYPE, _STREAM, _SEQUENCED = 0xF, 1, 5
+"""SOCK_TYPE_MASK, SOCK_STREAM and SOCK_SEQPACKET."""
 _TERMINAL_FREE_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS and TIOCGWINSZ (`isatty`), FIONREAD, FIONBIO (asyncio needs it), FIONCLEX, FIOCLEX."""
 _THREAD_NAME = (15, 16)
@@ -88,7 +92,9 @@ def assemble(machine: str) -> bytes:
         code += [(_IF_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
     conditions = _conditions()
     allow: _Code = [(_RETURN, 0, 0, _ALLOW)]
+    ignore: _Code = [(_RETURN, 0, 0, _ERRNO)]
     verdicts = dict.fromkeys(numbers(PLAIN, machine).values(), allow)
+    verdicts |= dict.fromkeys(numbers(IGNORED, machine).values(), ignore)
     verdicts |= {number: conditions[name] for name, number in numbers(CHECKED, machine).items()}
     code += _search(_intervals(verdicts))
     return b"".join(struct.pack("<HBBI", operation, yes, no, value) for operation, yes, no, value in code)
@@ -120,7 +126,7 @@ def _conditions() -> dict[str, _Code]:
     """What each checked call must look like; every block ends in a verdict."""
     return {
         "clone": [
-            *_argument(0, _CLONE_THREAD),
+            *_argument(0, _CLONE_THREAD | _CLONE_NEW),
             (_IF_EQUAL, 0, 1, _CLONE_THREAD),
             *_allow_else_refuse(),
         ],
@@ -146,7 +152,14 @@ def _conditions() -> dict[str, _Code]:
             (_IF_EQUAL, 0, 1, 0),
             *_allow_else_refuse(),
         ],
-        "socketpair": _one_of(0, (_AF_UNIX,)),
+        # Not datagrams: a pair of those may send to any socket that has a path, also to one of the host's.
+        "socketpair": [
+            *_argument(1, _SOCKET_TYPE),
+            (_IF_EQUAL, 2, 0, _STREAM),
+            (_IF_EQUAL, 1, 0, _SEQUENCED),
+            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+            *_one_of(0, (_AF_UNIX,)),
+        ],
         "tgkill": _one_of(0, (_OWN_PID,)),
     }
 
