@@ -6,7 +6,8 @@ from deepeyes_env.sandbox.base import SandboxUnavailableError
 from deepeyes_env.sandbox.local.guest.layers import NAMESPACE_LAYERS, Layer
 
 _LANDLOCK = (
-    "boot a kernel of version 5.13 or later with `landlock` in its `lsm=` list; in a container update the "
+    "boot a kernel of version 6.2 or later (5.13 where there are namespaces) with `landlock` in its `lsm=` "
+    "list; in a container update the "
     "runtime, whose profile may refuse it"
 )
 _MENDS = {

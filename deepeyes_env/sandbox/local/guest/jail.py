@@ -192,6 +192,9 @@ def _without_namespaces(
     root: tree.Tree, walls: frozenset[Layer], limits: GuestLimits, directory: str, proc: int
 ) -> Zygote | Janitor:
     as_root = os.geteuid() == 0
+    if Layer.LANDLOCK_FILES in walls:
+        with layer(Layer.LANDLOCK_FILES):
+            landlock.require_truncation(landlock.version())
     with layer(Layer.PRIVATE_DIRECTORY):
         base = make_base(directory, shared=as_root)
     if as_root and Layer.UNPRIVILEGED_USER in walls:

@@ -23,6 +23,8 @@ _NEVER = _MAKE_CHAR | _MAKE_SOCK | _MAKE_FIFO | _MAKE_BLOCK
 
 _FILE_RIGHTS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}
 """Number of file rights known to each version; version 5 added the sixteenth (device ioctls)."""
+_TRUNCATION = 3
+"""The version that knows a right for emptying files (Linux 6.2)."""
 _NET_TCP = 0b11
 _SCOPE_SOCKETS_AND_SIGNALS = 0b11
 
@@ -49,6 +51,19 @@ def version() -> int:
         OSError: The kernel has no Landlock, or it is switched off.
     """
     return call("landlock_create_ruleset", None, 0, _CREATE_VERSION)
+
+
+def require_truncation(known: int) -> None:
+    """Refuse a version that lets files be emptied that may only be read, which read-only mounts prevent.
+
+    Args:
+        known: The kernel's Landlock version.
+
+    Raises:
+        OSError: It is too old.
+    """
+    if known < _TRUNCATION:
+        raise OSError(f"Landlock has version {known}, without mounts it takes {_TRUNCATION}")
 
 
 class Rule(NamedTuple):
