@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from benchmarks.speed import cells
@@ -82,10 +82,11 @@ def group_episode(ours: Ours, picture: Path, group: int) -> Iterator[Sample]:
     """The same for a group of rollouts of one picture, per episode, decoding included."""
     begin = time.perf_counter()
     image = decode(picture)
-    for _ in range(group):
-        with closing(ours.open_decoded(image)) as session:
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(closing(ours.open_decoded(image))) for _ in range(group)]
+        for session in sessions:
             _three_turns(session)
-    yield EPISODE, (time.perf_counter() - begin) / group
+        yield EPISODE, (time.perf_counter() - begin) / group
 
 
 def sessions_per_second(contender: Contender, threads: int) -> Iterator[Sample]:

@@ -41,7 +41,8 @@ class SharedImage:
                 view = view[os.write(self.handle, view) :]
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
         fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
-        self._core = image.im  # while this lives, no other image has its id
+        # While its pixels live, no other image has their id; and whoever decodes it again gets this one.
+        self._image, self._core = image, image.im
 
 
 _SHARED: weakref.WeakValueDictionary[int, SharedImage] = weakref.WeakValueDictionary()

@@ -125,7 +125,7 @@ class LocalSession:
             return False
         try:
             if self._guest is not None:
-                self._guest.freeze()
+                self._guest.freeze(self._pool.kernel_kills.read())
         finally:
             self._lock.release()
         return True
@@ -191,7 +191,6 @@ class LocalSession:
             raise
         self._cell += 1
         self._idle_since = time.monotonic()
-        live.kernel_kills = self._pool.kernel_kills.read()
         self._on_idle(self)
         return _result(reply, met, self._limits)
 
@@ -234,7 +233,7 @@ class _Live:
     Attributes:
         guest: The process.
         started: Whether it has its images: it says so with the first cell, for which it is woken anyway.
-        kernel_kills: The count of the kernel's kills when it was last known to live.
+        kernel_kills: The count of the kernel's kills when it was started or last frozen.
     """
 
     def __init__(self, guest: Guest, seed: int, images: Sequence[SharedImage], kernel_kills: int) -> None:
@@ -272,8 +271,9 @@ class _Live:
         self._channel.setblocking(False)
         self.started = True
 
-    def freeze(self) -> None:
+    def freeze(self, kernel_kills: int) -> None:
         self._frozen = True
+        self.kernel_kills = kernel_kills
         self.signal(signal.SIGSTOP)
 
     def send(self, frame: bytes, deadline: Deadline) -> None:

@@ -63,7 +63,8 @@ class LiveSessions:
                 threading.Thread(target=self._keep_house, name="sandbox-sessions", daemon=True).start()
             self._opened += 1
             self._sessions[session] = None
-            self._changed.notify()
+            if len(self._sessions) == 1:  # else another one ends before it
+                self._changed.notify()
             return True
 
     def discard(self, session: LocalSession) -> None:

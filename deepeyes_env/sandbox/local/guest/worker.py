@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import CodeType, FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import errors, wire
 from .limits import GuestLimits
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _NOTEBOOK = "IPython.display"
-_WARMING_CELL = "print(6 * 7)\n6 * 7"
-_WARMING_CELLS = 16
-"""Python adapts a function's code to its use within the first eight calls (3.11, "specializing")."""
 _CELL_BYTES = 1 << 16
 """Read at once, which is all of nearly every cell."""
 _DEFAULT_RECURSION = sys.getrecursionlimit()
@@ -49,11 +46,8 @@ class Interpreter:
         self._on_interrupt = self._interrupt
         self._install_notebook_functions()
 
-    def warm_up(self) -> None:
-        """Run a cell ahead, which leaves nothing behind: the first one costs several times as much."""
-        self.begin(0, [])
-        for _ in range(_WARMING_CELLS):
-            self.run(_WARMING_CELL)
+    def forget(self) -> None:
+        """Be as new after a rehearsal."""
         linecache.cache.clear()
         self._names.pop("_", None)
         self._cell = 0
@@ -254,17 +248,22 @@ def reseed(seed: int) -> None:
         vision.setRNGSeed(seed % 2**31)
 
 
-def serve(channel: int, interpreter: Interpreter) -> None:
-    """Run cells until the host hangs up. Never returns."""
+def serve(channel: int, interpreter: Interpreter) -> NoReturn:
+    """Run cells until the host hangs up."""
     while True:
-        frame = _read(channel, wire.CELL.size, b"")
-        _, cell, token, length = wire.CELL.unpack_from(frame)
-        frame = _read(channel, wire.CELL.size + length, frame)
-        reply = interpreter.run(frame[wire.CELL.size :].decode("utf-8", "replace"))
-        for piece in wire.write_reply(cell, token, reply):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(channel, view) :]
+        serve_cell(channel, interpreter)
+
+
+def serve_cell(channel: int, interpreter: Interpreter) -> None:
+    """Run one cell, or exit if the host hangs up."""
+    frame = _read(channel, wire.CELL.size, b"")
+    _, cell, token, length = wire.CELL.unpack_from(frame)
+    frame = _read(channel, wire.CELL.size + length, frame)
+    reply = interpreter.run(frame[wire.CELL.size :].decode("utf-8", "replace"))
+    for piece in wire.write_reply(cell, token, reply):
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(channel, view) :]
 
 
 def _read(channel: int, length: int, data: bytes) -> bytes:
