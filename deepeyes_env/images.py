@@ -204,7 +204,11 @@ def decode_rgb(data: bytes, max_pixels: int = MAX_DECODED_PIXELS) -> Image.Image
                     f"an image of {image.width}x{image.height} pixels exceeds the limit of "
                     f"{max_pixels} pixels; shrink it before use"
                 )
-            return to_rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(
+                image, in_place=True
+            )  # else it copies
+            image.load()
+            return to_rgb(image)
     except ImageError:
         raise
     except (

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.speed.contender import Answer
-from deepeyes_env.images import freeze
+from deepeyes_env.images import decode_rgb, freeze
 from deepeyes_env.sandbox import LocalSandbox, SandboxLimits
 from deepeyes_env.sandbox import Session as SandboxSession
 from deepeyes_env.sandbox.local.client import AHEAD
@@ -77,5 +77,5 @@ class OurSession:
 
 
 def decode(picture: Path) -> Image.Image:
-    """Decode a picture in the host."""
-    return Image.open(picture).convert("RGB")
+    """Decode a picture in the host, as the environment does."""
+    return decode_rgb(picture.read_bytes())

@@ -59,6 +59,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
     # Transparent huge pages make Pillow's and NumPy's work on large images 2 to 5 times faster.
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
