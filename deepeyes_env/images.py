@@ -204,9 +204,7 @@ def decode_rgb(data: bytes, max_pixels: int = MAX_DECODED_PIXELS) -> Image.Image
                     f"an image of {image.width}x{image.height} pixels exceeds the limit of "
                     f"{max_pixels} pixels; shrink it before use"
                 )
-            ImageOps.exif_transpose(
-                image, in_place=True
-            )  # else it copies
+            ImageOps.exif_transpose(image, in_place=True)  # else it copies
             image.load()
             return to_rgb(image)
     except ImageError:

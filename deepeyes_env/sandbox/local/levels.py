@@ -12,7 +12,7 @@ from deepeyes_env.sandbox.local.cgroup import Totals
 from deepeyes_env.sandbox.local.guest.layers import NAMESPACE_LAYERS, Level
 from deepeyes_env.sandbox.local.guest.syscalls import MACHINES
 from deepeyes_env.sandbox.local.mends import MissingLayerError, mend
-from deepeyes_env.sandbox.local.process import ZygoteProcess, close_guest
+from deepeyes_env.sandbox.local.process import ZygoteProcess, close_guest, wait_until_ready
 
 
 class SandboxLevelWarning(UserWarning):
@@ -93,7 +93,11 @@ def start_at(
     """
     zygote = ZygoteProcess(limits, extras, level, totals=totals)
     try:
-        close_guest(zygote.fork())
+        guest = zygote.fork()
+        try:
+            wait_until_ready(guest)
+        finally:
+            close_guest(guest)
     except BaseException:
         zygote.close()
         raise

@@ -74,11 +74,13 @@ class Guest:
         channel: The host's end of its socket.
         pidfd: A handle for signals.
         clock: The id of its processor-time clock (`clock_getcpuclockid(3)`).
+        walled: Whether it is known that its walls stand.
     """
 
     channel: socket.socket
     pidfd: int
     clock: int
+    walled: bool
 
 
 class ZygoteProcess:
@@ -140,13 +142,14 @@ class ZygoteProcess:
         return not poll.poll(0)
 
     def fork(self, *, ahead: bool = False) -> Guest:
-        """Fork a guest and wait until its walls stand.
+        """Fork a guest.
 
         Args:
-            ahead: Let it warm up first, because nobody waits for it.
+            ahead: Let it warm up and wait until it has, because nobody waits for it. Else it still builds its
+                walls, and gets its episode meanwhile.
 
         Raises:
-            SandboxUnavailableError: A wall cannot be built.
+            SandboxUnavailableError: A wall of a guest that was forked ahead cannot be built.
             SandboxError: The zygote is gone or cannot fork.
         """
         try:
@@ -156,10 +159,11 @@ class ZygoteProcess:
                 with theirs:
                     (pidfd,) = self._ask(wire.AHEAD if ahead else wire.FORK, [theirs.fileno()])
                 undo.pop_all()
-                undo.callback(close_guest, Guest(ours, pidfd, 0))
-                guest = Guest(ours, pidfd, _cpu_clock(pidfd))
+                undo.callback(close_guest, Guest(ours, pidfd, 0, walled=False))
+                guest = Guest(ours, pidfd, _cpu_clock(pidfd), walled=ahead)
                 ours.settimeout(FORK_SECONDS)
-                wait_until_ready(guest)
+                if ahead:
+                    wait_until_ready(guest)
                 undo.pop_all()
             return guest
         except OSError as error:  # most likely too many open files

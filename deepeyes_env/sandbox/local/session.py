@@ -267,6 +267,8 @@ class _Live:
             self._channel.sendall(frame, socket.MSG_NOSIGNAL)
         except OSError as error:
             raise SandboxError(f"the session's process died while it waited: {error}") from error
+        if not self.guest.walled:
+            wait_until_ready(self.guest)
         wait_until_ready(self.guest)
         self._channel.setblocking(False)
         self.started = True

@@ -66,6 +66,7 @@ def _run(host: socket.socket) -> int:
     if not isinstance(isolated, Zygote):
         host.close()
         return isolated.wait()
+    huge.reserve()
     _import_libraries(config["site"], config["modules"])
     interpreter = Interpreter(bounds, limits)
     let_pixels_be_written()
