@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import time
@@ -12,7 +13,11 @@ INTERRUPT_GRACE_SECONDS = 2.0
 
 _LEAST_WAIT_SECONDS = 0.002
 """Processor time is read no more often: about as long as an interrupt takes to be heard."""
-_CORES = len(os.sched_getaffinity(0))
+
+
+@functools.cache
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 class Deadline:
@@ -37,7 +42,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._cpu_end = time.clock_gettime(clock) + cpu_seconds
         # All cores together need at least this long.
-        self._look = self._end - seconds + cpu_seconds / _CORES
+        self._look = self._end - seconds + cpu_seconds / _cores()
 
     def wait(self, poll: select.poll) -> None:
         """Wait until something is ready.
@@ -69,5 +74,5 @@ class Deadline:
             left = self._cpu_end - time.clock_gettime(self._clock)
         except OSError:  # it is dead, which its socket tells as well
             left = float("inf")
-        self._look = now + max(left / _CORES, _LEAST_WAIT_SECONDS)
+        self._look = now + max(left / _cores(), _LEAST_WAIT_SECONDS)
         return left > 0

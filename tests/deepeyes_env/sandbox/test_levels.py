@@ -1,5 +1,6 @@
 """Where namespaces are refused the next level takes over with a warning, and holds; never silently."""
 
+import subprocess
 import sys
 from typing import get_args
 
@@ -136,6 +137,29 @@ def test_other_systems_are_told_what_to_use(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxUnavailableError, match=r"this is darwin\. Mend: use a Linux virtual machine"):
         LocalSandbox()
+
+
+AS_MACOS = """
+import os, signal, socket, sys
+import deepeyes_env.env  # with what others need of Linux once they are on it
+for name in [name for name in sys.modules if name.startswith("deepeyes_env")]:
+    del sys.modules[name]
+sys.platform = "darwin"
+for module, names in ((os, "sched_getaffinity pidfd_open memfd_create O_PATH MFD_CLOEXEC setresuid"),
+                      (signal, "pidfd_send_signal"), (socket, "MSG_NOSIGNAL SOCK_SEQPACKET")):
+    for name in names.split():
+        delattr(module, name)
+import deepeyes_env.sandbox, deepeyes_env.env, deepeyes_env.vector
+try:
+    deepeyes_env.sandbox.LocalSandbox()
+except deepeyes_env.sandbox.SandboxUnavailableError as error:
+    print(error)
+"""
+
+
+def test_what_linux_alone_has_is_not_needed_to_be_told_so() -> None:
+    told = subprocess.run([sys.executable, "-c", AS_MACOS], capture_output=True, text=True, check=False)
+    assert "this is darwin. Mend: " in told.stdout, told.stderr
 
 
 def test_other_processors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
