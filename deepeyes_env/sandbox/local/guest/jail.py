@@ -343,16 +343,6 @@ def _become(user: int, home: str | None = None) -> None:
     os.setresuid(user, user, user)
 
 
-_NAMESPACES = {
-    Layer.MOUNT_NAMESPACE: libc.CLONE_NEWNS,
-    Layer.PID_NAMESPACE: libc.CLONE_NEWPID,
-    Layer.NETWORK_NAMESPACE: libc.CLONE_NEWNET,
-    Layer.IPC_NAMESPACE: libc.CLONE_NEWIPC,
-    Layer.UTS_NAMESPACE: libc.CLONE_NEWUTS,
-    Layer.CGROUP_NAMESPACE: libc.CLONE_NEWCGROUP,
-}
-
-
 def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
     user, group = os.geteuid(), os.getegid()
     with layer(Layer.USER_NAMESPACE):
@@ -365,7 +355,7 @@ def _new_namespaces(proc: int, walls: frozenset[Layer]) -> None:
             handle = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
             os.write(handle, content.encode())
             os.close(handle)
-    for wall, flag in _NAMESPACES.items():
+    for wall, flag in libc.NAMESPACES.items():
         if wall in walls:
             with layer(wall):
                 call("unshare", flag)

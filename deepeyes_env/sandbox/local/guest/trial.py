@@ -11,15 +11,7 @@ from .libc import call, prctl
 
 _NOBODY = 65534
 _MAX_CAUSE_BYTES = 500
-_FLAGS = {
-    Layer.USER_NAMESPACE: 0,
-    Layer.MOUNT_NAMESPACE: libc.CLONE_NEWNS,
-    Layer.PID_NAMESPACE: libc.CLONE_NEWPID,
-    Layer.NETWORK_NAMESPACE: libc.CLONE_NEWNET,
-    Layer.IPC_NAMESPACE: libc.CLONE_NEWIPC,
-    Layer.UTS_NAMESPACE: libc.CLONE_NEWUTS,
-    Layer.CGROUP_NAMESPACE: libc.CLONE_NEWCGROUP,
-}
+_FLAGS = {Layer.USER_NAMESPACE: 0} | libc.NAMESPACES
 """What to make inside of a new user namespace."""
 
 
