@@ -223,7 +223,9 @@ def test_the_table_has_80_columns_also_for_large_sandboxes() -> None:
 
 def test_in_a_terminal_it_refreshes_until_ctrl_c() -> None:
     ours, theirs = pty.openpty()
-    script = "from deepeyes_env.sandbox.command import main\nraise SystemExit(main(['top', '-i', '0.1']))"
+    # A job that a shell has put into the background hands down that interrupts are ignored.
+    script = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "from deepeyes_env.sandbox.command import main\nraise SystemExit(main(['top', '-i', '0.1']))"
     process = subprocess.Popen(
         [sys.executable, "-c", script], cwd=PROJECT, stdin=theirs, stdout=theirs, stderr=theirs
     )
