@@ -25,6 +25,8 @@ _NOBODY = 65534
 _OWN_USERS = 0x70000000
 """First of the ids that systemd's table of ids (`UIDS-GIDS`) leaves free; a guest adds its process id."""
 _HOSTNAME = "sandbox"
+_OWN_NAMESPACES = ((Layer.IPC_NAMESPACE, libc.CLONE_NEWIPC), (Layer.UTS_NAMESPACE, libc.CLONE_NEWUTS))
+"""What each guest has of its own. An empty network is the same for all, for it takes ten times longer."""
 _ALL_DESCRIPTORS = 1 << 16
 """More than a zygote ever has open."""
 _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
@@ -279,6 +281,10 @@ def _private_tmp(limits: GuestLimits, walls: frozenset[Layer]) -> None:
             call("unshare", libc.CLONE_NEWNS)
             quota = (limits.tmp_bytes, limits.tmp_files) if Layer.TMP_QUOTA in walls else (0, 0)
             tree.private_tmp(*quota)
+    for wall, flag in _OWN_NAMESPACES:
+        if wall in walls:
+            with layer(wall):
+                call("unshare", flag)
     # A user namespace of its own makes the count of threads its own, and owns no mount of the zygote's.
     if Layer.GUEST_USER_NAMESPACE in walls:
         with layer(Layer.GUEST_USER_NAMESPACE):
