@@ -10,6 +10,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.sandbox import CellStatus, LocalSandbox, LocalSandboxConfig, SandboxError, SandboxLimits
 from deepeyes_env.sandbox.local.slots import Slots
 
@@ -204,6 +205,15 @@ def test_no_more_cells_run_than_there_are_slots() -> None:
     assert most == 2
     assert (made.usage.cells, made.usage.queued, made.usage.opened, made.usage.starts) == (0, 0, 6, 1)
     made.close()
+
+
+@pytest.mark.parametrize(
+    "setting", ["ahead=-1", "max_sessions=0", "slots=0", "memory_share=0", "memory_share=1.5"]
+)
+def test_numbers_out_of_range_are_named(setting: str) -> None:
+    name, value = setting.split("=")
+    with pytest.raises(ConfigError, match=f"{name} = {value}: must be "):
+        LocalSandbox(**{name: float(value) if "." in value else int(value)})  # type: ignore[arg-type]
 
 
 def test_the_configuration_has_the_same_defaults() -> None:
