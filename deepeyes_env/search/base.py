@@ -30,6 +30,10 @@ class SearchErrorKind(StrEnum):
         return self in (self.RATE_LIMITED, self.TIMEOUT, self.UNAVAILABLE, self.BUDGET)
 
 
+Region = tuple[int, int, int, int]
+"""A part of a picture: left, top, right, bottom in its pixels; right and bottom are not part of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One ranked result.
@@ -41,6 +45,8 @@ class Hit:
         snippet: The passage shown with the hit; may be empty.
         date: Publication date as text, or None.
         thumbnail: The picture of an image hit, or None.
+        doc_id: What the engine calls the document; empty where it has no such name.
+        score: The engine's own measure of fit, higher is better; 0 where it gives none.
     """
 
     rank: int
@@ -49,24 +55,53 @@ class Hit:
     snippet: str = ""
     date: str | None = None
     thumbnail: EncodedImage | None = None
+    doc_id: str = ""
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """Hits, or the kind of failure that prevented them (`error` is None on success)."""
+    """Hits, or the kind of failure that prevented them.
+
+    Attributes:
+        hits: Best first.
+        error: None on success.
+        detail: What failed, for people; never shown to the policy, and free of keys.
+        backend: Name of the engine that answered, or of the last one that failed.
+        cost: What the request cost, in US dollars.
+        recorded: Whether the answer comes from a recording or a cache and no request was made.
+        retry_after: Seconds that the service asks to wait before the next request, or None.
+    """
 
     hits: tuple[Hit, ...] = ()
     error: SearchErrorKind | None = None
+    detail: str = ""
+    backend: str = ""
+    cost: float = 0.0
+    recorded: bool = False
+    retry_after: float | None = None
 
 
 @runtime_checkable
 class SearchEngine(Protocol):
-    """Text and image search. Implementations are deterministic and safe to call from many threads."""
+    """Text and image search.
+
+    Implementations are safe to call from many threads and never raise for a failed request: the response says
+    what failed.
+    """
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""
         ...
 
-    def search_image(self, image: Image.Image, k: int = DEFAULT_HITS) -> SearchResponse:
-        """The `k` pages whose pictures look most like `image` (RGB, any size)."""
+    def search_image(
+        self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
+    ) -> SearchResponse:
+        """The `k` pages whose pictures look most like `image`, or like its part `region`.
+
+        Args:
+            image: RGB, any size.
+            k: Most hits wanted, at least 1.
+            region: The part to search with, inside the picture; None means all of it.
+        """
         ...

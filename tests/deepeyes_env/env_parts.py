@@ -9,7 +9,7 @@ from PIL import Image
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
-from deepeyes_env.search.base import Hit, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.testing import ListSource
 
@@ -72,7 +72,7 @@ class OnePageEngine:
             return SearchResponse(error=self.error)
         return SearchResponse((Hit(1, f"About {query}", "https://e.example/1", "It is 1874.", "2021-04-02"),))
 
-    def search_image(self, image: Image.Image, k: int = 5) -> SearchResponse:
+    def search_image(self, image: Image.Image, k: int = 5, region: Region | None = None) -> SearchResponse:
         self.seen.append(image.size)
         if self.error:
             return SearchResponse(error=self.error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Hit, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.local.page import Page
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ class LocalSearchEngine:
         )
         return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
 
-    def search_image(self, image: Image.Image, k: int = DEFAULT_HITS) -> SearchResponse:
+    def search_image(
+        self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
+    ) -> SearchResponse:
         """The `k` pages whose pictures look most like `image`; `no_results` when none is similar."""
         if k < 1:
             return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
+        if region is not None:
+            image = image.crop(region)
         pages, places, index = self._image_index()
         hits = tuple(
             _image_hit(rank, pages[places[found]])
