@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.speed import sandbox
-from deepeyes_env.config import nearest
+from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {"sandbox": sandbox.main}
 """Each is a module of this package; its docstring's first line is its line of help."""

@@ -6,10 +6,12 @@ Every source is a `deepeyes_env.task.TaskSource`: indexable, deterministic, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
+
+from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY
 
 if TYPE_CHECKING:
     from deepeyes_env.task import TaskSource
@@ -23,11 +25,18 @@ class WorldConfig:
         kind: Tag of this source.
         seed: Names the world: its entities, facts, pages and tasks.
         families: Names of the task families to draw from in turn; empty means all of them.
+        difficulty: Where the families' knobs stand, from 0 (easy) to 1 (hard).
+        knobs: Family -> knob -> setting, for knobs that are to stand elsewhere (`deepeyes tasks list`).
+        twins: Whether every task is followed by its counterfactual twin: the same question about pictures in
+            which one fact is changed.
     """
 
     kind: Literal["fictional"] = "fictional"
     seed: int = 0
     families: tuple[str, ...] = ()
+    difficulty: float = DEFAULT_DIFFICULTY
+    knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    twins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +97,11 @@ def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSou
         DatasetError: A file cannot be read or has another schema.
     """
     if isinstance(config, WorldConfig):
-        from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+        from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 
-        return FictionalWorld(seed=config.seed, families=config.families)
+        return FictionalWorld(
+            config.seed, config.families, config.difficulty, config.knobs, twins=config.twins
+        )
     if isinstance(config, JsonlConfig):
         from deepeyes_env.tasks.jsonl import JsonlSource
 

@@ -58,7 +58,7 @@ def test_an_enlarged_market_sign_is_shown_whole(index: int) -> None:
     env.step(next(oracle_for(env.episode.task)))
     light = np.asarray(env.episode.observations[-1].images[0].decode(), dtype=int).sum(-1)
     env.close()
-    sign = np.argwhere(light > 0.9 * light.max())
+    sign = np.argwhere(light > 0.85 * light.max())
     assert len(sign) > 2_000
     assert (sign.min(axis=0) > 10).all()
     assert (sign.max(axis=0) < np.array(light.shape) - 10).all()

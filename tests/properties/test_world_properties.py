@@ -7,17 +7,25 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from deepeyes_env.task import SPLITS, Split, Task
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
-from deepeyes_env.tasks.worlds.fictional import FictionalWorld, split_of
-from deepeyes_env.tasks.worlds.world import make_world
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
+from deepeyes_env.tasks.worlds.fictional.world import make_world
+from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, settings
+from deepeyes_env.tasks.worlds.source import split_of
 
 families = st.sampled_from(list(FAMILY_MODULES))
 seeds = st.integers(0, 3)
 indexes = st.integers(0, 10**9)
+
+
+def standard(name: str) -> dict[str, float]:
+    """The settings of a family's knobs that nobody has set."""
+    return settings(family(name).knobs, DEFAULT_DIFFICULTY, {}, name)
 
 
 def fingerprint(task: Task) -> str:
@@ -30,7 +38,7 @@ PROGRAM = """
 import json, sys
 sys.path.insert(0, "tests/properties")
 from test_world_properties import fingerprint
-from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 world = FictionalWorld(seed=2)
 print(json.dumps([fingerprint(world.task(index, "test")) for index in range(int(sys.argv[1]))]))
 engine = world.search_engine()
@@ -67,7 +75,7 @@ def test_another_process_draws_the_same_tasks_and_finds_the_same_pages(
 
 
 @given(families, seeds, indexes)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_a_task_is_the_same_again_and_from_a_fresh_source(name: str, seed: int, index: int) -> None:
     source = FictionalWorld(seed, (name,))
     first = source.task(index)
@@ -77,7 +85,7 @@ def test_a_task_is_the_same_again_and_from_a_fresh_source(name: str, seed: int, 
 
 @given(families, seeds, st.integers(0, 10**6))
 def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) -> None:
-    plan = family(name).plan(random.Random(draw), make_world(seed))
+    plan = family(name).plan(random.Random(draw), make_world(seed), standard(name))
     assert plan.question.strip()
     assert plan.answer.text.strip()
     assert plan.key
@@ -86,7 +94,7 @@ def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) 
 
 
 @given(families, seeds, indexes)
-@settings(max_examples=30)
+@hypothesis_settings(max_examples=30)
 def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
     source = FictionalWorld(seed, (name,))
     keys: dict[Split, set[str]] = {}
@@ -102,5 +110,7 @@ def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
 )
 def test_the_commonest_answer_is_a_poor_guess(name: str) -> None:
     world = make_world(0)
-    answers = [family(name).plan(random.Random(draw), world).answer.text for draw in range(300)]
+    answers = [
+        family(name).plan(random.Random(draw), world, standard(name)).answer.text for draw in range(300)
+    ]
     assert max(answers.count(answer) for answer in set(answers)) < 0.2 * 300

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
+from typing import Any
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.family import Family, Oracle
 
-FAMILY_MODULES: dict[str, str] = {
-    "closer-look": "cards:CLOSER_LOOK",
-    "at-a-glance": "cards:AT_A_GLANCE",
-    "house-number": "house_number:HOUSE_NUMBER",
-    "count-shapes": "count_shapes:COUNT_SHAPES",
-    "bar-chart": "bar_chart:BAR_CHART",
-    "map-route": "map_route:MAP_ROUTE",
-    "emblem-fact": "emblem_fact:EMBLEM_FACT",
-    "founder-trail": "founder_trail:FOUNDER_TRAIL",
-    "market-stalls": "market_stalls:MARKET_STALLS",
-    "enamel-plate": "enamel_plate:ENAMEL_PLATE",
+FICTIONAL: dict[str, str] = {
+    "closer-look": "perception.cards:CLOSER_LOOK",
+    "at-a-glance": "perception.cards:AT_A_GLANCE",
+    "house-number": "perception.house_number:HOUSE_NUMBER",
+    "count-shapes": "perception.count_shapes:COUNT_SHAPES",
+    "bar-chart": "reasoning.bar_chart:BAR_CHART",
+    "map-route": "reasoning.map_route:MAP_ROUTE",
+    "emblem-fact": "search.emblem_fact:EMBLEM_FACT",
+    "founder-trail": "search.founder_trail:FOUNDER_TRAIL",
+    "market-stalls": "integration.market_stalls:MARKET_STALLS",
+    "enamel-plate": "integration.enamel_plate:ENAMEL_PLATE",
 }
-"""Family name -> `module:attribute` below `deepeyes_env.tasks.worlds`. The order is the order of turns."""
+"""The fictional world's families: name -> `module:attribute` below this package, in the order of turns."""
+
+FAMILY_MODULES: dict[str, str] = FICTIONAL
+"""All families."""
 
 
-def family(name: str) -> Family:
+def family(name: str) -> Family[Any]:
     """The family called `name`.
 
     Raises:
         ConfigError: There is no such family; the message offers the nearest one.
     """
     if name not in FAMILY_MODULES:
-        near = difflib.get_close_matches(name, FAMILY_MODULES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known families: {', '.join(FAMILY_MODULES)}"
-        raise ConfigError(f"unknown task family {name!r}; {hint}")
+        raise ConfigError(f"unknown task family {name!r}; {nearest(name, FAMILY_MODULES)}")
     module, _, attribute = FAMILY_MODULES[name].partition(":")
-    found: Family = getattr(import_module(f"{__name__}.{module}"), attribute)
+    found: Family[Any] = getattr(import_module(f"{__name__}.{module}"), attribute)
     return found
 
 

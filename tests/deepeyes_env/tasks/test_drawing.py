@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepeyes_env.tasks.worlds.drawing import (
+from deepeyes_env.tasks.worlds.drawing.canvas import (
     CAPITAL_HEIGHT,
     FONTS,
     Canvas,
-    as_jpeg,
     closed,
-    daylight,
     gradient,
     mix,
     regular,
     rgb,
     text_width,
 )
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 
 
 def test_origin_is_the_upper_left_corner() -> None:

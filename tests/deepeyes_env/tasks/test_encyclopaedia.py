@@ -2,10 +2,10 @@ import pytest
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.search.base import SearchEngine
-from deepeyes_env.tasks.worlds.encyclopaedia import write_pages
-from deepeyes_env.tasks.worlds.fictional import FictionalWorld
-from deepeyes_env.tasks.worlds.lookup import fact
-from deepeyes_env.tasks.worlds.world import make_world
+from deepeyes_env.tasks.worlds.fictional.encyclopaedia import write_pages
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
+from deepeyes_env.tasks.worlds.fictional.world import make_world
+from deepeyes_env.tasks.worlds.oracles.lookup import fact
 
 WORLD = make_world(3)
 PAGES = {page.title: page for page in write_pages(3)}

@@ -12,8 +12,9 @@ from deepeyes_env.task import SPLITS, Skill, Task, TaskSource
 from deepeyes_env.tasks import WorldConfig, open_source
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
 from deepeyes_env.tasks.worlds.family import Family
-from deepeyes_env.tasks.worlds.fictional import SPLIT_TENTHS, FictionalWorld, split_of
-from deepeyes_env.tasks.worlds.world import COMPANIES, make_world
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
+from deepeyes_env.tasks.worlds.fictional.world import COMPANIES, make_world
+from deepeyes_env.tasks.worlds.source import SPLIT_TENTHS, split_of
 
 WORLD = FictionalWorld(seed=0)
 TASKS = [WORLD.task(index, "validation") for index in range(2 * len(FAMILY_MODULES))]

@@ -1,16 +1,20 @@
-"""Perception: read a thirteen-pixel number on a door plate in a street of houses."""
+"""Perception: read a tiny number on a door plate in a street of houses."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import scenery, sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, daylight, mix
+from deepeyes_env.tasks.worlds.drawing import scenery
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import World
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import sight, turns
 
 WIDTH, HEIGHT = 1512, 1008
 STREET = 800
@@ -28,9 +32,6 @@ PAINTS = {
 }
 """Facade colours, far apart in hue."""
 
-PLATE_SIZE = 13
-"""Pixels per em of the plate's digits: too small for a glance at the whole street."""
-
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -43,9 +44,8 @@ class House:
     top: int
 
 
-def build_street(rng: random.Random) -> list[House]:
-    """Five to seven houses side by side, all of different colours and numbers."""
-    count = rng.randint(5, 7)
+def build_street(rng: random.Random, count: int) -> list[House]:
+    """`count` houses side by side, all of different colours and numbers."""
     colours, numbers = rng.sample(list(PAINTS), count), rng.sample(range(101, 999), count)
     step = (WIDTH - 80) / count
     houses = []
@@ -56,13 +56,13 @@ def build_street(rng: random.Random) -> list[House]:
     return houses
 
 
-def paint_street(houses: list[House], rng: random.Random) -> EncodedImage:
+def paint_street(houses: list[House], digits: float, rng: random.Random) -> EncodedImage:
     """The whole scene as a photograph."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, STREET - 30, "#b9b0a2", rng)
     for _ in range(rng.randint(3, 6)):
         scenery.tree(canvas, rng.uniform(0, WIDTH), STREET - 20, rng.uniform(440, 620), rng)
     for house in houses:
-        _paint_house(canvas, house, rng)
+        _paint_house(canvas, house, digits, rng)
     scenery.paving(canvas, STREET, "#a9a297", rng)
     for _ in range(rng.randint(3, 6)):
         scenery.person(canvas, rng.uniform(80, WIDTH - 80), rng.uniform(STREET + 90, HEIGHT - 20), 130, rng)
@@ -71,7 +71,7 @@ def paint_street(houses: list[House], rng: random.Random) -> EncodedImage:
     return as_jpeg(daylight(canvas.finish(), rng), rng.randint(84, 92))
 
 
-def _paint_house(canvas: Canvas, house: House, rng: random.Random) -> None:
+def _paint_house(canvas: Canvas, house: House, digits: float, rng: random.Random) -> None:
     wall = PAINTS[house.colour]
     left, right, top, wide = house.left, house.right, house.top, house.right - house.left
     roof = rng.choice(("#5a4a45", "#6e5348", "#4b4f57", "#7a6a5e"))
@@ -91,7 +91,7 @@ def _paint_house(canvas: Canvas, house: House, rng: random.Random) -> None:
         for column in range(columns):
             x = left + wide * (column + 0.5) / columns
             _paint_window(canvas, x, top + 12 + (STREET - 160 - top) * (row + 0.5) / rows, rng)
-    _paint_door(canvas, house, rng)
+    _paint_door(canvas, house, digits, rng)
 
 
 def _paint_window(canvas: Canvas, x: float, y: float, rng: random.Random) -> None:
@@ -106,7 +106,7 @@ def _paint_window(canvas: Canvas, x: float, y: float, rng: random.Random) -> Non
     canvas.rectangle(x - 29, y + 35, x + 29, y + 41, "#e4dccb")
 
 
-def _paint_door(canvas: Canvas, house: House, rng: random.Random) -> None:
+def _paint_door(canvas: Canvas, house: House, digits: float, rng: random.Random) -> None:
     wide, hand = house.right - house.left, rng.choice((-1, 1))
     x = (house.left + house.right) / 2 + hand * wide * 0.18
     if wide > 236:
@@ -119,7 +119,7 @@ def _paint_door(canvas: Canvas, house: House, rng: random.Random) -> None:
     canvas.circle(x + 21, STREET - 64, 3, "#d9b64c")
     plate, row = x - hand * rng.uniform(54, 60), STREET - rng.uniform(88, 104)
     canvas.rectangle(plate - 17, row - 10, plate + 17, row + 10, "#1f2b45", "#e9e4d4", 1.5)
-    canvas.text(plate, row, str(house.number), PLATE_SIZE, "#fbf8ee", "bold")
+    canvas.text(plate, row, str(house.number), digits, "#fbf8ee", "bold")
 
 
 FIND = """
@@ -138,18 +138,15 @@ class HouseNumber:
     name = "house-number"
     skills = frozenset({Skill.PERCEPTION})
     tools = frozenset({"code"})
+    knobs: Mapping[str, Knob] = {
+        "houses": Knob(4, 8, "houses in the street"),
+        "digits": Knob(16, 10, "height of a plate's digits in pixels per em"),
+    }
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A street and one house in it."""
-        houses = build_street(rng)
-        asked = rng.choice(houses)
-        return Plan(
-            key="street/" + " ".join(f"{house.colour}{house.number}" for house in houses),
-            question=f"What number is on the plate beside the door of the {asked.colour} house?",
-            answer=Answer(str(asked.number)),
-            draw=lambda: (paint_street(houses, rng),),
-            metadata={"colour": asked.colour, "number": asked.number},
-        )
+        houses = build_street(rng, int(knobs["houses"]))
+        return _plan(houses, rng.choice(houses).colour, knobs["digits"])
 
     def oracle(self, task: Task) -> Oracle:
         """Find the facade by its colour, enlarge the part around its door, and read."""
@@ -158,6 +155,24 @@ class HouseNumber:
         seen = yield turns.code("The plate is tiny. Let me enlarge that house's entrance.", program)
         number = str(task.metadata["number"]) if seen.images else turns.UNKNOWN
         yield turns.answer(f"The plate reads {number}.", number)
+
+
+def _plan(houses: list[House], colour: str, digits: float) -> Plan:
+    asked = next(house for house in houses if house.colour == colour)
+
+    def twin(rng: random.Random) -> Plan:
+        number = rng.randrange(101, 999)
+        changed = [replace(house, number=number) if house is asked else house for house in houses]
+        return _plan(changed, colour, digits)
+
+    return Plan(
+        key="street/" + " ".join(f"{house.colour}{house.number}" for house in houses),
+        question=f"What number is on the plate beside the door of the {colour} house?",
+        answer=Answer(str(asked.number)),
+        draw=lambda rng: (paint_street(houses, digits, rng),),
+        twin=twin,
+        metadata={"colour": colour, "number": asked.number},
+    )
 
 
 HOUSE_NUMBER = HouseNumber()

@@ -5,7 +5,7 @@ Only numpy and the standard library are used, so that they run in any sandbox.
 
 from __future__ import annotations
 
-from deepeyes_env.tasks.worlds.drawing import Colour, rgb
+from deepeyes_env.tasks.worlds.drawing.canvas import Colour, rgb
 
 MASK_OF = '''
 import numpy as np

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import names, sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import World
+from deepeyes_env.tasks.worlds.fictional import names
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import sight, turns
 
 WIDTH, HEIGHT = 1120, 784
 LEFT, RIGHT, TOP, BOTTOM = 130, 1060, 150, 650
@@ -107,7 +111,9 @@ class BarChart:
     skills = frozenset({Skill.REASONING})
     tools = frozenset({"code"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A chart and a calculation over some of its bars."""
         chart = invent(rng, world)
         question, formula, value = rng.choice((_total, _excess, _range))(chart, rng)
@@ -115,7 +121,7 @@ class BarChart:
             key=f"chart/{chart.title}/{chart.values}",
             question=question,
             answer=Answer(str(value), tolerance=TOLERANCE),
-            draw=lambda: (paint(chart, rng),),
+            draw=lambda rng: (paint(chart, rng),),
             metadata={"ink": chart.ink, "most": chart.step * GRIDLINES, "formula": formula},
         )
 

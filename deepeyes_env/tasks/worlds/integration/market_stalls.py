@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import lookup, scenery, sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, daylight, mix, text_width
+from deepeyes_env.tasks.worlds.drawing import scenery
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix, text_width
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import Company, World
+from deepeyes_env.tasks.worlds.fictional.world import Company, World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import lookup, sight, turns
 
 WIDTH, HEIGHT = 1512, 1008
 SQUARE = 560
@@ -121,7 +125,9 @@ class MarketStalls:
     skills = frozenset(Skill)
     tools = frozenset({"code", "search"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A market and two of its stalls."""
         stalls = set_up(rng, world)
         first, second = rng.sample(stalls, 2)
@@ -134,7 +140,7 @@ class MarketStalls:
                 f"{first.colour} awning and that of the company at the stall with the {second.colour} awning?"
             ),
             answer=Answer(str(years), unit="years"),
-            draw=lambda: (paint(stalls, rng),),
+            draw=lambda rng: (paint(stalls, rng),),
             metadata={"stalls": [[stall.colour, stall.company.name] for stall in (first, second)]},
         )
 

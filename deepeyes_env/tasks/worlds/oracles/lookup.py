@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from deepeyes_env.tasks.worlds import turns
+from deepeyes_env.tasks.worlds.oracles import turns
 
 if TYPE_CHECKING:
     from deepeyes_env.episode import Observation

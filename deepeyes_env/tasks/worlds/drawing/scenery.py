@@ -8,7 +8,7 @@ import random
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from deepeyes_env.tasks.worlds.drawing import Canvas, Colour, Point, gradient, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
 
 SKIES = (("#8fbfe6", "#f6ead2"), ("#b7c9d9", "#eef0ea"), ("#f0b48a", "#f8e3c0"), ("#6ea6d8", "#d9ecf6"))
 """Top and bottom of the sky: noon, overcast, evening, clear."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import lookup, sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, daylight, mix
-from deepeyes_env.tasks.worlds.emblem import Emblem, paint_emblem
-from deepeyes_env.tasks.worlds.encyclopaedia import EMBLEM_SCALE
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import World
+from deepeyes_env.tasks.worlds.fictional.encyclopaedia import EMBLEM_SCALE
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import lookup, sight, turns
 
 SIDE = 1120
 
@@ -54,7 +57,9 @@ class EnamelPlate:
     skills = frozenset(Skill)
     tools = frozenset({"code", "image_search", "search"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company and the year of one of its plates."""
         company = rng.choice(world.companies)
         age = rng.randint(11, 68)
@@ -65,7 +70,7 @@ class EnamelPlate:
                 "founding of the company whose emblem it bears was that?"
             ),
             answer=Answer(str(age), unit="years"),
-            draw=lambda: (photograph(company.emblem, company.founded + age, rng),),
+            draw=lambda rng: (photograph(company.emblem, company.founded + age, rng),),
             metadata={"year": company.founded + age},
         )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Mapping
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, Point, as_jpeg, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import World
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import sight, turns
 
 SIDE = 1008
 
@@ -135,7 +138,9 @@ class MapRoute:
     skills = frozenset({Skill.REASONING})
     tools = frozenset({"code"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A map with four or five pins and a route over three of them."""
         colours = rng.sample(list(PINS), rng.randint(4, 5))
         pins = dict(zip(colours, _places(rng, len(colours)), strict=True))
@@ -151,7 +156,7 @@ class MapRoute:
                 f"there straight to the {route[2]} pin. By the map's scale, how many kilometres is that?"
             ),
             answer=Answer(str(length), tolerance=TOLERANCE, unit="km"),
-            draw=lambda: (paint(pins, names, bar, km, rng),),
+            draw=lambda rng: (paint(pins, names, bar, km, rng),),
             metadata={"route": route, "km": km},
         )
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import lookup, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, daylight, mix
-from deepeyes_env.tasks.worlds.emblem import Emblem, paint_emblem
-from deepeyes_env.tasks.worlds.encyclopaedia import EMBLEM_SCALE
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import Company, World
+from deepeyes_env.tasks.worlds.fictional.encyclopaedia import EMBLEM_SCALE
+from deepeyes_env.tasks.worlds.fictional.world import Company, World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import lookup, turns
 
 SIDE = 784
 
@@ -50,14 +53,16 @@ class EmblemFact:
     skills = frozenset({Skill.SEARCH})
     tools = frozenset({"image_search", "search"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company, its emblem and one of its facts."""
         company, asked = rng.choice(world.companies), rng.choice(list(QUESTIONS))
         return Plan(
             key=f"company/{company.name}",
             question=QUESTIONS[asked],
             answer=_answer(company, asked),
-            draw=lambda: (photograph(company.emblem, rng),),
+            draw=lambda rng: (photograph(company.emblem, rng),),
             metadata={"company": company.name, "fact": asked},
         )
 

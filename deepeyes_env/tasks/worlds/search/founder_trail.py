@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import lookup, scenery, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg, daylight, mix
+from deepeyes_env.tasks.worlds.drawing import scenery
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import Company, World
+from deepeyes_env.tasks.worlds.fictional.world import Company, World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import lookup, turns
 
 WIDTH, HEIGHT = 1008, 756
 STREET = 640
@@ -69,7 +73,9 @@ class FounderTrail:
     skills = frozenset({Skill.SEARCH})
     tools = frozenset({"search"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company, and how far to follow its founder."""
         company, to_river = rng.choice(world.companies), rng.random() < 0.5
         birthplace = world.person_named[company.founder].birthplace
@@ -81,7 +87,7 @@ class FounderTrail:
                 + (f"On which river does {town} lie?" if to_river else f"Which is {town}?")
             ),
             answer=Answer(world.town_named[birthplace].river if to_river else birthplace),
-            draw=lambda: (photograph(company, rng),),
+            draw=lambda rng: (photograph(company, rng),),
             metadata={"company": company.name, "to_river": to_river},
         )
 

@@ -25,10 +25,11 @@ from PIL import Image, ImageDraw
 from deepeyes_env.images import PATCH_FACTOR, EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.turns import UNKNOWN, answer, code
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles.turns import UNKNOWN, answer, code
 
 if TYPE_CHECKING:
-    from deepeyes_env.tasks.worlds.world import World
+    from deepeyes_env.tasks.worlds.fictional.world import World
 
 CANVAS = 448
 """Side of a picture in pixels."""
@@ -166,14 +167,16 @@ class _Cards:
     large: bool
     skills = frozenset({Skill.PERCEPTION})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """Draw one task; every fictional world has the same cards."""
         picture = random_picture(rng, large=self.large)
         return Plan(
             key=str(picture.decoration),
             question=question(picture.colour),
             answer=Answer(str(picture.digit)),
-            draw=lambda: (EncodedImage.from_pil(paint(picture)),),
+            draw=lambda rng: (EncodedImage.from_pil(paint(picture)),),
             metadata=asdict(picture),
         )
 

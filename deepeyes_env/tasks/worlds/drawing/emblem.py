@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass, replace
 
-from deepeyes_env.tasks.worlds.drawing import Canvas, Point, closed, mix, regular, star
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, closed, mix, regular, star
 
 TINCTURES = {
     "crimson": "#b3202c",

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from deepeyes_env.tasks.worlds import names
-from deepeyes_env.tasks.worlds.emblem import Emblem, draw_emblem_facts, near_duplicate
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts, near_duplicate
+from deepeyes_env.tasks.worlds.fictional import names
 
 TOWNS = 48
 PEOPLE = 140

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds import sight, turns
-from deepeyes_env.tasks.worlds.drawing import Canvas, Point, as_jpeg, daylight, gradient, mix, regular, star
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, gradient, mix, regular, star
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
-from deepeyes_env.tasks.worlds.world import World
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import sight, turns
 
 WIDTH, HEIGHT = 1120, 840
 
@@ -125,7 +128,9 @@ class CountShapes:
     skills = frozenset({Skill.PERCEPTION})
     tools = frozenset({"code"})
 
-    def plan(self, rng: random.Random, world: World) -> Plan:
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A kind of shape, how many there are of it, and a picture."""
         colour, form, count = rng.choice(list(PAINTS)), rng.choice(list(FORMS)), rng.randint(*ASKED)
         shapes = scatter(rng, (colour, form), count)
@@ -133,7 +138,7 @@ class CountShapes:
             key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
             question=f"How many {colour} {form}s are there in the picture?",
             answer=Answer(str(count)),
-            draw=lambda: (paint(shapes, rng),),
+            draw=lambda rng: (paint(shapes, rng),),
             metadata={"colour": colour, "form": form, "count": count},
         )
 

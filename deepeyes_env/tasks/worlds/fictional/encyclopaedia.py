@@ -7,9 +7,10 @@ from functools import partial
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.search.local.page import Page
-from deepeyes_env.tasks.worlds.drawing import Canvas, as_jpeg
-from deepeyes_env.tasks.worlds.emblem import Emblem, paint_emblem
-from deepeyes_env.tasks.worlds.world import Company, Person, Town, World, make_world
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg
+from deepeyes_env.tasks.worlds.fictional.world import Company, Person, Town, World, make_world
 
 ADDRESS = "https://encyclopaedia.example/wiki/"
 """Pages live below a name that RFC 2606 reserves, so that no address can exist."""

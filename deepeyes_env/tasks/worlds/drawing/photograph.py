@@ -1,0 +1,60 @@
+"""What makes a drawing a found picture: uneven light, sensor noise and JPEG artefacts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import random
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from deepeyes_env.images import EncodedImage
+
+
+def daylight(image: Image.Image, rng: random.Random, shade: float = 0.12) -> Image.Image:
+    """Photographic finish: light falling off from one side, and sensor noise.
+
+    Args:
+        image: RGB, at most `GRAIN_SIDE` - 64 pixels a side.
+        rng: Chooses the light's direction and the noise.
+        shade: Brightness lost at the darkest edge, as a share.
+    """
+    turn = rng.uniform(0, 2 * math.pi)
+    across, down = np.meshgrid(np.linspace(-0.5, 0.5, 16), np.linspace(-0.5, 0.5, 16))
+    light = 1 - shade * (0.5 + 0.7 * (across * math.cos(turn) + down * math.sin(turn)))
+    coarse = Image.fromarray(np.clip(light * 255, 0, 255).astype(np.uint8))
+    left, top = rng.randrange(64), rng.randrange(64)
+    grain = _grain().crop((left, top, left + image.width, top + image.height))
+    veil = ImageChops.add(coarse.resize(image.size, Image.Resampling.BILINEAR), grain, 1, -128)
+    return ImageChops.multiply(image, Image.merge("RGB", (veil, veil, veil)))
+
+
+GRAIN_SIDE = 2112
+"""Side of the shared noise picture in pixels."""
+
+GRAIN_DEVIATION = 2.0
+"""Standard deviation of the noise in grey levels: a good camera at low light."""
+
+
+@lru_cache(maxsize=1)
+def _grain() -> Image.Image:
+    # Shared and cut at a random place: fresh normals for every picture cost more than drawing the picture.
+    normals = np.random.default_rng(0).standard_normal((GRAIN_SIDE, GRAIN_SIDE), dtype=np.float32)
+    return Image.fromarray(np.clip(128 + GRAIN_DEVIATION * normals, 0, 255).astype(np.uint8))
+
+
+def as_jpeg(image: Image.Image, quality: int, *, fine_colour: bool = False) -> EncodedImage:
+    """Encode as JPEG; photographs carry its artefacts, as found ones do.
+
+    Args:
+        image: RGB.
+        quality: PIL's 1-95.
+        fine_colour: Keep colour at full resolution (4:4:4) instead of at half of it (4:2:0).
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=quality, subsampling=0 if fine_colour else 2)
+    data = buffer.getvalue()
+    return EncodedImage(data, image.width, image.height, hashlib.sha256(data).hexdigest())

@@ -1,0 +1,1 @@
+"""Families that need a calculation over what the picture shows."""

@@ -1,0 +1,1 @@
+"""Families that need a fact which only the pages hold."""
