@@ -7,19 +7,13 @@ from typing import Any
 
 from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.task import Task
+from deepeyes_env.tasks.worlds import integration, perception, reasoning, search
 from deepeyes_env.tasks.worlds.family import Family, Oracle
 
+_ROOMS = {"perception": perception, "reasoning": reasoning, "search": search, "integration": integration}
+
 FICTIONAL: dict[str, str] = {
-    "closer-look": "perception.cards:CLOSER_LOOK",
-    "at-a-glance": "perception.cards:AT_A_GLANCE",
-    "house-number": "perception.house_number:HOUSE_NUMBER",
-    "count-shapes": "perception.count_shapes:COUNT_SHAPES",
-    "bar-chart": "reasoning.bar_chart:BAR_CHART",
-    "map-route": "reasoning.map_route:MAP_ROUTE",
-    "emblem-fact": "search.emblem_fact:EMBLEM_FACT",
-    "founder-trail": "search.founder_trail:FOUNDER_TRAIL",
-    "market-stalls": "integration.market_stalls:MARKET_STALLS",
-    "enamel-plate": "integration.enamel_plate:ENAMEL_PLATE",
+    name: f"{room}.{place}" for room, package in _ROOMS.items() for name, place in package.FAMILIES.items()
 }
 """The fictional world's families: name -> `module:attribute` below this package, in the order of turns."""
 
