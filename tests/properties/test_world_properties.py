@@ -93,6 +93,35 @@ def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) 
     assert "<" not in plan.question
 
 
+@given(families, seeds, indexes, st.sampled_from([0.0, 0.5, 1.0]))
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_a_twin_asks_the_same_about_another_picture_and_has_another_answer(
+    name: str, seed: int, index: int, difficulty: float
+) -> None:
+    source = FictionalWorld(seed, (name,), difficulty, twins=True)
+    first = index // 2 * 2
+    task, twin = source.draw(first, "train"), source.draw(first + 1, "train")
+    assert twin.question == task.question
+    assert twin.answer.text != task.answer.text
+    assert twin.id == f"{task.id}/twin"
+    assert [image.sha256 for image in twin.images] != [image.sha256 for image in task.images]
+    assert [(image.width, image.height) for image in twin.images] == [
+        (image.width, image.height) for image in task.images
+    ]
+    plan, other = source.plan(first // 2, "train"), source.twin_plan(first // 2, "train")
+    keys = [key for each in (plan, other) for key in (each.key, *each.further_keys)]
+    assert {split_of(source.name, key) for key in keys} == {"train"}
+
+
+@given(families, st.floats(0, 1))
+def test_knobs_stand_between_their_ends(name: str, difficulty: float) -> None:
+    knobs = family(name).knobs
+    for key, value in settings(knobs, difficulty, {}, name).items():
+        low, high = sorted((knobs[key].easy, knobs[key].hard))
+        assert low <= value <= high
+        assert knobs[key].what
+
+
 @given(families, seeds, indexes)
 @hypothesis_settings(max_examples=30)
 def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
