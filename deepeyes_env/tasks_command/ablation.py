@@ -10,7 +10,7 @@ from deepeyes_env.config import EnvConfig, Tool
 from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.task import Skill, Split
-from deepeyes_env.tasks import WorldConfig
+from deepeyes_env.tasks import RealWorldConfig, WorldConfig
 from deepeyes_env.tasks.worlds import oracle_for
 from deepeyes_env.tasks.worlds.family import Family
 
@@ -69,7 +69,9 @@ class Ablation:
         ]
 
 
-def ablate(config: WorldConfig, n: int, split: Split, sandbox: Sandbox | None = None) -> Ablation:
+def ablate(
+    config: WorldConfig | RealWorldConfig, n: int, split: Split, sandbox: Sandbox | None = None
+) -> Ablation:
     """Run the oracle over the first `n` tasks with every subset of the tools.
 
     Args:
@@ -84,7 +86,7 @@ def ablate(config: WorldConfig, n: int, split: Split, sandbox: Sandbox | None = 
 
 
 def play(
-    config: WorldConfig,
+    config: WorldConfig | RealWorldConfig,
     tools: frozenset[Tool],
     indexes: Iterable[int],
     split: Split,

@@ -98,7 +98,7 @@ def examine(args: CheckArgs, name: str, sandbox: Sandbox | None = None) -> Findi
 def table(found: dict[str, Finding]) -> Table:
     """One row a family."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_NOTE, caption_justify="left")
-    for name in ("family", "skills", *SUBSETS, "guess", ""):
+    for name in ("family", "skills", *(name.replace(" ", "\n") for name in SUBSETS), "guess", ""):
         shown.add_column(
             name, no_wrap=name != "skills", justify="left" if name in ("family", "skills") else "right"
         )

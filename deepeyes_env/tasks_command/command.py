@@ -11,6 +11,10 @@ PARTS = {
     "list": ("deepeyes_env.tasks_command.list_command", "the task families, what they need, and their knobs"),
     "sheet": ("deepeyes_env.tasks_command.sheet_command", "contact sheets of their pictures"),
     "check": ("deepeyes_env.tasks_command.check_command", "whether every family needs what its tags say"),
+    "attribution": (
+        "deepeyes_env.tasks_command.attribution_command",
+        "whose facts and pictures the real world shows",
+    ),
 }
 """Modules and what they say, by name; each module has a `main` that takes the remaining arguments."""
 

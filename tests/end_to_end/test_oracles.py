@@ -9,6 +9,7 @@ from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.tasks import WorldConfig
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family, oracle_for
 from deepeyes_env.tasks_command.ablation import SUBSETS, play
+from deepeyes_env.tasks_command.choice import world_config
 
 TOOLS = SUBSETS["all tools"]
 
@@ -17,8 +18,8 @@ def accuracy(
     name: str, tools: Collection[str], indexes: range, seed: int = 0, difficulty: float = 0.5
 ) -> float:
     """Share of tasks, twins among them, that the oracle answers rightly."""
-    source = WorldConfig(seed=seed, families=(name,), difficulty=difficulty, twins=True)
-    right = play(source, frozenset(tools), indexes, "validation")  # type: ignore[arg-type]
+    config = world_config(name, seed=seed, difficulty=difficulty, twins=True)
+    right = play(config, frozenset(tools), indexes, "validation")  # type: ignore[arg-type]
     return sum(right) / len(right)
 
 

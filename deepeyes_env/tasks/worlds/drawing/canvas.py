@@ -76,6 +76,11 @@ class Canvas:
         self._flip = Affine2D().scale(1, -1).translate(0, height)
         self._clips: list[Path] = []
 
+    def paste(self, picture: Image.Image, left: int, top: int) -> None:
+        """Cover a part of the canvas with an RGB picture that lies inside it."""
+        pixels = np.asarray(self._renderer.buffer_rgba())
+        pixels[top : top + picture.height, left : left + picture.width, :3] = np.asarray(picture)
+
     def path(
         self,
         path: Path,
