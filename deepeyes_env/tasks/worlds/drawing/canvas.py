@@ -71,8 +71,7 @@ class Canvas:
         rows = background if isinstance(background, np.ndarray) else np.array([rgb(background)], np.uint8)
         opaque = np.concatenate([rows, np.full((len(rows), 1), 255, np.uint8)], axis=1)
         # Whole RGBA pixels are copied as 32-bit words, ten times as fast as channel by channel.
-        words = np.asarray(self._renderer.buffer_rgba()).view(np.uint32)
-        words[...] = np.ascontiguousarray(opaque).view(np.uint32)[:, None]
+        self.words[...] = np.ascontiguousarray(opaque).view(np.uint32)
         self._flip = Affine2D().scale(1, -1).translate(0, height)
         self._clips: list[Path] = []
 
@@ -190,6 +189,11 @@ class Canvas:
             .translate(x, y)
         )
         self.path(place.transform_path(outline), colour)
+
+    @property
+    def words(self) -> npt.NDArray[np.uint32]:
+        """The pixels packed in words, uint32 `[height, width]`; not a copy."""
+        return np.asarray(self._renderer.buffer_rgba()).view(np.uint32)[..., 0]
 
     def finish(self) -> Image.Image:
         """The picture as RGB."""

@@ -58,7 +58,7 @@ def photograph(board: Board, rng: random.Random) -> EncodedImage:
     month = "July" if board.summer else "January"
     _flaps(canvas, 60, 330, 470, f"15 {month} {YEAR}", rng)
     canvas.polygon([(60, 30), (340, 30), (180, HEIGHT - 30), (28, HEIGHT - 30)], "white", alpha=0.04)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.2), rng.randint(78, 90))
+    return as_jpeg(daylight(canvas, rng, shade=0.2), rng.randint(78, 90))
 
 
 def _flaps(canvas: Canvas, left: float, top: float, right: float, text: str, rng: random.Random) -> None:

@@ -46,7 +46,7 @@ def photograph(element: Element, rng: random.Random) -> EncodedImage:
     )
     canvas.text(middle + 5, middle + 27, element.symbol, 280, mix(glaze, "black", 0.45), "serif-bold")
     canvas.text(middle, middle + 20, element.symbol, 280, cream, "serif-bold")
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.12, 0.3)), rng.randint(76, 90))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.12, 0.3)), rng.randint(76, 90))
 
 
 def _tile(canvas: Canvas, left: float, top: float, side: float, tint: object, rng: random.Random) -> None:

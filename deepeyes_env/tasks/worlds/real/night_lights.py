@@ -154,7 +154,7 @@ def paint(shown: Map, facts: Facts, rng: random.Random) -> EncodedImage:
             x + 20, y - shown.letters * 0.8, x + 30 + wide, y + shown.letters * 0.8, "#0b1020", alpha=0.55
         )
         canvas.text(x + 25, y, city.name, shown.letters, "#efe8d6", align="left")
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.05), rng.randint(86, 94), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng, shade=0.05), rng.randint(86, 94), fine_colour=True)
 
 
 FIND = """

@@ -107,7 +107,7 @@ def photograph(bottles: tuple[tuple[str, Salt], ...], letters: float, rng: rando
     step = WIDTH / len(bottles)
     for place, (cap, salt) in enumerate(bottles):
         _bottle(canvas, step * (place + 0.5) + rng.uniform(-14, 14), cap, salt, letters, rng)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.1, 0.25)), rng.randint(84, 92))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.1, 0.25)), rng.randint(84, 92))
 
 
 def _bottle(canvas: Canvas, x: float, cap: str, salt: Salt, letters: float, rng: random.Random) -> None:
