@@ -1,7 +1,7 @@
 """A real HTTP server on the loopback device that misbehaves in every way, for whoever talks HTTP.
 
-The first segment of a path names the behaviour, so a base address is `server.url("drip")` and a client may add
-to it what it likes: `/drip/search?q=x` drips too. GET, POST and anything else are the same.
+The first segment of a path names the behaviour, so a base address is `server.url("drip")` and a client may
+add what it likes: `/drip/search?q=x` drips too. GET, POST and anything else are the same.
 
     with MisbehavingServer() as server:
         ask(server.url("rate_limited"))            # 429 with Retry-After: 7
