@@ -82,7 +82,7 @@ class Fetcher:
             guard: What may be fetched; None means the open internet at ports 80 and 443.
             tls: How to verify servers; None means as certifi says.
         """
-        self._limits = limits
+        self.limits = limits
         self._guard = guard or Guard()
         self._tls = tls or httpcore.default_ssl_context()
 
@@ -92,7 +92,7 @@ class Fetcher:
         Raises:
             FetchError: It was not fetched, for any reason.
         """
-        return self._fetch(url, PAGE_TYPES, self._limits.page_bytes)
+        return self._fetch(url, PAGE_TYPES, self.limits.page_bytes)
 
     def fetch_image(self, url: str) -> EncodedImage:
         """Fetch a picture, decode it, and encode it anew as a small one (`thumbnail`).
@@ -100,24 +100,24 @@ class Fetcher:
         Raises:
             FetchError: It was not fetched, for any reason, or cannot be shown.
         """
-        fetched = self._fetch(url, ("image/",), self._limits.image_bytes)
-        return thumbnail(fetched.body, self._limits.image_pixels)
+        fetched = self._fetch(url, ("image/",), self.limits.image_bytes)
+        return thumbnail(fetched.body, self.limits.image_pixels)
 
     def _fetch(self, url: str, types: tuple[str, ...], limit: int) -> Fetched:
-        deadline = Deadline(self._limits.seconds)
+        deadline = Deadline(self.limits.seconds)
         try:
-            for _ in range(self._limits.redirects + 1):
+            for _ in range(self.limits.redirects + 1):
                 reply = self._exchange(self._guard.check_url(url), types, limit, deadline)
                 if not isinstance(reply, _Elsewhere):
                     return Fetched(url, *reply)
                 url = _joined(url, reply.location)
         except (TimeoutError, httpcore.TimeoutException) as error:
-            raise FetchError(FetchFault.TIMEOUT, f"not done in {self._limits.seconds:g} seconds") from error
+            raise FetchError(FetchFault.TIMEOUT, f"not done in {self.limits.seconds:g} seconds") from error
         except httpcore.NetworkError as error:
             raise FetchError(FetchFault.UNREACHABLE, f"the connection failed ({error})") from error
         except httpcore.ProtocolError as error:
             raise FetchError(FetchFault.BROKEN, f"the reply is no proper HTTP ({error})") from error
-        raise FetchError(FetchFault.REFUSED, f"more than {self._limits.redirects} redirects")
+        raise FetchError(FetchFault.REFUSED, f"more than {self.limits.redirects} redirects")
 
     def _exchange(
         self, target: Target, types: tuple[str, ...], limit: int, deadline: Deadline

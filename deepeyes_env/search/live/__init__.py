@@ -1,0 +1,7 @@
+"""Search engines on other people's services, for evaluation and for recording; each is one file.
+
+They ask once and say what happened. Retries, rate limits, budgets and recordings are wrappers around any of
+them.
+"""
+
+from __future__ import annotations

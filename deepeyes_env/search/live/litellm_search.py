@@ -1,0 +1,135 @@
+"""LiteLLM's search: one call for Perplexity, Tavily, Brave, Exa, Google PSE, SearXNG, Serper and others; text only."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PIL import Image
+
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.live.failure import answer, refusal, require
+from deepeyes_env.search.live.hits import hits_of
+from deepeyes_env.search.live.key import key_from
+
+MAX_HITS = 20
+"""Most results of one request (LiteLLM's documentation of `max_results`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiteLLMSearchConfig:
+    """Text search by one of LiteLLM's providers.
+
+    Attributes:
+        kind: Tag of this engine.
+        provider: LiteLLM's name of it: `perplexity`, `tavily`, `brave`, `exa_ai`, `google_pse`, `searxng`, ...
+        key_variable: Environment variable with the key; empty means where LiteLLM looks for it itself
+            (`TAVILY_API_KEY`, ...; `SEARXNG_API_BASE` for an address).
+        base_url: Address of the service; empty means the provider's own. LiteLLM sends a key of its own choice
+            to no other address: name `key_variable` as well.
+        country: Two letters; empty means the provider's default.
+        timeout_seconds: Wall time of one search.
+    """
+
+    kind: Literal["litellm"] = "litellm"
+    provider: str = "tavily"
+    key_variable: str = ""
+    base_url: str = ""
+    country: str = ""
+    timeout_seconds: float = 20.0
+
+
+class LiteLLMSearchEngine:
+    """A `SearchEngine` on LiteLLM: text only. Safe to use from many threads."""
+
+    def __init__(self, config: LiteLLMSearchConfig = LiteLLMSearchConfig()) -> None:
+        """Import LiteLLM, which takes seconds; nothing is sent before the first search.
+
+        Args:
+            config: Whom and how to ask.
+
+        Raises:
+            ConfigError: LiteLLM is not installed, the key is missing, or a setting cannot be used.
+        """
+        self._config = config
+        self._litellm = _litellm()
+        known = sorted(provider.value for provider in self._litellm.types.utils.SearchProviders)
+        if config.provider not in known:
+            raise ConfigError(f"provider = {config.provider!r} is none of {', '.join(known)}")
+        self._name = f"litellm/{config.provider}"
+        self._options: dict[str, Any] = {"search_provider": config.provider}
+        if config.base_url:
+            self._options["api_base"] = config.base_url
+        if config.country:
+            self._options["country"] = config.country
+        if config.key_variable:
+            self._options["api_key"] = key_from(config.key_variable, config.provider)
+
+    def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
+        """The `k` best pages for `query`."""
+        return answer(self._name, self._config.timeout_seconds, lambda: self._text(query, k))
+
+    def search_image(
+        self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
+    ) -> SearchResponse:
+        """Always `unavailable`: LiteLLM has no search by image."""
+        return SearchResponse(
+            error=SearchErrorKind.UNAVAILABLE,
+            detail="LiteLLM cannot search by image; take Serper or SerpAPI for it, or image_search out of tools",
+            backend=self._name,
+        )
+
+    def _text(self, query: str, k: int) -> SearchResponse:
+        require(query, k)
+        reply = self._ask(query, k)
+        hits = hits_of([result.model_dump() for result in reply.results], k, url="url")
+        return SearchResponse(
+            hits,
+            error=None if hits else SearchErrorKind.NO_RESULTS,
+            backend=self._name,
+            cost=_dollars(reply),
+        )
+
+    def _ask(self, query: str, k: int) -> Any:
+        try:
+            return self._litellm.search(
+                query=query,
+                max_results=min(k, MAX_HITS),
+                timeout=self._config.timeout_seconds,
+                num_retries=0,
+                **self._options,
+            )
+        except Exception as error:  # it wraps what it stumbles over in classes of several libraries
+            status = getattr(error, "status_code", None)
+            headers = dict(getattr(error, "litellm_response_headers", None) or {})
+            # Below the first line it explains how to report a bug.
+            message = (str(error).splitlines() or [type(error).__name__])[0]
+            raise refusal(
+                status if isinstance(status, int) else 500,
+                headers,
+                message,
+                self._config.key_variable or "its key",
+            ) from error
+
+
+def _litellm() -> Any:
+    # Else its import fetches a table of prices from the network.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    try:
+        litellm = importlib.import_module("litellm")
+    except ImportError as error:
+        raise ConfigError("LiteLLM's search needs it: pip install 'deepeyes-gym[litellm]'") from error
+    if not hasattr(litellm, "search"):
+        raise ConfigError("this LiteLLM has no search: pip install -U 'deepeyes-gym[litellm]'")
+    litellm.suppress_debug_info = True  # else it prints advice to standard output at each failure
+    return litellm
+
+
+def _dollars(reply: Any) -> float:
+    """What LiteLLM's table of prices says about the request; 0 where it knows nothing."""
+    cost = getattr(reply, "_hidden_params", {}).get("response_cost")
+    return float(cost) if isinstance(cost, int | float) and math.isfinite(cost) and cost > 0 else 0.0
