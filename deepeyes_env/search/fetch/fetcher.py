@@ -84,7 +84,11 @@ class Fetcher:
         """
         self.limits = limits
         self._guard = guard or Guard()
+        self._given_tls = tls
         self._tls = tls or httpcore.default_ssl_context()
+
+    def __reduce__(self) -> tuple[type[Fetcher], tuple[FetchLimits, Guard, ssl.SSLContext | None]]:
+        return Fetcher, (self.limits, self._guard, self._given_tls)
 
     def fetch_page(self, url: str) -> Fetched:
         """Fetch HTML or plain text.

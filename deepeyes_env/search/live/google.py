@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.fetch import Fetcher
-from deepeyes_env.search.live.failure import SearchFailure, answer, require
+from deepeyes_env.search.live.failure import SearchFailure, answer, checked
 from deepeyes_env.search.live.hits import hits_of, web_address
 from deepeyes_env.search.live.thumbnails import seconds_for, with_thumbnails
 from deepeyes_env.search.live.upload import Upload, public_address
@@ -34,6 +34,11 @@ class Service(Protocol):
 
     name: str
     seconds: float
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no detail may hold."""
+        ...
 
     def text(self, query: str, k: int) -> Reply:
         """Google's results for a query."""
@@ -71,11 +76,10 @@ class GoogleEngine:
         """The `k` best pages for `query`."""
 
         def ask() -> SearchResponse:
-            require(query, k)
-            reply = self._service.text(query, k)
+            reply = self._service.text(checked(query, k), k)
             return self._response(hits_of(reply.items, k), reply.cost)
 
-        return answer(self._service.name, self._service.seconds, ask)
+        return answer(self._service.name, self._service.seconds, ask, self._service.secrets)
 
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
@@ -83,7 +87,7 @@ class GoogleEngine:
         """The `k` pages whose pictures look most like `image`; `unavailable` without an upload."""
 
         def ask() -> SearchResponse:
-            require("a picture", k)
+            checked("a picture", k)
             reply = self._service.lens(public_address(self._upload, image, region))
             hits = hits_of(reply.items, k)
             detail = ""
@@ -94,7 +98,7 @@ class GoogleEngine:
         seconds = self._service.seconds
         if self._fetcher is not None:
             seconds += seconds_for(k, self._fetcher)
-        return answer(self._service.name, seconds, ask)
+        return answer(self._service.name, seconds, ask, self._service.secrets)
 
     def _picture_addresses(self, items: Sequence[Any]) -> dict[str, str]:
         addresses: dict[str, str] = {}
@@ -104,7 +108,7 @@ class GoogleEngine:
                 addresses.setdefault(web_address(item.get("link")), next(filter(None, found), ""))
         return addresses
 
-    def _response(self, hits: tuple, cost: float, detail: str = "") -> SearchResponse:
+    def _response(self, hits: tuple[Hit, ...], cost: float, detail: str = "") -> SearchResponse:
         return SearchResponse(
             hits,
             error=None if hits else SearchErrorKind.NO_RESULTS,

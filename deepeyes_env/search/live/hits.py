@@ -89,4 +89,7 @@ def web_address(value: Any) -> str:
 
 
 def _without_repeats(hits: Iterable[Hit]) -> Iterable[Hit]:
-    return {hit.url: hit for hit in reversed(list(hits))}.values().__reversed__()
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.url, hit)
+    return first.values()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from deepeyes_env.errors import ConfigError
@@ -12,6 +13,7 @@ from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import FetchError
 from deepeyes_env.search.fetch.unpack import ACCEPTED_ENCODING, unpack
 from deepeyes_env.search.live.failure import SearchFailure, refusal, shown
+from deepeyes_env.search.live.key import key_from
 from deepeyes_env.search.patience import Deadline
 
 try:
@@ -22,40 +24,66 @@ except ImportError as error:
 MAX_REPLY_BYTES = 4_000_000
 """Bytes of one reply; a hundred hits are about a tenth of that."""
 
-KEY_PARAMETER = "api_key"
-"""The query parameter in which SerpAPI takes its key; kept out of logs here."""
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where a key comes from and how it is sent; it never holds the key itself.
+
+    Attributes:
+        variable: Environment variable with the key.
+        header: Header to send it in; empty for none.
+        parameter: Query parameter to send it in; empty for none.
+    """
+
+    variable: str
+    header: str = ""
+    parameter: str = ""
+
+    def value(self) -> str:
+        """The key.
+
+        Raises:
+            ConfigError: It is missing.
+        """
+        return key_from(self.variable)
 
 
 class JsonClient:
-    """A client of one service. Safe to use from many threads."""
+    """A client of one service. Safe to use from many threads; pickles without the key."""
 
-    def __init__(self, base_url: str, seconds: float, key_variable: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, seconds: float, key: Key) -> None:
         """Nothing is connected yet. Proxies are taken from the environment, as any client of the web does.
 
         Args:
             base_url: Address that paths are added to.
             seconds: Wall time of one request.
-            key_variable: Environment variable that a refused key comes from.
-            headers: Sent with each request.
+            key: Where the key comes from.
 
         Raises:
-            ConfigError: It is no address of http or https.
+            ConfigError: It is no address of http or https, or the key is missing.
         """
-        _keep_keys_out_of_logs()
+        self.key = key
+        self._base_url = base_url
         self._seconds = seconds
-        self._key_variable = key_variable
         try:
             url = httpx.URL(base_url.rstrip("/") + "/")
         except httpx.InvalidURL as error:
             raise ConfigError(f"base_url = {base_url!r} is no address ({error})") from error
         if url.scheme not in ("http", "https") or not url.host:
             raise ConfigError(f"base_url = {base_url!r} is no address of http or https")
+        if key.parameter:
+            _keep_out_of_logs(key.parameter)
+        headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
         self._client = httpx.Client(
             base_url=url,
             timeout=seconds,
-            headers={**headers, "Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING},
+            headers=headers | ({key.header: key.value()} if key.header else {}),
+            params={key.parameter: key.value()} if key.parameter else None,
             limits=httpx.Limits(max_connections=None),
         )
+
+    def __reduce__(self) -> tuple[type[JsonClient], tuple[str, float, Key]]:
+        return JsonClient, (self._base_url, self._seconds, self.key)
 
     def request(
         self,
@@ -86,7 +114,7 @@ class JsonClient:
             raise SearchFailure(SearchErrorKind.UNAVAILABLE, shown(detail)) from error
         if response.status_code != 200:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            raise refusal(response.status_code, headers, _message_in(raw), self._key_variable, bad_request)
+            raise refusal(response.status_code, headers, _message_in(raw), self.key.variable, bad_request)
         return _object_in(raw)
 
     def close(self) -> None:
@@ -94,7 +122,7 @@ class JsonClient:
         self._client.close()
 
 
-def _until(deadline: Deadline, response: httpx.Response) -> Any:
+def _until(deadline: Deadline, response: httpx.Response) -> Iterator[bytes]:
     for chunk in response.iter_raw():
         deadline.left()
         yield chunk
@@ -122,22 +150,25 @@ def _message_in(raw: bytes) -> str:
     return ""
 
 
-class _WithoutKeys(logging.Filter):
+class _WithoutKey(logging.Filter):
     """httpx logs every address at level INFO."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__()
+        self.parameter = parameter
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_without_key(part) for part in record.args)
+            record.args = tuple(self._without(part) for part in record.args)
         return True
 
+    def _without(self, part: object) -> object:
+        if isinstance(part, httpx.URL) and self.parameter in part.params:
+            return part.copy_set_param(self.parameter, "SECRET")
+        return part
 
-def _without_key(part: object) -> object:
-    if isinstance(part, httpx.URL) and KEY_PARAMETER in part.params:
-        return part.copy_set_param(KEY_PARAMETER, "REDACTED")
-    return part
 
-
-def _keep_keys_out_of_logs() -> None:
+def _keep_out_of_logs(parameter: str) -> None:
     logger = logging.getLogger("httpx")
-    if not any(isinstance(known, _WithoutKeys) for known in logger.filters):
-        logger.addFilter(_WithoutKeys())
+    if not any(isinstance(known, _WithoutKey) and known.parameter == parameter for known in logger.filters):
+        logger.addFilter(_WithoutKey(parameter))

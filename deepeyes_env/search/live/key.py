@@ -7,7 +7,7 @@ import os
 from deepeyes_env.errors import ConfigError
 
 
-def key_from(variable: str, service: str) -> str:
+def key_from(variable: str) -> str:
     """Read a key.
 
     Raises:
@@ -15,7 +15,7 @@ def key_from(variable: str, service: str) -> str:
     """
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise ConfigError(f"{service} needs a key: set the environment variable {variable}")
+        raise ConfigError(f"there is no key: set the environment variable {variable}")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(f"the key in {variable} holds characters that no key has; copy it anew")
     return key

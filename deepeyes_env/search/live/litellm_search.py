@@ -1,4 +1,4 @@
-"""LiteLLM's search: one call for Perplexity, Tavily, Brave, Exa, Google PSE, SearXNG, Serper and others; text only."""
+"""LiteLLM's search: text only; Perplexity, Tavily, Brave, Exa, Google PSE, SearXNG, Serper and others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
-from deepeyes_env.search.live.failure import answer, refusal, require
+from deepeyes_env.search.live.failure import answer, checked, refusal
 from deepeyes_env.search.live.hits import hits_of
 from deepeyes_env.search.live.key import key_from
 
@@ -26,11 +26,11 @@ class LiteLLMSearchConfig:
 
     Attributes:
         kind: Tag of this engine.
-        provider: LiteLLM's name of it: `perplexity`, `tavily`, `brave`, `exa_ai`, `google_pse`, `searxng`, ...
+        provider: LiteLLM's name of it: `perplexity`, `tavily`, `brave`, `exa_ai`, `searxng`, ...
         key_variable: Environment variable with the key; empty means where LiteLLM looks for it itself
             (`TAVILY_API_KEY`, ...; `SEARXNG_API_BASE` for an address).
-        base_url: Address of the service; empty means the provider's own. LiteLLM sends a key of its own choice
-            to no other address: name `key_variable` as well.
+        base_url: Address of the service; empty means the provider's own. LiteLLM sends a key that it found
+            itself to no other address: name `key_variable` as well.
         country: Two letters; empty means the provider's default.
         timeout_seconds: Wall time of one search.
     """
@@ -56,8 +56,7 @@ class LiteLLMSearchEngine:
             ConfigError: LiteLLM is not installed, the key is missing, or a setting cannot be used.
         """
         self._config = config
-        self._litellm = _litellm()
-        known = sorted(provider.value for provider in self._litellm.types.utils.SearchProviders)
+        known = sorted(provider.value for provider in _litellm().types.utils.SearchProviders)
         if config.provider not in known:
             raise ConfigError(f"provider = {config.provider!r} is none of {', '.join(known)}")
         self._name = f"litellm/{config.provider}"
@@ -67,11 +66,13 @@ class LiteLLMSearchEngine:
         if config.country:
             self._options["country"] = config.country
         if config.key_variable:
-            self._options["api_key"] = key_from(config.key_variable, config.provider)
+            key_from(config.key_variable)
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""
-        return answer(self._name, self._config.timeout_seconds, lambda: self._text(query, k))
+        return answer(
+            self._name, self._config.timeout_seconds, lambda: self._text(query, k), self._key().values()
+        )
 
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
@@ -79,13 +80,17 @@ class LiteLLMSearchEngine:
         """Always `unavailable`: LiteLLM has no search by image."""
         return SearchResponse(
             error=SearchErrorKind.UNAVAILABLE,
-            detail="LiteLLM cannot search by image; take Serper or SerpAPI for it, or image_search out of tools",
+            detail="LiteLLM cannot search by image; take Serper or SerpAPI, or image_search out of tools",
             backend=self._name,
         )
 
+    def _key(self) -> dict[str, str]:
+        """Read at each search, so that the engine can be pickled without it."""
+        variable = self._config.key_variable
+        return {"api_key": key_from(variable)} if variable else {}
+
     def _text(self, query: str, k: int) -> SearchResponse:
-        require(query, k)
-        reply = self._ask(query, k)
+        reply = self._ask(checked(query, k), k)
         hits = hits_of([result.model_dump() for result in reply.results], k, url="url")
         return SearchResponse(
             hits,
@@ -96,31 +101,29 @@ class LiteLLMSearchEngine:
 
     def _ask(self, query: str, k: int) -> Any:
         try:
-            return self._litellm.search(
+            return _litellm().search(
                 query=query,
                 max_results=min(k, MAX_HITS),
                 timeout=self._config.timeout_seconds,
                 num_retries=0,
                 **self._options,
+                **self._key(),
             )
         except Exception as error:  # it wraps what it stumbles over in classes of several libraries
             status = getattr(error, "status_code", None)
             headers = dict(getattr(error, "litellm_response_headers", None) or {})
             # Below the first line it explains how to report a bug.
             message = (str(error).splitlines() or [type(error).__name__])[0]
-            raise refusal(
-                status if isinstance(status, int) else 500,
-                headers,
-                message,
-                self._config.key_variable or "its key",
-            ) from error
+            status = status if isinstance(status, int) else 500
+            variable = self._config.key_variable or "the environment variable that LiteLLM reads"
+            raise refusal(status, headers, message, variable) from error
 
 
 def _litellm() -> Any:
     # Else its import fetches a table of prices from the network.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
-        litellm = importlib.import_module("litellm")
+        litellm: Any = importlib.import_module("litellm")
     except ImportError as error:
         raise ConfigError("LiteLLM's search needs it: pip install 'deepeyes-gym[litellm]'") from error
     if not hasattr(litellm, "search"):

@@ -9,8 +9,7 @@ from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher
 from deepeyes_env.search.live.failure import SearchFailure, refusal
 from deepeyes_env.search.live.google import GoogleEngine, Reply, items_in
-from deepeyes_env.search.live.json_client import KEY_PARAMETER, JsonClient
-from deepeyes_env.search.live.key import key_from
+from deepeyes_env.search.live.json_client import JsonClient, Key
 from deepeyes_env.search.live.upload import Upload, load_upload
 
 _PICTURES = ("thumbnail", "image")
@@ -31,8 +30,8 @@ class SerpApiConfig:
         timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
         dollars_per_search: Price of a search that succeeded; others are free. $75 for 5,000
             (`search-and-benchmarks` A.2).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that there
-            is no image search.
+        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
+            there is no image search.
         thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
     """
 
@@ -80,8 +79,12 @@ class _SerpApi:
     def __init__(self, config: SerpApiConfig) -> None:
         self.seconds = config.timeout_seconds
         self._config = config
-        self._key = key_from(config.key_variable, "SerpAPI")
-        self._client = JsonClient(config.base_url, config.timeout_seconds, config.key_variable, {})
+        key = Key(config.key_variable, parameter="api_key")
+        self._client = JsonClient(config.base_url, config.timeout_seconds, key)
+
+    @property
+    def secrets(self) -> tuple[str]:
+        return (self._client.key.value(),)
 
     def text(self, query: str, k: int) -> Reply:
         params = {"engine": "google", "q": query, "gl": self._config.country}
@@ -98,7 +101,7 @@ class _SerpApi:
         return self._ask(params, "visual_matches", SearchErrorKind.UNAVAILABLE)
 
     def _ask(self, params: dict[str, str], name: str, bad_request: SearchErrorKind) -> Reply:
-        whole = {**params, "hl": self._config.language, "output": "json", KEY_PARAMETER: self._key}
+        whole = {**params, "hl": self._config.language, "output": "json"}
         reply = self._client.request("GET", "search.json", params=whole, bad_request=bad_request)
         message = reply.get("error")
         if isinstance(message, str):

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher
 from deepeyes_env.search.live.google import GoogleEngine, Reply, items_in
-from deepeyes_env.search.live.json_client import JsonClient
-from deepeyes_env.search.live.key import key_from
+from deepeyes_env.search.live.json_client import JsonClient, Key
 from deepeyes_env.search.live.upload import Upload, load_upload
 
 MAX_HITS = 100
@@ -29,10 +28,10 @@ class SerperConfig:
         country: Google's `gl`.
         language: Google's `hl`.
         timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
-        dollars_per_credit: Price of one credit; a reply says how many it took. $1.00 per 1,000 in the smallest
-            package, $0.30 in the largest (LiteLLM 1.110's table of prices).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that there
-            is no image search.
+        dollars_per_credit: Price of one credit; a reply says how many it took. $1.00 per 1,000 in the
+            smallest package, $0.30 in the largest (LiteLLM 1.110's table of prices).
+        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
+            there is no image search.
         thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
     """
 
@@ -80,8 +79,12 @@ class _Serper:
     def __init__(self, config: SerperConfig) -> None:
         self.seconds = config.timeout_seconds
         self._config = config
-        headers = {"X-API-KEY": key_from(config.key_variable, "Serper")}
-        self._client = JsonClient(config.base_url, config.timeout_seconds, config.key_variable, headers)
+        key = Key(config.key_variable, header="X-API-KEY")
+        self._client = JsonClient(config.base_url, config.timeout_seconds, key)
+
+    @property
+    def secrets(self) -> tuple[str]:
+        return (self._client.key.value(),)
 
     def text(self, query: str, k: int) -> Reply:
         return self._ask("search", {"q": query, "num": min(k, MAX_HITS)}, SearchErrorKind.BAD_REQUEST)

@@ -18,7 +18,7 @@ Upload = Callable[[bytes], str]
 """Takes a JPEG file, puts it where the search service can read it, and returns its public address."""
 
 QUERY_SIDE = 2_048
-"""Longest side in pixels of a picture that is searched with; services look at smaller ones (an assumption)."""
+"""Longest side in pixels of a picture that is searched with: an assumption, services look at smaller ones."""
 
 JPEG_QUALITY = 90
 """Without visible artefacts."""
@@ -37,7 +37,7 @@ def load_upload(name: str) -> Upload:
         raise ConfigError(f"upload = {name!r} cannot be imported ({error}); write module:function") from error
     if not callable(hook):
         raise ConfigError(f"upload = {name!r} is no function")
-    return hook  # type: ignore[no-any-return]
+    return hook
 
 
 def public_address(upload: Upload | None, image: Image.Image, region: Region | None) -> str:
