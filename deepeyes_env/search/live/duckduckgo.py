@@ -112,6 +112,8 @@ class DdgsEngine:
             raise SearchFailure(
                 SearchErrorKind.UNAVAILABLE, f"{type(error).__name__}: {shown(str(error))}"
             ) from error
+        if found is None and watched.status == 200:
+            raise SearchFailure(SearchErrorKind.UNAVAILABLE, "the site sent an empty page")
         if found is None:
             status = 429 if watched.status == _TOO_MANY else watched.status
             raise refusal(status, {}, "", "", SearchErrorKind.UNAVAILABLE)

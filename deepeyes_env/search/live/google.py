@@ -15,6 +15,8 @@ from deepeyes_env.search.live.hits import hits_of, web_address
 from deepeyes_env.search.live.thumbnails import seconds_for, with_thumbnails
 from deepeyes_env.search.live.upload import Upload, public_address
 
+_NO_THUMBNAILS = "the hits have no pictures, and an episode shows only hits that have one: set thumbnails"
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -90,10 +92,21 @@ class GoogleEngine:
             checked("a picture", k)
             reply = self._service.lens(public_address(self._upload, image, region))
             hits = hits_of(reply.items, k)
-            detail = ""
-            if self._fetcher is not None:
-                hits, detail = with_thumbnails(hits, self._picture_addresses(reply.items), self._fetcher)
-            return self._response(hits, reply.cost, detail)
+            if not hits:
+                return self._response(hits, reply.cost)
+            if self._fetcher is None:
+                return self._response(hits, reply.cost, _NO_THUMBNAILS)
+            pictures = self._picture_addresses(reply.items)
+            pictured, detail = with_thumbnails(hits, pictures, self._fetcher)
+            if not any(hit.thumbnail for hit in pictured):
+                # An episode shows no hit without a picture: the policy must not take that for nothing found.
+                return SearchResponse(
+                    error=SearchErrorKind.UNAVAILABLE,
+                    detail=detail,
+                    backend=self._service.name,
+                    cost=reply.cost,
+                )
+            return self._response(pictured, reply.cost, detail)
 
         seconds = self._service.seconds
         if self._fetcher is not None:

@@ -120,8 +120,9 @@ class LiteLLMSearchEngine:
 
 
 def _litellm() -> Any:
-    # Else its import fetches a table of prices from the network.
+    # Else its import fetches a table of prices from the network, and keys from a file `.env` nearby.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     try:
         litellm: Any = importlib.import_module("litellm")
     except ImportError as error:

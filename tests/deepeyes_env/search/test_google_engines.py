@@ -39,6 +39,7 @@ def server() -> Iterator[MisbehavingServer]:
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SERPER_API_KEY", "SERPAPI_API_KEY"):
         monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def upload(data: bytes) -> str:
@@ -303,6 +304,7 @@ def test_a_picture_is_uploaded_and_its_address_is_searched(server: MisbehavingSe
         (2, "Bridge", None),
     ]
     assert response.cost > 0
+    assert "set thumbnails" in response.detail
     with Image.open(io.BytesIO(sent[0])) as picture:
         assert (picture.format, picture.size) == ("JPEG", (100, 50))
     asked = server.requests[-1]
@@ -383,7 +385,9 @@ def test_thumbnails_are_fetched_where_they_are_wanted(server: MisbehavingServer,
 def test_thumbnails_come_from_the_open_internet_only(server: MisbehavingServer) -> None:
     config = SerperConfig(base_url=lens(server, server.url("picture")), thumbnails=True)
     response = SerperEngine(config, upload=upload).search_image(PICTURE)
+    assert (response.error, response.hits) == (SearchErrorKind.UNAVAILABLE, ())
     assert response.detail == "1 of 1 thumbnails are missing: 1 refused"
+    assert response.cost > 0
     assert [request.path for request in server.requests[-1:]] == ["/lens/lens"]
 
 

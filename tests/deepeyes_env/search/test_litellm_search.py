@@ -7,11 +7,13 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from misbehaving_server import RETRY_SECONDS, MisbehavingServer, reply
 from PIL import Image
 
+import deepeyes_env
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.live.litellm_search import LiteLLMSearchConfig, LiteLLMSearchEngine
@@ -37,6 +39,7 @@ def server() -> Iterator[MisbehavingServer]:
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def config(provider: str, url: str, seconds: float = 10.0) -> LiteLLMSearchConfig:
@@ -167,10 +170,16 @@ from deepeyes_env.search.live.litellm_search import LiteLLMSearchConfig, LiteLLM
 assert "litellm" not in sys.modules
 LiteLLMSearchEngine(LiteLLMSearchConfig(provider="searxng"))
 assert "litellm" in sys.modules
+import os
+assert "A_KEY_FROM_A_FILE" not in os.environ
 """
 
 
-def test_its_import_is_late_and_phones_nowhere() -> None:
+def test_its_import_is_late_phones_nowhere_and_reads_no_keys_from_files(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A_KEY_FROM_A_FILE=secret")
     environment = {name: value for name, value in os.environ.items() if "LITELLM" not in name}
-    done = subprocess.run([sys.executable, "-c", IMPORTS], env=environment, capture_output=True, text=True)
+    environment["PYTHONPATH"] = str(Path(deepeyes_env.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
