@@ -7,6 +7,7 @@ time gains nothing.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _UNICAST = IPv6Network("2000::/3")
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are an IPv4 address, which a translator connects to."""
+
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+"""A name, with the underscore that some have, or an address; the encoding of names lets spaces through."""
 
 _PATH_SAFE = "/%:=&?~#+!$,;'@()*[]"
 """Characters of a path or query that stay as they are (RFC 3986's reserved ones, and % of what is quoted)."""
@@ -156,7 +160,10 @@ def _ascii_host(parts: SplitResult) -> str:
     host = parts.hostname
     if not host:
         raise ValueError("it names no host")
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+    if not _HOST.fullmatch(ascii_host):
+        raise ValueError("its host is no name and no address")
+    return ascii_host
 
 
 def _refused(detail: str) -> FetchError:

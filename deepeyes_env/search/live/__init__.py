@@ -5,3 +5,21 @@ them.
 """
 
 from __future__ import annotations
+
+from deepeyes_env.search.live.config import (
+    DdgsConfig,
+    LiteLLMSearchConfig,
+    LiveConfig,
+    SerpApiConfig,
+    SerperConfig,
+    open_live,
+)
+
+__all__ = [
+    "DdgsConfig",
+    "LiteLLMSearchConfig",
+    "LiveConfig",
+    "SerpApiConfig",
+    "SerperConfig",
+    "open_live",
+]

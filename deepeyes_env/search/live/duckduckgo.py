@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.live.config import DdgsConfig
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked, refusal, shown
 from deepeyes_env.search.live.hits import hits_of
 
@@ -26,34 +26,10 @@ _TOO_MANY = 202
 """DuckDuckGo's status for a client that asks too often; others say 429."""
 
 
-@dataclass(frozen=True, slots=True)
-class DdgsConfig:
-    """Text search by ddgs.
-
-    Attributes:
-        kind: Tag of this engine.
-        backend: Whose result page is read: `duckduckgo`, `brave`, `mojeek`, `yahoo`, `wikipedia`, ...
-        region: Country and language.
-        safesearch: `on`, `moderate` or `off`.
-        timeout_seconds: Wall time of one search.
-        max_results: Most hits of one search, whatever is asked for.
-        certificates: File with the certificates to trust, for a proxy that has its own; empty means the usual
-            ones.
-    """
-
-    kind: Literal["ddgs"] = "ddgs"
-    backend: str = "duckduckgo"
-    region: str = "us-en"
-    safesearch: Literal["on", "moderate", "off"] = "moderate"
-    timeout_seconds: float = 10.0
-    max_results: int = 10
-    certificates: str = ""
-
-
 class DdgsEngine:
     """A `SearchEngine` on ddgs: text only. Safe to use from many threads."""
 
-    def __init__(self, config: DdgsConfig = DdgsConfig()) -> None:
+    def __init__(self, config: DdgsConfig) -> None:
         """Nothing is sent before the first search.
 
         Args:
@@ -65,8 +41,6 @@ class DdgsEngine:
         self._config = config
         self._backend = _backend_class(config.backend)
         self._name = f"ddgs/{config.backend}"
-        if "-" not in config.region:
-            raise ConfigError(f"region = {config.region!r} is no country and language such as us-en")
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""

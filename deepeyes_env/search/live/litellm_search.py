@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.live.config import LiteLLMSearchConfig
 from deepeyes_env.search.live.failure import answer, checked, refusal
 from deepeyes_env.search.live.hits import hits_of
 from deepeyes_env.search.live.key import key_from
@@ -20,33 +20,10 @@ MAX_HITS = 20
 """Most results of one request (LiteLLM's documentation of `max_results`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiteLLMSearchConfig:
-    """Text search by one of LiteLLM's providers.
-
-    Attributes:
-        kind: Tag of this engine.
-        provider: LiteLLM's name of it: `perplexity`, `tavily`, `brave`, `exa_ai`, `searxng`, ...
-        key_variable: Environment variable with the key; empty means where LiteLLM looks for it itself
-            (`TAVILY_API_KEY`, ...; `SEARXNG_API_BASE` for an address).
-        base_url: Address of the service; empty means the provider's own. LiteLLM sends a key that it found
-            itself to no other address: name `key_variable` as well.
-        country: Two letters; empty means the provider's default.
-        timeout_seconds: Wall time of one search.
-    """
-
-    kind: Literal["litellm"] = "litellm"
-    provider: str = "tavily"
-    key_variable: str = ""
-    base_url: str = ""
-    country: str = ""
-    timeout_seconds: float = 20.0
-
-
 class LiteLLMSearchEngine:
     """A `SearchEngine` on LiteLLM: text only. Safe to use from many threads."""
 
-    def __init__(self, config: LiteLLMSearchConfig = LiteLLMSearchConfig()) -> None:
+    def __init__(self, config: LiteLLMSearchConfig) -> None:
         """Import LiteLLM, which takes seconds; nothing is sent before the first search.
 
         Args:

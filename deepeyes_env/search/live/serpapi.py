@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher
+from deepeyes_env.search.live.config import SerpApiConfig
 from deepeyes_env.search.live.failure import SearchFailure, refusal
 from deepeyes_env.search.live.google import GoogleEngine, Reply, items_in
 from deepeyes_env.search.live.json_client import JsonClient, Key
@@ -17,41 +15,12 @@ _NOTHING_FOUND = "hasn't returned any results"
 """How a reply says so, under `error` and with status 200."""
 
 
-@dataclass(frozen=True, slots=True)
-class SerpApiConfig:
-    """SerpAPI.
-
-    Attributes:
-        kind: Tag of this engine.
-        key_variable: Environment variable with the key.
-        base_url: Address of the service.
-        country: Google's `gl`; Lens calls it `country`.
-        language: Google's `hl`.
-        timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
-        dollars_per_search: Price of a search that succeeded; others are free. $75 for 5,000
-            (`search-and-benchmarks` A.2).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
-            there is no image search.
-        thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
-    """
-
-    kind: Literal["serpapi"] = "serpapi"
-    key_variable: str = "SERPAPI_API_KEY"
-    base_url: str = "https://serpapi.com"
-    country: str = "us"
-    language: str = "en"
-    timeout_seconds: float = 30.0
-    dollars_per_search: float = 0.015
-    upload: str = ""
-    thumbnails: bool = False
-
-
 class SerpApiEngine(GoogleEngine):
     """A `SearchEngine` on SerpAPI. Google gives about ten results a page, of which one is asked for."""
 
     def __init__(
         self,
-        config: SerpApiConfig = SerpApiConfig(),
+        config: SerpApiConfig,
         *,
         upload: Upload | None = None,
         fetcher: Fetcher | None = None,

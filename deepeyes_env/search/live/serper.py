@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher
+from deepeyes_env.search.live.config import SerperConfig
 from deepeyes_env.search.live.google import GoogleEngine, Reply, items_in
 from deepeyes_env.search.live.json_client import JsonClient, Key
 from deepeyes_env.search.live.upload import Upload, load_upload
@@ -17,41 +17,12 @@ MAX_HITS = 100
 _PICTURES = ("thumbnailUrl", "imageUrl")
 
 
-@dataclass(frozen=True, slots=True)
-class SerperConfig:
-    """Serper.
-
-    Attributes:
-        kind: Tag of this engine.
-        key_variable: Environment variable with the key.
-        base_url: Address of the service.
-        country: Google's `gl`.
-        language: Google's `hl`.
-        timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
-        dollars_per_credit: Price of one credit; a reply says how many it took. $1.00 per 1,000 in the
-            smallest package, $0.30 in the largest (LiteLLM 1.110's table of prices).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
-            there is no image search.
-        thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
-    """
-
-    kind: Literal["serper"] = "serper"
-    key_variable: str = "SERPER_API_KEY"
-    base_url: str = "https://google.serper.dev"
-    country: str = "us"
-    language: str = "en"
-    timeout_seconds: float = 20.0
-    dollars_per_credit: float = 0.001
-    upload: str = ""
-    thumbnails: bool = False
-
-
 class SerperEngine(GoogleEngine):
     """A `SearchEngine` on Serper."""
 
     def __init__(
         self,
-        config: SerperConfig = SerperConfig(),
+        config: SerperConfig,
         *,
         upload: Upload | None = None,
         fetcher: Fetcher | None = None,

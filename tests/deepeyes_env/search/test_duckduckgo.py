@@ -15,7 +15,8 @@ from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind
-from deepeyes_env.search.live.duckduckgo import PROXY_VARIABLE, DdgsConfig, DdgsEngine
+from deepeyes_env.search.live import DdgsConfig
+from deepeyes_env.search.live.duckduckgo import PROXY_VARIABLE, DdgsEngine
 
 PAGE = """
 <html><body><div class="results">
@@ -125,13 +126,13 @@ def test_a_dead_proxy_is_unavailable_and_its_password_is_not_told(monkeypatch: p
     with MisbehavingServer() as gone:
         address = f"http://user:s3cret-word@127.0.0.1:{gone.port}"
     monkeypatch.setenv(PROXY_VARIABLE, address)
-    response = DdgsEngine().search_text("x")
+    response = DdgsEngine(DdgsConfig()).search_text("x")
     assert response.error == SearchErrorKind.UNAVAILABLE
     assert "s3cret-word" not in response.detail
 
 
 def test_searching_by_image_says_what_to_do_instead() -> None:
-    engine = DdgsEngine()
+    engine = DdgsEngine(DdgsConfig())
     assert isinstance(engine, SearchEngine)
     response = engine.search_image(Image.new("RGB", (9, 9)))
     assert response.error == SearchErrorKind.UNAVAILABLE

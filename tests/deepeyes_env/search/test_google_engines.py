@@ -18,8 +18,9 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher, FetchLimits
 from deepeyes_env.search.fetch.guard import Guard
-from deepeyes_env.search.live.serpapi import SerpApiConfig, SerpApiEngine
-from deepeyes_env.search.live.serper import SerperConfig, SerperEngine
+from deepeyes_env.search.live import SerpApiConfig, SerperConfig
+from deepeyes_env.search.live.serpapi import SerpApiEngine
+from deepeyes_env.search.live.serper import SerperEngine
 
 KEY = "k3y-that-nobody-may-see"
 PICTURE = Image.linear_gradient("L").convert("RGB")

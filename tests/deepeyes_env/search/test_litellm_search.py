@@ -16,7 +16,8 @@ from PIL import Image
 import deepeyes_env
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind
-from deepeyes_env.search.live.litellm_search import LiteLLMSearchConfig, LiteLLMSearchEngine
+from deepeyes_env.search.live import LiteLLMSearchConfig
+from deepeyes_env.search.live.litellm_search import LiteLLMSearchEngine
 
 KEY = "k3y-that-nobody-may-see"
 VARIABLE = "A_KEY_FOR_TESTS"
@@ -166,7 +167,8 @@ import socket, sys
 def refuse(*_, **__):
     raise SystemExit("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refuse
-from deepeyes_env.search.live.litellm_search import LiteLLMSearchConfig, LiteLLMSearchEngine
+from deepeyes_env.search.live import LiteLLMSearchConfig
+from deepeyes_env.search.live.litellm_search import LiteLLMSearchEngine
 assert "litellm" not in sys.modules
 LiteLLMSearchEngine(LiteLLMSearchConfig(provider="searxng"))
 assert "litellm" in sys.modules
