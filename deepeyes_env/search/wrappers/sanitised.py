@@ -84,7 +84,7 @@ def _length(hit: Hit) -> int:
 
 def _line(text: str, limit: int) -> str:
     """One line: a title with line breaks could pass for further hits."""
-    return _clean(" ".join(_clean(text, 4 * limit).split()), limit)
+    return _clean(" ".join(_clean(text, 4 * limit).split()), limit).rstrip()
 
 
 def _clean(text: str, limit: int) -> str:
