@@ -9,3 +9,19 @@ class ConfigError(ValueError):
 
 class TaskIndexError(ConfigError, IndexError):
     """An index at which the task source has no task."""
+
+
+def require(condition: bool, key: str, value: object, wanted: str) -> None:
+    """Refuse a value of a configuration.
+
+    Args:
+        condition: Whether it can be used.
+        key: Its name.
+        value: The value.
+        wanted: What it must be.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if not condition:
+        raise ConfigError(f"{key} = {value!r}: must be {wanted}")

@@ -26,7 +26,7 @@ HOSTILE_QUERIES = (
 def check_search_engine(
     engine: SearchEngine,
     *,
-    query: str = "capital",
+    query: str = "founder",
     image: Image.Image = NOISE,
     deterministic: bool = False,
 ) -> None:

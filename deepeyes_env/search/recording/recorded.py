@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind, SearchResponse
+from deepeyes_env.search.config import RecordingMode
 from deepeyes_env.search.recording.key import Origin, canonical, key_of
 from deepeyes_env.search.recording.single_flight import SingleFlight
 from deepeyes_env.search.recording.store import RecordingStore
@@ -14,11 +14,6 @@ from deepeyes_env.search.request import Request
 from deepeyes_env.search.wrappers.base import Wrapper
 from deepeyes_env.stripes import Stripes
 from deepeyes_env.tasks.dataset_error import DatasetError
-
-Mode = Literal["live", "record", "replay", "replay_or_live"]
-"""`live`: no recording is read or written. `record`: every request is made once per process and its answer
-takes the place of an earlier one. `replay`: no request is made. `replay_or_live`: what is not recorded is
-asked for and recorded; of processes that do so at the same time, all get the answer that was first."""
 
 RECENT = 1024
 """Answers kept in memory: the rollouts of one prompt ask the same within minutes. At five thumbnails of 20 kB
@@ -62,7 +57,7 @@ class Recorded(Wrapper):
         engine: SearchEngine | None,
         store: RecordingStore | None,
         *,
-        mode: Mode,
+        mode: RecordingMode,
         origin: Origin,
         max_miss_rate: float = 1.0,
         misses_after: int = 1,
@@ -72,12 +67,12 @@ class Recorded(Wrapper):
         Args:
             engine: The engine; None in `replay`, where none is needed.
             store: The recording; None in `live`, where none is read or written.
-            mode: See `Mode`.
+            mode: See `RecordingMode`.
             origin: Names the engine in the keys.
             max_miss_rate: Share of misses in a replay above which the run fails.
             misses_after: Requests before the share counts; a single early miss is half of two.
         """
-        self._engine = None if mode == "replay" else engine
+        self.engine = None if mode == "replay" else engine
         self._store = None if mode == "live" else store
         self._mode = mode
         self._origin = origin
@@ -113,7 +108,7 @@ class Recorded(Wrapper):
         if known is not None:
             self._remember(key, known)
             return _without_request(known)
-        return _MISS if self._engine is None else self._ask(self._engine, key, text, request)
+        return _MISS if self.engine is None else self._ask(self.engine, key, text, request)
 
     def _ask(self, engine: SearchEngine, key: str, text: str, request: Request) -> SearchResponse:
         response = request.put_to(engine)

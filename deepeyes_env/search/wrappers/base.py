@@ -6,12 +6,18 @@ from abc import ABC, abstractmethod
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchEngine, SearchErrorKind, SearchResponse
 from deepeyes_env.search.request import ImageRequest, Request, TextRequest
 
 
 class Wrapper(ABC):
-    """A `SearchEngine` that does something around the answering of a request."""
+    """A `SearchEngine` that does something around the answering of a request.
+
+    Attributes:
+        engine: The engine inside; None where there is not exactly one.
+    """
+
+    engine: SearchEngine | None = None
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""

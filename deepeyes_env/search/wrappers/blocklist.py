@@ -52,14 +52,14 @@ class Blocklisted(Wrapper):
 
     def __init__(self, engine: SearchEngine, pages: Sequence[str] = BENCHMARK_PAGES) -> None:
         """Put a blocklist around an engine."""
-        self._engine = engine
+        self.engine: SearchEngine = engine
         # No longer host and no longer name: `x.co` is not `ax.co`, `MMSearch` is not `MMSearch-Plus`.
         entries = "|".join(re.escape(_entry(page)) for page in pages)
         self._blocked = re.compile(rf"(?<![\w-])(?:{entries})(?![\w-])") if pages else None
 
     def answer(self, request: Request) -> SearchResponse:
         """The engine's response without blocked hits."""
-        return _without(request.put_to(self._engine), self._blocks)
+        return _without(request.put_to(self.engine), self._blocks)
 
     def _blocks(self, hit: Hit) -> bool:
         return bool(self._blocked and self._blocked.search(_plain(hit.url)))
@@ -78,12 +78,12 @@ class WithoutQuestion(Wrapper):
             engine: The engine.
             question: The episode's question; one of less than `MIN_QUESTION` characters blocks nothing.
         """
-        self._engine = engine
+        self.engine: SearchEngine = engine
         self._question = normal_form(neutralise(question))
 
     def answer(self, request: Request) -> SearchResponse:
         """The engine's response without hits that hold the question."""
-        response = request.put_to(self._engine)
+        response = request.put_to(self.engine)
         return _without(response, self._holds_it) if len(self._question) >= MIN_QUESTION else response
 
     def _holds_it(self, hit: Hit) -> bool:

@@ -31,7 +31,7 @@ class Budgeted(Wrapper):
             queries: Most requests, or None.
             dollars: US dollars after which no request is made, or None.
         """
-        self._engine = engine
+        self.engine: SearchEngine = engine
         self._ledger = ledger
         self._queries, self._dollars = queries, dollars
 
@@ -41,7 +41,7 @@ class Budgeted(Wrapper):
             queries, dollars = self._ledger.spent()
             detail = f"the budget is used up: {queries} requests, {dollars:.2f} US dollars"
             return SearchResponse(error=SearchErrorKind.BUDGET, detail=detail)
-        response = request.put_to(self._engine)
+        response = request.put_to(self.engine)
         if response.cost:
             self._ledger.pay(response.cost)
         return response

@@ -40,7 +40,7 @@ class RateLimited(Wrapper):
             patience_seconds: Longest wait for a turn.
             sleep: Waits.
         """
-        self._engine = engine
+        self.engine: SearchEngine = engine
         self._ledger = ledger
         self._name = name
         self._interval = 1 / per_second
@@ -60,4 +60,4 @@ class RateLimited(Wrapper):
             )
         if wait > 0:
             self._sleep(wait)
-        return request.put_to(self._engine)
+        return request.put_to(self.engine)

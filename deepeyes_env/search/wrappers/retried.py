@@ -43,7 +43,7 @@ class Retried(Wrapper):
             total_seconds: No pause is begun that would end later than this after the first request.
             sleep: Waits.
         """
-        self._engine = engine
+        self.engine: SearchEngine = engine
         self._stop = tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(total_seconds)
         self._jitter = tenacity.wait_random_exponential(multiplier=first_seconds, max=longest_seconds)
         self._sleep = sleep
@@ -54,7 +54,7 @@ class Retried(Wrapper):
 
         def attempt() -> SearchResponse:
             nonlocal cost
-            response = request.put_to(self._engine)
+            response = request.put_to(self.engine)
             cost += response.cost
             return response
 

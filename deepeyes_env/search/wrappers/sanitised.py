@@ -48,11 +48,11 @@ class Sanitised(Wrapper):
 
     def __init__(self, engine: SearchEngine) -> None:
         """Put caps on an engine."""
-        self._engine = engine
+        self.engine: SearchEngine = engine
 
     def answer(self, request: Request) -> SearchResponse:
         """The engine's response, capped and cleaned."""
-        response = request.put_to(self._engine)
+        response = request.put_to(self.engine)
         hits: list[Hit] = []
         room = MAX_CHARS
         for hit in response.hits[: min(request.k, MAX_HITS)]:

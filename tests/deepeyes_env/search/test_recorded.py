@@ -17,9 +17,10 @@ from known_engines import OUTAGES, CountingEngine, ScriptedEngine, failed
 from PIL import Image
 
 from deepeyes_env.search.base import Hit, SearchErrorKind, SearchResponse
+from deepeyes_env.search.config import RecordingMode
 from deepeyes_env.search.ledger import MemoryLedger
 from deepeyes_env.search.recording.key import Origin
-from deepeyes_env.search.recording.recorded import RECENT, Mode, Recorded, Tally, TooManyMissesError
+from deepeyes_env.search.recording.recorded import RECENT, Recorded, Tally, TooManyMissesError
 from deepeyes_env.search.recording.store import RecordingStore
 from deepeyes_env.search.wrappers.budgeted import Budgeted
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -28,7 +29,7 @@ ORIGIN = Origin("a")
 PHOTO = Image.effect_noise((40, 30), 60).convert("RGB")
 
 
-def recorded(path: Path, mode: Mode, engine=None, **settings) -> Recorded:
+def recorded(path: Path, mode: RecordingMode, engine=None, **settings) -> Recorded:
     store = RecordingStore(path / "r.sqlite", writable=mode != "replay")
     return Recorded(engine or CountingEngine(), store, mode=mode, origin=ORIGIN, **settings)
 
