@@ -75,10 +75,10 @@ class Database:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
                 yield connection
+                connection.commit()
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
 
     def damaged(self, problem: str) -> DatasetError:
         """The complaint about a file whose content is wrong."""

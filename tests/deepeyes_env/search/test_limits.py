@@ -1,5 +1,7 @@
 """Rates and budgets, of one process and of many: both ledgers keep the same promises."""
 
+import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +55,38 @@ def test_two_engines_share_a_budget(ledger: Ledger) -> None:
         for _ in range(4):
             Budgeted(engine, ledger, queries=6).search_text("x")
     assert [len(engine.requests) for engine in engines] == [4, 2]
+
+
+def test_processes_that_share_a_recording_share_its_budget_and_its_turns(tmp_path: Path) -> None:
+    children = []
+    database = Database(tmp_path / "r.sqlite", writable=True)
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                ledger = RecordedLedger(database)
+                granted = sum(ledger.book(25, None) for _ in range(10))
+                for _ in range(granted):
+                    ledger.pay(0.5)
+                    ledger.take_turn("a", 100.0, 1, 1e9)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    ledger = RecordedLedger(database)
+    assert ledger.spent() == (25, 12.5)
+    assert ledger.take_turn("a", 100.0, 1, 1e9) == pytest.approx(2_500, abs=60)
+
+
+def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = RecordedLedger(Database(tmp_path / "r.sqlite", writable=True))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 9_999)
+    assert ledger.take_turn("a", 1.0, 1, 5.0) == 0
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert [ledger.take_turn("a", 1.0, 1, 5.0) for _ in range(2)] == pytest.approx([0, 1])
 
 
 def _limited(ledger: Ledger, sleep: Callable[[float], None], **settings: float) -> RateLimited:
