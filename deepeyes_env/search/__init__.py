@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import Hit, Region, SearchEngine, SearchErrorKind, SearchResponse
 from deepeyes_env.search.config import (
-    AnyProviderConfig,
     BudgetConfig,
-    DdgsConfig,
-    LiteLLMSearchConfig,
     LiveSearchConfig,
     LocalSearchConfig,
     RateConfig,
@@ -19,8 +16,14 @@ from deepeyes_env.search.config import (
     RetrieveSearchConfig,
     RetryConfig,
     SearchConfig,
+)
+from deepeyes_env.search.live.config import (
+    AnyLiveConfig,
+    DdgsConfig,
+    LiteLLMSearchConfig,
     SerpApiConfig,
     SerperConfig,
+    open_live,
 )
 
 if TYPE_CHECKING:
@@ -137,7 +140,7 @@ def _engines(config: SearchConfig, own: SearchEngine | None) -> list[tuple[str, 
     """The engines to ask in order, by the names under which their rates are kept."""
     engine = config.engine
     if isinstance(engine, LiveSearchConfig):
-        return [(_name(provider), _open_provider(provider)) for provider in engine.providers]
+        return [(_name(provider), open_live(provider)) for provider in engine.providers]
     if isinstance(engine, LocalSearchConfig):
         from deepeyes_env.search.local import LocalSearchEngine
 
@@ -152,24 +155,6 @@ def _engines(config: SearchConfig, own: SearchEngine | None) -> list[tuple[str, 
             "kind = 'local', 'retrieve' or 'live'"
         )
     return [("source", own)]
-
-
-def _open_provider(config: AnyProviderConfig) -> SearchEngine:
-    if isinstance(config, DdgsConfig):
-        from deepeyes_env.search.live.duckduckgo import DdgsEngine
-
-        return DdgsEngine(config)
-    if isinstance(config, LiteLLMSearchConfig):
-        from deepeyes_env.search.live.litellm_search import LiteLLMSearchEngine
-
-        return LiteLLMSearchEngine(config)
-    if isinstance(config, SerperConfig):
-        from deepeyes_env.search.live.serper import SerperEngine
-
-        return SerperEngine(config)
-    from deepeyes_env.search.live.serpapi import SerpApiEngine
-
-    return SerpApiEngine(config)
 
 
 def _origin(config: SearchConfig, version: str) -> Origin:
@@ -188,7 +173,7 @@ def _origin(config: SearchConfig, version: str) -> Origin:
     )
 
 
-def _name(provider: AnyProviderConfig) -> str:
+def _name(provider: AnyLiveConfig) -> str:
     match provider:
         case DdgsConfig():
             return f"{provider.kind}/{provider.backend}"
@@ -197,7 +182,7 @@ def _name(provider: AnyProviderConfig) -> str:
     return provider.kind
 
 
-def _locale(provider: AnyProviderConfig) -> str:
+def _locale(provider: AnyLiveConfig) -> str:
     match provider:
         case DdgsConfig():
             return provider.region

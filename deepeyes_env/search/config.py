@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.search.live.config import DdgsConfig, LiveConfig
 
 RecordingMode = Literal["live", "record", "replay", "replay_or_live"]
 """`live`: no recording is read or written. `record`: every request is made once per process and its answer
@@ -62,137 +63,6 @@ class RetrieveSearchConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class DdgsConfig:
-    """Text search by ddgs.
-
-    Attributes:
-        kind: Tag of this engine.
-        backend: Whose result page is read: `duckduckgo`, `brave`, `mojeek`, `yahoo`, `wikipedia`, ...
-        region: Country and language.
-        safesearch: `on`, `moderate` or `off`.
-        timeout_seconds: Wall time of one search.
-        max_results: Most hits of one search, whatever is asked for.
-        certificates: File with the certificates to trust, for a proxy that has its own; empty means the usual
-            ones.
-    """
-
-    kind: Literal["ddgs"] = "ddgs"
-    backend: str = "duckduckgo"
-    region: str = "us-en"
-    safesearch: Literal["on", "moderate", "off"] = "moderate"
-    timeout_seconds: float = 10.0
-    max_results: int = 10
-    certificates: str = ""
-
-    def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
-
-
-@dataclass(frozen=True, slots=True)
-class LiteLLMSearchConfig:
-    """Text search by one of LiteLLM's providers.
-
-    Attributes:
-        kind: Tag of this engine.
-        provider: LiteLLM's name of it: `perplexity`, `tavily`, `brave`, `exa_ai`, `searxng`, ...
-        key_variable: Environment variable with the key; empty means where LiteLLM looks for it itself
-            (`TAVILY_API_KEY`, ...; `SEARXNG_API_BASE` for an address).
-        base_url: Address of the service; empty means the provider's own. LiteLLM sends a key that it found
-            itself to no other address: name `key_variable` as well.
-        country: Two letters; empty means the provider's default.
-        timeout_seconds: Wall time of one search.
-    """
-
-    kind: Literal["litellm"] = "litellm"
-    provider: str = "tavily"
-    key_variable: str = ""
-    base_url: str = ""
-    country: str = ""
-    timeout_seconds: float = 20.0
-
-    def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        if self.base_url:
-            _require_url("base_url", self.base_url)
-
-
-@dataclass(frozen=True, slots=True)
-class SerperConfig:
-    """Serper.
-
-    Attributes:
-        kind: Tag of this engine.
-        key_variable: Environment variable with the key.
-        base_url: Address of the service.
-        country: Google's `gl`.
-        language: Google's `hl`.
-        timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
-        dollars_per_credit: Price of one credit; a reply says how many it took. $1.00 per 1,000 in the
-            smallest package, $0.30 in the largest (LiteLLM 1.110's table of prices).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
-            there is no image search.
-        thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
-    """
-
-    kind: Literal["serper"] = "serper"
-    key_variable: str = "SERPER_API_KEY"
-    base_url: str = "https://google.serper.dev"
-    country: str = "us"
-    language: str = "en"
-    timeout_seconds: float = 20.0
-    dollars_per_credit: float = 0.001
-    upload: str = ""
-    thumbnails: bool = False
-
-    def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
-        _require_url("base_url", self.base_url)
-
-
-@dataclass(frozen=True, slots=True)
-class SerpApiConfig:
-    """SerpAPI.
-
-    Attributes:
-        kind: Tag of this engine.
-        key_variable: Environment variable with the key.
-        base_url: Address of the service.
-        country: Google's `gl`; Lens calls it `country`.
-        language: Google's `hl`.
-        timeout_seconds: Wall time of one search, the upload included; thumbnails have their own.
-        dollars_per_search: Price of a search that succeeded; others are free. $75 for 5,000
-            (`search-and-benchmarks` A.2).
-        upload: `module:function` that gives a picture a public address (`live.upload`); empty means that
-            there is no image search.
-        thumbnails: Whether the pictures of image hits are fetched, from strangers' addresses.
-    """
-
-    kind: Literal["serpapi"] = "serpapi"
-    key_variable: str = "SERPAPI_API_KEY"
-    base_url: str = "https://serpapi.com"
-    country: str = "us"
-    language: str = "en"
-    timeout_seconds: float = 30.0
-    dollars_per_search: float = 0.015
-    upload: str = ""
-    thumbnails: bool = False
-
-    def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
-        _require_url("base_url", self.base_url)
-
-
-AnyProviderConfig = DdgsConfig | LiteLLMSearchConfig | SerperConfig | SerpApiConfig
-"""The configuration of any live service."""
-
-ProviderConfig = Annotated[AnyProviderConfig, Field(discriminator="kind")]
-"""The same, told apart by `kind`."""
-
-
-@dataclass(frozen=True, slots=True)
 class LiveSearchConfig:
     """Other people's services, the preferred first.
 
@@ -202,7 +72,7 @@ class LiveSearchConfig:
     """
 
     kind: Literal["live"] = "live"
-    providers: tuple[ProviderConfig, ...] = (DdgsConfig(),)
+    providers: tuple[LiveConfig, ...] = (DdgsConfig(),)
 
     def __post_init__(self) -> None:
         require(bool(self.providers), "providers", self.providers, "at least one provider")

@@ -1,22 +1,18 @@
 """What is asked, what is recorded, and what a replay gives back."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.request import Request as HttpRequest
-from urllib.request import urlopen
 
 import pytest
 from known_engines import OUTAGES, CountingEngine, ScriptedEngine, failed
 from PIL import Image
 
-from deepeyes_env.search.base import Hit, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import SearchErrorKind, SearchResponse
 from deepeyes_env.search.config import RecordingMode
 from deepeyes_env.search.ledger import MemoryLedger
 from deepeyes_env.search.recording.key import Origin
@@ -218,53 +214,6 @@ def test_a_recording_that_is_damaged_ends_the_run(tmp_path: Path) -> None:
         connection.execute("UPDATE answers SET response = '{}'")
     with pytest.raises(DatasetError, match="damaged"):
         replay.search_text("x")
-
-
-# --- A key stays out of the recording -----------------------------------------------------------------------
-
-KEY = "sk-0123456789-not-to-be-recorded"
-
-
-class KeyedService(BaseHTTPRequestHandler):
-    """Answers whoever has the key, and sends it back in a header and in what nobody asked for."""
-
-    def do_GET(self) -> None:
-        right = self.headers["X-API-KEY"] == KEY
-        self.send_response(200 if right else 403)
-        self.send_header("X-Your-Key", KEY)
-        self.end_headers()
-        self.wfile.write(json.dumps({"title": "found", "searchParameters": {"apiKey": KEY}}).encode())
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-class KeyedEngine(CountingEngine):
-    """A client of it."""
-
-    def __init__(self, url: str, key: str) -> None:
-        super().__init__()
-        self.url, self.key = url, key
-
-    def search_text(self, query: str, k: int = 5) -> SearchResponse:
-        with urlopen(HttpRequest(self.url, headers={"X-API-KEY": self.key})) as reply:
-            return SearchResponse((Hit(1, json.load(reply)["title"], self.url),), backend="keyed")
-
-
-def test_no_key_is_in_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERVICE_KEY", KEY)
-    server = HTTPServer(("127.0.0.1", 0), KeyedService)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        engine = KeyedEngine(f"http://127.0.0.1:{server.server_port}/", os.environ["SERVICE_KEY"])
-        live = recorded(tmp_path, "record", engine)
-        assert live.search_text("x").hits[0].title == "found"
-    finally:
-        server.shutdown()
-        server.server_close()
-    files = list(tmp_path.iterdir())
-    assert any(b"found" in file.read_bytes() for file in files)
-    assert not any(KEY.encode() in file.read_bytes() for file in files)
 
 
 # --- Two processes, one killed ------------------------------------------------------------------------------
