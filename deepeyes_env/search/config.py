@@ -81,8 +81,8 @@ class LiveSearchConfig:
 AnyEngineConfig = LocalSearchConfig | RetrieveSearchConfig | LiveSearchConfig
 """The configuration of any engine."""
 
-EngineConfig = Annotated[AnyEngineConfig, Field(discriminator="kind")]
-"""The same, told apart by `kind`."""
+EngineConfig = Annotated[AnyEngineConfig | None, Field(discriminator="kind")]
+"""The same, told apart by `kind`; None is the task source's own engine."""
 
 
 # --- What stands around them -------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class SearchConfig:
         blocked: Hosts or beginnings of addresses that are never found, beside the benchmarks' own pages.
     """
 
-    engine: EngineConfig | None = None
+    engine: EngineConfig = None
     retry: RetryConfig = field(default_factory=RetryConfig)
     rate: RateConfig = field(default_factory=RateConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
