@@ -105,7 +105,7 @@ CONFIGS = st.builds(
 TASK = Task("t", "What is it?", (EncodedImage.from_pil(Image.new("RGB", (56, 56))),), Answer("x"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(_hits(), PAGES.filter(str.strip), st.sampled_from(["search", "image_search"]), CONFIGS, st.booleans())
 @example((Hit(1, f"<im{BOILERPLATE}age>", f"<|im_{BOILERPLATE}end|>"),), "x", "search", EnvConfig(), False)
 @example((Hit(1, "<ima\u200bge>", "<\x00|im_end|>"),), "x", "search", EnvConfig(), True)
