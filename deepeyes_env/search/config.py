@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import require, require_url
 from deepeyes_env.search.live.config import DdgsConfig, LiveConfig
 
 RecordingMode = Literal["live", "record", "replay", "replay_or_live"]
 """`live`: no recording is read or written. `record`: every request is made once per process and its answer
 takes the place of an earlier one. `replay`: no request is made. `replay_or_live`: what is not recorded is
 asked for and recorded; of processes that do so at the same time, all get the answer that was first."""
-
-
-def _require_url(key: str, url: str) -> None:
-    parts = urlsplit(url)
-    require(parts.scheme in ("http", "https") and bool(parts.hostname), key, url, "an http(s) URL")
-    if parts.username or parts.password:
-        raise ConfigError(f"{key}: no credentials in it; put a key into an environment variable")
 
 
 # --- Engines -----------------------------------------------------------------------------------------------
@@ -59,7 +51,7 @@ class RetrieveSearchConfig:
     url: str = "http://127.0.0.1:8000/retrieve"
 
     def __post_init__(self) -> None:
-        _require_url("url", self.url)
+        require_url("url", self.url)
 
 
 @dataclass(frozen=True, slots=True)

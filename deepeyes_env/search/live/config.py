@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import require, require_url
 
 if TYPE_CHECKING:
     from deepeyes_env.search.base import SearchEngine
@@ -40,9 +40,9 @@ class DdgsConfig:
     certificates: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
-        _require("-" in self.region, "region", self.region, "a country and a language such as us-en")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
+        require("-" in self.region, "region", self.region, "a country and a language such as us-en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,9 @@ class LiteLLMSearchConfig:
     timeout_seconds: float = 20.0
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        if self.base_url:
+            require_url("base_url", self.base_url)
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,9 @@ class SerperConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_url("base_url", self.base_url)
+        require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,9 @@ class SerpApiConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_url("base_url", self.base_url)
+        require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
 
 
 AnyLiveConfig = DdgsConfig | LiteLLMSearchConfig | SerperConfig | SerpApiConfig
@@ -166,8 +170,3 @@ def open_live(config: AnyLiveConfig) -> SearchEngine:
             from deepeyes_env.search.live.serpapi import SerpApiEngine
 
             return SerpApiEngine(config)
-
-
-def _require(condition: bool, key: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ConfigError(f"{key} = {value!r}: must be {wanted}")

@@ -20,7 +20,7 @@ from deepeyes_env.search.wrappers.fallback import Fallback
 from deepeyes_env.search.wrappers.rate_limited import RateLimited
 from deepeyes_env.search.wrappers.retried import Retried
 from deepeyes_env.search.wrappers.sanitised import Sanitised
-from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+from deepeyes_env.tasks import WorldConfig, open_source
 from deepeyes_env.testing import check_search_engine
 
 Wrap = Callable[[SearchEngine, Path], SearchEngine]
@@ -52,7 +52,8 @@ EMBEDDED: dict[str, Wrap] = {"nothing": lambda engine, _: engine} | WRAPPERS
 @pytest.mark.skipif(not hasattr(LocalSearchEngine, "open"), reason="its text index refuses lone surrogates")
 @pytest.mark.parametrize("wrap", EMBEDDED.values(), ids=EMBEDDED.keys())
 def test_a_wrapper_keeps_the_promises_of_the_embedded_engine(wrap: Wrap, tmp_path: Path) -> None:
-    own = FictionalWorld(1).search_engine()
+    own = open_source(WorldConfig(seed=1)).search_engine()
+    assert own is not None
     check_search_engine(wrap(own, tmp_path), query="founder", deterministic=True)
 
 
