@@ -148,7 +148,7 @@ def _engines(config: SearchConfig, own: SearchEngine | None) -> list[tuple[str, 
     if isinstance(engine, RetrieveSearchConfig):
         from deepeyes_env.search.retrieve import RetrieveEngine
 
-        return [("retrieve", RetrieveEngine(engine.url))]
+        return [("retrieve", RetrieveEngine(engine.url, engine.timeout_seconds))]
     if own is None:
         raise ConfigError(
             "search.engine: the task source has no search engine of its own; choose one by "

@@ -44,14 +44,17 @@ class RetrieveSearchConfig:
 
     Attributes:
         kind: Tag of this engine.
-        url: Address of the server.
+        url: Address of the server's route.
+        timeout_seconds: Wall time of one request (30 s in verl's client of these servers, search note A.1).
     """
 
     kind: Literal["retrieve"] = "retrieve"
     url: str = "http://127.0.0.1:8000/retrieve"
+    timeout_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         require_url("url", self.url)
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
 
 
 @dataclass(frozen=True, slots=True)
