@@ -4,21 +4,20 @@ import json
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.episode import End, Episode
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.protocol import IMAGE_MARKER, ToolError
+from deepeyes_env.protocol import IMAGE_MARKER
+from deepeyes_env.runner import EpisodeRunner, Services
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchEngine, SearchResponse
 from deepeyes_env.search.wrappers.sanitised import Sanitised
 from deepeyes_env.task import Answer, Task
-from deepeyes_env.telemetry import Telemetry
 from deepeyes_env.testing import CONTROL_TEXTS, check_observation, encoded_images
-from deepeyes_env.tools import EpisodeTools
 
 BOILERPLATE = "Your browser can't play this video."
 """Is removed when hits are rendered, which could join what stood around it."""
@@ -84,18 +83,6 @@ class OneAnswer:
         return self.response
 
 
-def _tools(engine: SearchEngine, config: EnvConfig) -> EpisodeTools:
-    return EpisodeTools(
-        sandbox=lambda: pytest.fail("no code is run"),
-        engine=engine,
-        images=lambda: [],
-        first_image=lambda: Image.new("RGB", (30, 30)),
-        seed=0,
-        hits=config.search_hits,
-        telemetry=Telemetry(),
-    )
-
-
 CONFIGS = st.builds(
     EnvConfig,
     max_observation_chars=st.sampled_from([1_000, 16_000]),
@@ -113,21 +100,24 @@ def test_no_page_speaks_as_the_environment(
     hits: tuple[Hit, ...], query: str, tool: str, config: EnvConfig, wrapped: bool
 ) -> None:
     engine: SearchEngine = OneAnswer(hits)
-    episode = Episode(TASK, config)
-    episode.start()
+    services = Services(
+        sandbox=lambda: pytest.fail("no code is run"),
+        engine=Sanitised(engine) if wrapped else engine,
+        judge=None,
+    )
+    runner = EpisodeRunner(config, services)
+    runner.start(TASK, np.random.default_rng(0))
     call = {"name": tool} | ({"arguments": {"query": query}} if tool == "search" else {})
     written = json.dumps(call).replace("<", "\\u003c")
-    effect = episode.act(f"<think></think>\n<tool_call>{written}</tool_call>")
-    assert not isinstance(effect, End)
-    tools = _tools(Sanitised(engine) if wrapped else engine, config)
-    observation = episode.observe(effect if isinstance(effect, ToolError) else tools.perform(effect))
-    assert observation is not None
+    result = runner.step(f"<think></think>\n<tool_call>{written}</tool_call>")
+    assert not result.done
+    observation = result.observation
 
     check_observation(observation)
     assert len(observation.images) <= config.max_images_per_turn
     assert len(observation.text) <= 2 * config.max_observation_chars + 1_000
     frame = FRAME.match(observation.text)
-    assert frame or isinstance(effect, ToolError)
-    said = OWN_MARKER.sub("", frame[1] if frame else observation.text)
+    assert frame
+    said = OWN_MARKER.sub("", frame[1])
     for form in (said, unicodedata.normalize("NFC", said)):  # Qwen's tokenizer normalises to NFC
         assert not TAG.search(form), form
