@@ -71,7 +71,7 @@ def _clean_hit(hit: Hit, rank: int) -> Hit:
         title=_line(hit.title, MAX_TITLE),
         url=_line(hit.url, MAX_URL),
         snippet=_clean(hit.snippet, MAX_SNIPPET).strip(),
-        date=_line(hit.date, MAX_TITLE) if hit.date else None,
+        date=_line(hit.date or "", MAX_TITLE) or None,
         thumbnail=None if picture is None or len(picture.data) > MAX_THUMBNAIL_BYTES else picture,
         doc_id=_line(hit.doc_id, MAX_TITLE),
         score=hit.score,
