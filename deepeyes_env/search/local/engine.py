@@ -10,6 +10,7 @@ from PIL import Image
 
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.local.page import Page
+from deepeyes_env.search.request import ImageRequest
 
 if TYPE_CHECKING:
     from deepeyes_env.search.local.image import ImageIndex
@@ -47,7 +48,7 @@ class LocalSearchEngine:
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
         """The `k` pages whose pictures look most like `image`; `no_results` when none is similar."""
-        if k < 1:
+        if ImageRequest(image, k, region).fault:
             return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
         if region is not None:
             image = image.crop(region)
