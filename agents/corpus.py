@@ -9,8 +9,8 @@ from PIL import Image
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.prompts import system_prompt, user_prompt
-from deepeyes_env.tasks.worlds import cards
-from deepeyes_env.tasks.worlds.turns import UNKNOWN, answer, code
+from deepeyes_env.tasks.worlds.oracles.turns import UNKNOWN, answer, code
+from deepeyes_env.tasks.worlds.perception import cards
 
 REPEATS = 50
 """How often the texts are repeated, so that their words become single tokens before anything else."""

@@ -11,8 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from deepeyes_env.config import nearest
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.images import ImageError
 from deepeyes_env.tasks.dataset_error import DatasetError
 

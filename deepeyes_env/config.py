@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.sandbox.base import SandboxLimits
 from deepeyes_env.sandbox.config import LocalSandboxConfig, SandboxConfig
@@ -21,7 +20,7 @@ from deepeyes_env.search.base import DEFAULT_HITS
 from deepeyes_env.task import Split
 from deepeyes_env.tasks import SourceConfig, WorldConfig
 
-__all__ = ["ConfigError", "EnvConfig", "JudgeConfig", "Tool", "load_config", "nearest"]
+__all__ = ["ConfigError", "EnvConfig", "JudgeConfig", "Tool", "load_config"]
 
 Tool = Literal["code", "search", "image_search"]
 """The tools that can be switched off."""
@@ -154,12 +153,6 @@ def with_overrides(config: T, **overrides: Any) -> T:
         return config
     values = {item.name: getattr(config, item.name) for item in fields(config)}  # type: ignore[arg-type]
     return load_config(type(config), values, **overrides)
-
-
-def nearest(key: str, valid: Collection[str]) -> str:
-    """A sentence that offers the valid key most like `key`, or lists all of them."""
-    close = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(valid))}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from deepeyes_env.config import ConfigError, EnvConfig, nearest, with_overrides
+from deepeyes_env.config import ConfigError, EnvConfig, with_overrides
 from deepeyes_env.episode import Episode, Observation
-from deepeyes_env.errors import TaskIndexError
+from deepeyes_env.errors import TaskIndexError, nearest
 from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.rewards.judge import HttpJudge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from deepeyes_env.config import nearest
+from deepeyes_env.errors import nearest
 
 SERVERS = {"sandbox": "deepeyes_env.sandbox.server.command"}
 """Modules by the name of what they serve; each has a `main` that takes the remaining arguments."""

@@ -13,8 +13,8 @@ import random
 from agents.scripted import Script
 from agents.trajectory import SeedLineage
 from deepeyes_env.task import Task
-from deepeyes_env.tasks.worlds import cards
-from deepeyes_env.tasks.worlds.turns import answer, code
+from deepeyes_env.tasks.worlds.oracles.turns import answer, code
+from deepeyes_env.tasks.worlds.perception import cards
 
 LOOK_SHARES = {"closer-look": 0.45, "at-a-glance": 0.25}
 """How often the teacher looks closer, by family.

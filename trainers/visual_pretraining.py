@@ -32,7 +32,7 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import IMAGE_MARKER
 from deepeyes_env.rewards.base import NO_REWARD
-from deepeyes_env.tasks.worlds import cards
+from deepeyes_env.tasks.worlds.perception import cards
 from trainers.batching import shuffled
 from trainers.engine import training
 from trainers.scoring import Scorer

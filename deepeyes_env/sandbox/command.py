@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from deepeyes_env.config import nearest
+from deepeyes_env.errors import nearest
 
 PARTS = {
     "check": ("deepeyes_env.sandbox.check_command", "whether it really isolates here, shown and tried"),

@@ -6,10 +6,12 @@ Every source is a `deepeyes_env.task.TaskSource`: indexable, deterministic, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
+
+from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY
 
 if TYPE_CHECKING:
     from deepeyes_env.task import TaskSource
@@ -23,11 +25,39 @@ class WorldConfig:
         kind: Tag of this source.
         seed: Names the world: its entities, facts, pages and tasks.
         families: Names of the task families to draw from in turn; empty means all of them.
+        difficulty: Where the families' knobs stand, from 0 (easy) to 1 (hard).
+        knobs: Family -> knob -> setting, for knobs that are to stand elsewhere (`deepeyes tasks list`).
+        twins: Whether every task is followed by its counterfactual twin: the same question about pictures in
+            which one fact is changed.
     """
 
     kind: Literal["fictional"] = "fictional"
     seed: int = 0
     families: tuple[str, ...] = ()
+    difficulty: float = DEFAULT_DIFFICULTY
+    knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    twins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RealWorldConfig:
+    """Generated questions about the real world; needs the extra `real` (`deepeyes tasks attribution`).
+
+    Attributes:
+        kind: Tag of this source.
+        seed: Draws the questions and their splits; the facts are always the same.
+        families: As for `WorldConfig`.
+        difficulty: As for `WorldConfig`.
+        knobs: As for `WorldConfig`.
+        twins: As for `WorldConfig`.
+    """
+
+    kind: Literal["real"] = "real"
+    seed: int = 0
+    families: tuple[str, ...] = ()
+    difficulty: float = DEFAULT_DIFFICULTY
+    knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    twins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +99,14 @@ def _with_kind(source: object) -> object:
 
 
 SourceConfig = Annotated[
-    WorldConfig | DeepEyesV2Config | JsonlConfig, Field(discriminator="kind"), BeforeValidator(_with_kind)
+    WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
 ]
 """The configuration of any task source, told apart by `kind`; without one it is the generated world."""
 
 
-def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
+def open_source(config: WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
     """Open the source that `config` describes.
 
     Args:
@@ -84,13 +116,19 @@ def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSou
         The source; opening is cheap, nothing is generated or decoded before it is asked for.
 
     Raises:
-        ConfigError: The configuration names an unknown family.
+        ConfigError: The configuration names an unknown family or knob, or a package is missing.
         DatasetError: A file cannot be read or has another schema.
     """
     if isinstance(config, WorldConfig):
-        from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+        from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 
-        return FictionalWorld(seed=config.seed, families=config.families)
+        return FictionalWorld(
+            config.seed, config.families, config.difficulty, config.knobs, twins=config.twins
+        )
+    if isinstance(config, RealWorldConfig):
+        from deepeyes_env.tasks.worlds.real.source import RealWorld
+
+        return RealWorld(config.seed, config.families, config.difficulty, config.knobs, twins=config.twins)
     if isinstance(config, JsonlConfig):
         from deepeyes_env.tasks.jsonl import JsonlSource
 

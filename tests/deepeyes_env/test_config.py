@@ -42,7 +42,7 @@ def test_toml_round(tmp_path: Path) -> None:
         ({"source": {"sead": 1}}, "'source.fictional.sead': did you mean 'seed'?"),
         (
             {"source": {"train": "own.jsonl"}},
-            "'source.fictional.train': expected one of families, kind, seed",
+            "'source.fictional.train': did you mean 'twins'?",
         ),
         ({"limits": {"cell_seconds": -1}}, "limits.cell_seconds = -1.0: must be above 0 and finite"),
         ({"limits": {"cell_seconds": float("inf")}}, "limits.cell_seconds = inf: must be above 0 and finite"),

@@ -6,7 +6,7 @@ import torch
 from agents.tiny import build_tiny
 from agents.trajectory import check_trajectory
 from agents.vocabulary import Vocabulary
-from deepeyes_env.tasks.worlds import cards
+from deepeyes_env.tasks.worlds.perception import cards
 from trainers.visual_pretraining import CLOSE, LESSONS, VIEW, EyesConfig, draw_lessons, exam, pretrain_eyes
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepeyes_env.tasks.worlds import cards
-from deepeyes_env.tasks.worlds.fictional import FictionalWorld
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
+from deepeyes_env.tasks.worlds.perception import cards
 
 VIEW, CLOSE = 112, 56
 

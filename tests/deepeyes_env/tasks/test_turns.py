@@ -15,7 +15,7 @@ from deepeyes_env.protocol import (
 )
 from deepeyes_env.search.base import Hit
 from deepeyes_env.task import Answer, Task
-from deepeyes_env.tasks.worlds import turns
+from deepeyes_env.tasks.worlds.oracles import turns
 
 PICTURE = EncodedImage.from_pil(Image.new("RGB", (64, 64), "navy"))
 TASK = Task("t", "What?", (PICTURE,), Answer("x"))

@@ -1,0 +1,155 @@
+"""Perception: count the shapes of one form and one colour under clutter."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.task import Answer, Skill, Task
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, gradient, mix, regular, star
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.family import Oracle, Plan
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import sight, turns
+
+WIDTH, HEIGHT = 1120, 840
+
+PAINTS = {
+    "red": "#d1372f",
+    "blue": "#2f62c4",
+    "green": "#2f9a4d",
+    "yellow": "#f0c419",
+    "purple": "#8745b8",
+    "orange": "#ee7d22",
+}
+
+FORMS = {"circle": 1.0, "square": 2 / math.pi, "triangle": 0.4135, "star": 0.28}
+"""Form -> its area as a share of the circle around it; how the oracle tells them apart."""
+
+PAPERS = (("#f5efe2", "#e9dfcc"), ("#e6edf0", "#d5e0e6"), ("#efe7ee", "#e0d5e2"), ("#ebefe1", "#dbe3cd"))
+"""Background gradients, pale enough never to pass for a shape."""
+
+ASKED = (4, 13)
+"""Fewest and most shapes of the kind that is asked for: fewer are seen at a glance."""
+
+OTHERS = (30, 46)
+"""Fewest and most shapes of all other kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One shape; position and radius in pixels, angle in degrees."""
+
+    form: str
+    colour: str
+    x: float
+    y: float
+    radius: float
+    angle: float
+
+
+def scatter(rng: random.Random, asked: tuple[str, str], count: int) -> list[Shape]:
+    """Shapes that do not touch.
+
+    Args:
+        rng: Chooses all other shapes, and every place.
+        asked: Colour and form of the kind that is asked for.
+        count: How many of that kind there are.
+    """
+    others = [kind for kind in itertools.product(PAINTS, FORMS) if kind != asked]
+    kinds = [asked] * count + rng.choices(others, k=rng.randint(*OTHERS))
+    shapes: list[Shape] = []
+    for colour, form in kinds:
+        shapes.append(_place(rng, colour, form, shapes))
+    return shapes
+
+
+def _place(rng: random.Random, colour: str, form: str, shapes: list[Shape]) -> Shape:
+    while True:
+        radius = rng.uniform(20, 38)
+        x, y = rng.uniform(radius + 8, WIDTH - radius - 8), rng.uniform(radius + 8, HEIGHT - radius - 8)
+        if all(math.hypot(x - s.x, y - s.y) > radius + s.radius + 5 for s in shapes):
+            return Shape(form, colour, x, y, radius, rng.uniform(0, 360))
+
+
+def paint(shapes: list[Shape], rng: random.Random) -> EncodedImage:
+    """Shapes over pale blots and scribbles, with thin pencil lines beneath."""
+    canvas = Canvas(WIDTH, HEIGHT, gradient(HEIGHT, *rng.choice(PAPERS)))
+    for _ in range(26):
+        tone = mix(rng.choice(list(PAINTS.values())), "white", rng.uniform(0.72, 0.86))
+        canvas.circle(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 130), tone, alpha=0.55)
+    for _ in range(22):
+        x, y, turn = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(0, 6.3)
+        stroke: list[Point] = []
+        for _ in range(28):
+            stroke.append((x, y))
+            turn += rng.uniform(-0.5, 0.5)
+            x, y = x + 18 * math.cos(turn), y + 18 * math.sin(turn)
+        canvas.line(stroke, "#6b6f78", rng.uniform(1, 2.4), alpha=0.55)
+    for shape in shapes:
+        _paint_shape(canvas, shape)
+    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(86, 94), fine_colour=True)
+
+
+def _paint_shape(canvas: Canvas, shape: Shape) -> None:
+    fill = PAINTS[shape.colour]
+    x, y, radius = shape.x, shape.y, shape.radius
+    corners = {
+        "circle": regular(x, y, radius, 60),
+        "square": regular(x, y, radius, 4, shape.angle),
+        "triangle": regular(x, y, radius, 3, shape.angle),
+        "star": star(x, y, radius, 0.3, angle=shape.angle),
+    }[shape.form]
+    canvas.polygon([(px + 2, py + 3) for px, py in corners], "black", alpha=0.13)
+    canvas.polygon(corners, fill)
+
+
+COUNT = """
+count = 0
+for blob in blobs_of(mask_of(image_1, {colour}, tolerance=0.05, brightest=1.5), least=100):
+    reach = np.hypot(*(blob - blob.mean(0)).T)
+    fullness = len(blob) / (np.pi * (reach.max() + 0.5) ** 2)
+    forms = {forms}
+    count += min(forms, key=lambda form: abs(forms[form] - fullness)) == {form!r}
+print(count)
+"""
+"""Counts the blobs of one colour whose area, as a share of the circle around them, is that of the form."""
+
+
+class CountShapes:
+    """How many blue stars are there?"""
+
+    name = "count-shapes"
+    skills = frozenset({Skill.PERCEPTION})
+    tools = frozenset({"code"})
+
+    knobs: Mapping[str, Knob] = {}
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
+        """A kind of shape, how many there are of it, and a picture."""
+        colour, form, count = rng.choice(list(PAINTS)), rng.choice(list(FORMS)), rng.randint(*ASKED)
+        shapes = scatter(rng, (colour, form), count)
+        return Plan(
+            key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
+            question=f"How many {colour} {form}s are there in the picture?",
+            answer=Answer(str(count)),
+            draw=lambda rng: (paint(shapes, rng),),
+            metadata={"colour": colour, "form": form, "count": count},
+        )
+
+    def oracle(self, task: Task) -> Oracle:
+        """Count connected pieces of the colour by their fullness."""
+        colour, form = task.metadata["colour"], task.metadata["form"]
+        program = sight.MASK_OF + sight.BLOBS_OF
+        program += COUNT.format(colour=sight.channels(PAINTS[colour]), forms=FORMS, form=form)
+        seen = yield turns.code("Counting by eye is unsafe here. Let me count connected pieces.", program)
+        count = turns.printed(seen) or turns.UNKNOWN
+        yield turns.answer(f"The program counted {count}.", count)
+
+
+COUNT_SHAPES = CountShapes()

@@ -1,0 +1,7 @@
+"""Families that need a calculation over what the picture shows."""
+
+FAMILIES: dict[str, str] = {
+    "bar-chart": "bar_chart:BAR_CHART",
+    "map-route": "map_route:MAP_ROUTE",
+}
+"""Name -> `module:attribute` in this package, in the order of turns."""

@@ -1,0 +1,179 @@
+"""Generated tasks as a source: `(world, split, index)` names a task, and its twin, forever."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from deepeyes_env.errors import ConfigError, nearest
+from deepeyes_env.task import SPLITS, Split, Task
+from deepeyes_env.tasks.worlds import family, knobs
+from deepeyes_env.tasks.worlds.family import Family, Plan
+from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
+
+if TYPE_CHECKING:
+    from deepeyes_env.search.base import SearchEngine
+
+SPLIT_TENTHS: dict[Split, range] = {"train": range(0, 6), "validation": range(6, 8), "test": range(8, 10)}
+"""Tenths of the key space that each split owns; disjoint, so that splits share no plan key."""
+
+RECENT_TASKS = 64
+"""Tasks kept after they were drawn: the samples of a group ask for the same one again and again."""
+
+W = TypeVar("W")
+"""The facts of a world."""
+
+
+class GeneratedSource(Generic[W]):
+    """Tasks of all chosen families in turn: task `index` belongs to family `index % len(families)`.
+
+    With `twins`, every task is followed by its counterfactual twin: index 2n + 1 is the twin of index 2n, and
+    the pair belongs to family `n % len(families)`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        world: Callable[[], W],
+        engine: Callable[[], SearchEngine],
+        families: tuple[str, ...],
+        *,
+        difficulty: float = DEFAULT_DIFFICULTY,
+        chosen: Mapping[str, Knobs] | None = None,
+        twins: bool = False,
+    ) -> None:
+        """Choose a world and its families.
+
+        Args:
+            name: Name of the source; two worlds with other facts have other names.
+            world: Gives the facts when they are first needed.
+            engine: Gives the engine over the world's pages.
+            families: Family names, at least one.
+            difficulty: Where every knob stands, from 0 (easy) to 1 (hard).
+            chosen: Family -> knob -> setting, for knobs that are to stand elsewhere.
+            twins: Whether every task is followed by its twin.
+
+        Raises:
+            ConfigError: A family or a knob is unknown, or a setting is out of range.
+        """
+        if not 0 <= difficulty <= 1:
+            raise ConfigError(f"difficulty = {difficulty!r}: must be from 0 (easy) to 1 (hard)")
+        for other in (chosen or {}).keys() - set(families):
+            raise ConfigError(f"knobs.{other}: not one of the chosen families; {nearest(other, families)}")
+        self._name, self._twins = name, twins
+        self._world, self._engine = world, engine
+        self._families: tuple[Family[W], ...] = tuple(family(each) for each in families)
+        self._knobs = {
+            each.name: knobs.settings(each.knobs, difficulty, (chosen or {}).get(each.name, {}), each.name)
+            for each in self._families
+        }
+
+    @property
+    def name(self) -> str:
+        """Name of the source in task ids."""
+        return self._name
+
+    @property
+    def families(self) -> tuple[Family[W], ...]:
+        """The chosen families, in turn."""
+        return self._families
+
+    @property
+    def world(self) -> W:
+        """The facts."""
+        return self._world()
+
+    def size(self, split: Split) -> int | None:
+        """None: a world never runs out of tasks."""
+        return None
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        """The task at `index` of `split`.
+
+        Raises:
+            IndexError: `index` is negative.
+            ValueError: There is no such split.
+        """
+        return _drawn(self, index, split)
+
+    def draw(self, index: int, split: Split) -> Task:
+        """The task at `index` of `split`, drawn anew; raises as `task`."""
+        number, is_twin = divmod(index, 2) if self._twins else (index, 0)
+        return self._paint(number, split, twin=bool(is_twin))
+
+    def twin(self, index: int, split: Split) -> Task:
+        """The counterfactual twin of the task at `index` of `split`, counted without twins; raises as `task`.
+
+        Returns:
+            A task with the same question, another answer, and pictures that differ in one fact.
+        """
+        return self._paint(index, split, twin=True)
+
+    def plan(self, index: int, split: Split) -> Plan:
+        """The task at `index` of `split`, counted without twins, before it is drawn; raises as `task`."""
+        if index < 0:
+            raise IndexError(f"task index {index} is negative")
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
+        chosen = self._family_of(index)
+        settings = self._knobs[chosen.name]
+        for rng in _generators(self._task_id(index, split)):
+            plan = chosen.plan(rng, self.world, settings)
+            if self._belongs(plan, split):
+                return plan
+        raise AssertionError("the generators are endless")
+
+    def twin_plan(self, index: int, split: Split) -> Plan:
+        """The twin of the task at `index` of `split` before it is drawn; raises as `task`."""
+        original = self.plan(index, split)
+        for rng in _generators(f"{self._task_id(index, split)}/twin"):
+            plan = original.twin(rng)
+            if plan.answer.text != original.answer.text and self._belongs(plan, split):
+                return plan
+        raise AssertionError("the generators are endless")
+
+    def search_engine(self) -> SearchEngine | None:
+        """The engine over this world's pages; all sources of one world in a process share it."""
+        return self._engine()
+
+    def _belongs(self, plan: Plan, split: Split) -> bool:
+        return all(split_of(self.name, key) == split for key in (plan.key, *plan.further_keys))
+
+    def _paint(self, index: int, split: Split, *, twin: bool) -> Task:
+        plan = self.twin_plan(index, split) if twin else self.plan(index, split)
+        chosen, name = self._family_of(index), self._task_id(index, split)
+        return Task(
+            id=f"{name}/twin" if twin else name,
+            question=plan.question,
+            images=plan.draw(random.Random(f"{name}/draw")),
+            answer=plan.answer,
+            skills=chosen.skills,
+            family=chosen.name,
+            metadata=plan.metadata,
+        )
+
+    def _family_of(self, index: int) -> Family[W]:
+        return self._families[index % len(self._families)]
+
+    def _task_id(self, index: int, split: Split) -> str:
+        return f"{self.name}/{self._family_of(index).name}/{split}/{index // len(self._families)}"
+
+
+def _generators(name: str) -> Iterator[random.Random]:
+    # `random.Random(str)` seeds by SHA-512: the same stream in every process and on every platform.
+    return (random.Random(f"{name}#{attempt}") for attempt in itertools.count())
+
+
+@lru_cache(maxsize=RECENT_TASKS)
+def _drawn(source: GeneratedSource[W], index: int, split: Split) -> Task:
+    return source.draw(index, split)
+
+
+def split_of(world: str, key: str) -> Split:
+    """The split that owns `key` in the world called `world`."""
+    tenth = int.from_bytes(hashlib.sha256(f"{world}/{key}".encode()).digest()[:8], "big") % 10
+    return next(split for split, tenths in SPLIT_TENTHS.items() if tenth in tenths)
