@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
-_HIDDEN = {"script", "style", "template", "noscript", "svg", "math", "iframe", "object", "head", "nav"}
-"""Elements whose text nobody reads as part of the page."""
+from markdown_it import MarkdownIt
 
-_INLINE = {
-    *("a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd"),
-    *("label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr"),
-}
-"""HTML's elements for phrases: they do not part words. All others do."""
+HIDDEN = {"script", "style", "template", "noscript", "svg", "math", "iframe", "object", "nav", "title"}
+"""Elements whose text is not a part of the page; the title is read apart."""
 
-_VOID = {
-    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+INLINE = {
+    *("a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "ins"),
+    *("kbd", "label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var"),
+    "wbr",
 }
-"""HTML's elements without an end."""
+"""HTML's elements inside a line; all others stand apart from what is around them."""
 
 
 def read_html(text: str) -> tuple[str, str]:
@@ -32,64 +31,54 @@ def read_html(text: str) -> tuple[str, str]:
     reader = _Reader()
     reader.feed(text)
     reader.close()
-    return reader.title, reader.text
+    title = _one_line(reader.titles["title"]) or _one_line(reader.titles["h1"])
+    lines = "".join(reader.text).split(_BREAK)
+    return title, "\n".join(line for line in (_one_line([line]) for line in lines) if line)
 
 
 def read_markdown(text: str) -> tuple[str, str]:
-    """Title (the first `#` heading, else nothing) and text of a Markdown file."""
-    from markdown_it import MarkdownIt
-
+    """Title (the first heading of level 1, else nothing) and text of a Markdown file."""
     without_front_matter = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     return read_html(MarkdownIt("commonmark").enable("table").render(without_front_matter))
+
+
+_BREAK = "\x1d"
+"""ASCII's group separator, which no text has: between blocks, for line ends of the source are only spaces."""
 
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self._text: list[str] = []
-        self._titles: dict[str, list[str]] = {"title": [], "h1": []}
-        self._open: list[str] = []
-
-    @property
-    def title(self) -> str:
-        return next((title for pieces in self._titles.values() if (title := _one_line(pieces))), "")
-
-    @property
-    def text(self) -> str:
-        lines = (" ".join(line.split()) for line in "".join(self._text).split("\n"))
-        return "\n".join(line for line in lines if line)
+        self.text: list[str] = []
+        self.titles: dict[str, list[str]] = {"title": [], "h1": []}
+        self._title: list[str] | None = None
+        self._hidden: Counter[str] = Counter()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._part(tag)
-        if tag in _HIDDEN or tag in self._titles:
-            # A body ends a head that nobody has closed.
-            self._open.append(tag)
-        elif tag == "body":
-            self._open.clear()
-        elif tag == "img":
-            self._text.append(dict(attrs).get("alt") or "")
+        if tag in HIDDEN:
+            self._hidden[tag] += 1
+        if not self.titles.get(tag, True):
+            self._title = self.titles[tag]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._part(tag)
 
     def handle_endtag(self, tag: str) -> None:
         self._part(tag)
-        if tag in self._open:
-            del self._open[self._open.index(tag) :]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self.handle_endtag(tag)
+        if tag in self.titles:
+            self._title = None
+        self._hidden -= Counter([tag])  # never less than none
 
     def handle_data(self, data: str) -> None:
-        for tag in self._titles:
-            is_first = tag in self._open and not (tag == "h1" and "\0" in self._titles[tag])
-            if is_first:
-                self._titles[tag].append(data)
-        if not any(tag in _HIDDEN or tag == "title" for tag in self._open):
-            self._text.append(data.replace("\n", " "))
+        if self._title is not None:
+            self._title.append(data)
+        if not self._hidden:
+            self.text.append(data)
 
     def _part(self, tag: str) -> None:
-        if tag not in _INLINE and self._text and self._text[-1] != "\n":
-            self._text.append("\n")
+        if tag not in INLINE:
+            self.text.append(_BREAK)
 
 
 def _one_line(pieces: list[str]) -> str:

@@ -132,4 +132,4 @@ def _picture(page: Page) -> Any:
 
 
 def _image_hit(rank: int, page: Page) -> Hit:
-    return Hit(rank, page.title, page.url, date=page.date, thumbnail=_picture(page))
+    return Hit(rank, page.title, page.url, date=page.date, thumbnail=_picture(page), doc_id=page.id)
