@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -68,6 +69,8 @@ class LiteLLMSearchConfig:
     timeout_seconds: float = 20.0
 
     def __post_init__(self) -> None:
+        if self.base_url:
+            _require_address(self.base_url)
         _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
 
 
@@ -101,6 +104,7 @@ class SerperConfig:
 
     def __post_init__(self) -> None:
         _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        _require_address(self.base_url)
         _require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
 
 
@@ -134,6 +138,7 @@ class SerpApiConfig:
 
     def __post_init__(self) -> None:
         _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        _require_address(self.base_url)
         _require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
 
 
@@ -166,6 +171,17 @@ def open_live(config: AnyLiveConfig) -> SearchEngine:
             from deepeyes_env.search.live.serpapi import SerpApiEngine
 
             return SerpApiEngine(config)
+
+
+def _require_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    _require(usable, "base_url", url, "an address of http or https")
+    if parts.username or parts.password:
+        raise ConfigError("base_url: no credentials in it; put the key into an environment variable")
 
 
 def _require(condition: bool, key: str, value: object, wanted: str) -> None:

@@ -62,7 +62,7 @@ class JsonClient:
             key: Where the key comes from.
 
         Raises:
-            ConfigError: It is no address of http or https, or the key is missing.
+            ConfigError: The address cannot be read, or the key is missing.
         """
         self.key = key
         self._base_url = base_url
@@ -71,8 +71,6 @@ class JsonClient:
             url = httpx.URL(base_url.rstrip("/") + "/")
         except httpx.InvalidURL as error:
             raise ConfigError(f"base_url = {base_url!r} is no address ({error})") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ConfigError(f"base_url = {base_url!r} is no address of http or https")
         if key.parameter:
             _keep_out_of_logs(key.parameter)
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
@@ -118,10 +116,6 @@ class JsonClient:
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise refusal(response.status_code, headers, _message_in(raw), self.key.variable, bad_request)
         return _object_in(raw)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
 
 def _until(deadline: Deadline, response: httpx.Response) -> Iterator[bytes]:

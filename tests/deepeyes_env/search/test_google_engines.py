@@ -265,7 +265,10 @@ def test_without_a_key_the_variable_is_named(service: str, monkeypatch: pytest.M
 
 
 @both
-@pytest.mark.parametrize("url", ["", "service.example", "ftp://service.example", "https://", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "service.example", "ftp://service.example", "https://", "http://[::1", "https://a:b@c.example"],
+)
 def test_an_address_that_is_none_is_refused_at_once(service: str, url: str) -> None:
     with pytest.raises(ConfigError, match="base_url"):
         make(service, url)

@@ -65,7 +65,7 @@ def test_a_paid_provider_answers_with_its_price_and_gets_its_key(server: Misbeha
     assert response.cost == pytest.approx(0.001)
     asked = server.requests[-1]
     assert asked.headers["x-api-key"] == KEY
-    assert asked.json["num"] == 3
+    assert asked.json == {"q": "x", "num": 3}
 
 
 @pytest.mark.parametrize("provider", ["searxng", "serper", "tavily"])

@@ -43,6 +43,8 @@ def test_each_configuration_is_data(config: Any) -> None:
         (DdgsConfig, {"max_results": 0}),
         (DdgsConfig, {"region": "english"}),
         (LiteLLMSearchConfig, {"timeout_seconds": -1}),
+        (LiteLLMSearchConfig, {"base_url": "service.example"}),
+        (LiteLLMSearchConfig, {"base_url": "https://user:word@service.example"}),
         (SerperConfig, {"dollars_per_credit": -1}),
         (SerpApiConfig, {"dollars_per_search": -1}),
     ],
@@ -59,3 +61,24 @@ def test_configurations_need_no_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.search.live import *
+kinds = {"ddgs": DdgsConfig, "litellm": LiteLLMSearchConfig, "httpx": SerperConfig, "httpcore": SerpApiConfig}
+try:
+    open_live(kinds[sys.argv[1]]())
+except ConfigError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "extra"), [("ddgs", "web"), ("litellm", "litellm"), ("httpx", "web"), ("httpcore", "web")]
+)
+def test_a_missing_library_names_the_extra_to_install(library: str, extra: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT, library], capture_output=True, text=True)
+    assert f"pip install 'deepeyes-gym[{extra}]'" in done.stdout, done.stderr
