@@ -144,7 +144,7 @@ def _engines(config: SearchConfig, own: SearchEngine | None) -> list[tuple[str, 
     if isinstance(engine, LocalSearchConfig):
         from deepeyes_env.search.local import LocalSearchEngine
 
-        return [("local", LocalSearchEngine.open(engine.index))]  # type: ignore[attr-defined]
+        return [("local", LocalSearchEngine.open(engine.index))]
     if isinstance(engine, RetrieveSearchConfig):
         from deepeyes_env.search.retrieve import RetrieveEngine
 

@@ -49,7 +49,6 @@ def test_a_wrapper_keeps_the_promises(wrap: Wrap, tmp_path: Path) -> None:
 EMBEDDED: dict[str, Wrap] = {"nothing": lambda engine, _: engine} | WRAPPERS
 
 
-@pytest.mark.skipif(not hasattr(LocalSearchEngine, "open"), reason="its text index refuses lone surrogates")
 @pytest.mark.parametrize("wrap", EMBEDDED.values(), ids=EMBEDDED.keys())
 def test_a_wrapper_keeps_the_promises_of_the_embedded_engine(wrap: Wrap, tmp_path: Path) -> None:
     own = open_source(WorldConfig(seed=1)).search_engine()
