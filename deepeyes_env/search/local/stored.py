@@ -108,7 +108,7 @@ def read_segment(directory: Path, digest: str) -> Segment | None:
 
 
 def new_meta(meta: dict[str, Any], contents: Contents) -> str:
-    """tantivy's own list of segments, with our word on the version as its payload.
+    """Tantivy's own list of segments, with our word on the version as its payload.
 
     Args:
         meta: The list of any index with the same fields.

@@ -10,7 +10,6 @@ from PIL import Image
 from deepeyes_env.search import RecordingConfig, SearchConfig, open_search
 from deepeyes_env.search.base import Hit, SearchEngine, SearchErrorKind, SearchResponse
 from deepeyes_env.search.ledger import MemoryLedger
-from deepeyes_env.search.local import LocalSearchEngine
 from deepeyes_env.search.recording.key import Origin
 from deepeyes_env.search.recording.recorded import Recorded
 from deepeyes_env.search.recording.store import RecordingStore
