@@ -1,7 +1,7 @@
 """The engines of the search benchmark: ours, bm25s and SQLite's FTS5, at the same work.
 
-Each indexes title and passage of every line of a file in Search-R1's format, keeps the text, leaves stop words
-out of queries, and answers with ids, titles and passages.
+Each indexes title and passage of every line of a file in Search-R1's format, keeps the text, leaves stop
+words out of queries, and answers with ids, titles and passages.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Bm25s:
         """Index the corpus."""
         documents = [_fields(document) for document in JsonLinesCorpus(corpus)]
         tokens = self._bm25s.tokenize(
-            [f"{title} {body}" for _, title, body in documents], stopwords=list(_STOP_WORDS), show_progress=False
+            [f"{title} {body}" for _, title, body in documents],
+            stopwords=list(_STOP_WORDS),
+            show_progress=False,
         )
         index = self._bm25s.BM25(backend="numba")
         index.index(tokens, show_progress=False)

@@ -1,7 +1,7 @@
 """A folder of texts and captioned pictures, with all folders in it.
 
-Texts (`.md`, `.html`, `.txt`, ...) are cut into passages. The caption of `map.jpg` is the text of `map.txt` (or
-`map.jpg.txt`) beside it, or `map.json` with the fields of `Caption`, or its line in one of the files
+Texts (`.md`, `.html`, `.txt`, ...) are cut into passages. The caption of `map.jpg` is the text of `map.txt`
+(or `map.jpg.txt`) beside it, or `map.json` with the fields of `Caption`, or its line in one of the files
 `captions.jsonl`, `captions.csv`, `metadata.jsonl` and `metadata.csv`, whose first field is then `file` or
 `file_name` (the names that Hugging Face's image folders use). A picture without a caption goes by its name.
 """
@@ -187,9 +187,7 @@ def _listed_captions(file: Path) -> Iterator[tuple[Path, tuple[Caption, Path]]]:
     if file.suffix == ".csv":
         records = enumerate(csv.DictReader(io.StringIO(text, newline="")))
     else:
-        records = (
-            (row, _json(line, file, row)) for row, line in enumerate(text.split("\n")) if line.strip()
-        )
+        records = ((row, _json(line, file, row)) for row, line in enumerate(text.split("\n")) if line.strip())
     for row, record in records:
         name = next((record[field] for field in FILE_FIELDS if record.get(field)), None)
         if not isinstance(name, str):

@@ -4,8 +4,8 @@
                 `meta.json` lists those that make up the corpus, in its order, and is replaced as one
     pictures/   pictures, named after their sources' contents
 
-A process maps the files and keeps no page in memory. What it has opened stays as it is while a newer version is
-being written.
+A process maps the files and keeps no page in memory. What it has opened stays as it is while a newer version
+is being written.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def read_segment(directory: Path, digest: str) -> Segment | None:
 
 
 def new_meta(meta: dict[str, Any], contents: Contents) -> str:
-    """tantivy's own list of segments, with our word on the version as its payload.
+    """The engine's own list of segments, with our word on the version as its payload.
 
     Args:
         meta: The list of any index with the same fields.
