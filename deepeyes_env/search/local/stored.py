@@ -11,6 +11,7 @@ is being written.
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ FORMAT = 1
 """Version of the directory's layout, of the fields and of how text is cut into words."""
 
 REBUILD = "delete the directory and index again: deepeyes search index SOURCE --output DIRECTORY"
+
+_SEGMENT_FILES = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+"""What the engine writes for a segment."""
 
 _OPENING_TRIES = 5
 """How often opening begins anew when the index is replaced meanwhile."""
@@ -174,20 +178,34 @@ class StoredPages(Sequence[Page]):
 
 
 def _open(directory: Path) -> tuple[Contents, tantivy.Index]:
+    """Open what is listed now; again, if it is removed meanwhile because newer versions have come."""
     for _ in range(_OPENING_TRIES):
         meta = _read_meta(directory)
         try:
             contents = _contents(directory, meta)
-            index = tantivy.Index.open(str(text_directory(directory)))
-            index.config_reader("manual")
-            index.reload()
+            return contents, _open_segments(directory, meta, contents)
         except (DatasetError, ValueError, OSError) as error:
             if _read_meta(directory) == meta:
                 raise _damaged(directory, error) from error
-            continue
-        if _read_meta(directory) == meta:  # else it was replaced between our look and the engine's
-            return contents, index
     raise DatasetError(directory, "the index is being replaced all the time", "try again later")
+
+
+def _open_segments(directory: Path, meta: dict[str, Any], contents: Contents) -> tantivy.Index:
+    """Map the files.
+
+    The engine writes a lock file where it opens an index, so it gets a directory of its own with links: the
+    index may be on a disk that can only be read. When all is mapped, nothing needs the links.
+    """
+    text = text_directory(directory).resolve()
+    with tempfile.TemporaryDirectory(prefix="deepeyes-index-") as links:
+        Path(links, "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for segment in contents.segments:
+            for kind in _SEGMENT_FILES:
+                Path(links, f"{segment.digest}.{kind}").symlink_to(text / f"{segment.digest}.{kind}")
+        index = tantivy.Index.open(links)
+        index.config_reader("manual")
+        index.reload()
+        return index
 
 
 def _read_meta(directory: Path) -> dict[str, Any]:

@@ -29,12 +29,13 @@ SCORE_DIGITS = 5
 """Decimals of a score that count. BM25 scores of words are between 0 and about 15, and the engine adds them
 up as float32 in an order that varies from page to page, which moves the seventh digit of equal ones."""
 
-WRITER_BYTES = 15_000_000, 2_000_000_000
-"""Least memory of a writer that tantivy accepts, and the most that we allow; it takes what it needs."""
+WRITER_BYTES = 100_000_000, 4_000_000_000
+"""Bounds of the memory that a writer may take before it begins another segment; it takes what it needs.
+tantivy accepts up to 4 GiB."""
 
-WRITER_BYTES_PER_CHAR = 32
-"""Memory that a writer may need for a character of text, so that it never has to begin a second segment. The
-worst text, words that are all different, was seen to take about half of it."""
+WRITER_BYTES_PER_CHAR = 40
+"""Memory that a writer may need for a character of text. Words of four letters, all of them different, were
+seen to take between 16 and 24, and other texts less."""
 
 STOP_WORDS = """
 a an and are as at be been but by did do does for from had has have he her his how i if in into is it its

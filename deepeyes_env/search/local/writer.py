@@ -183,7 +183,7 @@ def _write_segment(directory: Path, run: Run) -> Segment:
     building.mkdir()
     build_index(_rows(run.documents), run.chars, str(building))
     meta = json.loads((building / "meta.json").read_text(encoding="utf-8"))
-    (listed,) = meta["segments"]
+    (listed,) = meta.pop("segments")
     old_name = listed["segment_id"].replace("-", "")
     for file in building.glob(f"{old_name}.*"):
         file.replace(text_directory(directory) / file.name.replace(old_name, run.digest))
