@@ -18,8 +18,8 @@ from deepeyes_env.search.corpora.document import Document
 class Cuts:
     """How long runs are.
 
-    Fewer runs make faster queries, shorter runs make cheaper changes. A run of 2 ** 17 passages takes about
-    four seconds to index, and a million passages have about eight.
+    Fewer runs make faster queries, shorter runs make cheaper changes. A run of 100,000 passages takes about
+    four seconds to index, and a million passages have eleven.
 
     Attributes:
         one_in: One document in so many may end a run.

@@ -111,6 +111,12 @@ def read_segment(directory: Path, digest: str) -> Segment | None:
     return Segment(digest, said["documents"], tuple((doc, name) for doc, name in said["pictures"]))
 
 
+def read_stored(stored: bytes) -> tuple[list[Any], str]:
+    """What is stored of a document: id, title, url, date, name of its picture, all as JSON; and its body."""
+    about, _, body = stored.partition(b"\n")
+    return json.loads(about), body.decode()
+
+
 def new_meta(meta: dict[str, Any], contents: Contents) -> str:
     """The engine's own list of segments, with our word on the version as its payload.
 
@@ -172,7 +178,7 @@ class StoredPages(Sequence[Page]):
         segment = bisect_right(self._offsets, place) - 1
         address = tantivy.DocAddress(segment, place - self._offsets[segment])
         stored: bytes = self._searcher.doc(address)["stored"][0]
-        name, title, url, date, body, picture = json.loads(stored)
+        (name, title, url, date, picture), body = read_stored(stored)
         load = None if picture is None else partial(_load_picture, picture_file(self._directory, picture))
         return Page(title, url, body, date, load, name)
 

@@ -32,6 +32,7 @@ from deepeyes_env.search.local.stored import (
     picture_file,
     read_contents,
     read_segment,
+    read_stored,
     segment_file,
     text_directory,
 )
@@ -47,6 +48,8 @@ PICTURE_QUALITY = 90
 
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 """Formats that are kept as they are when the picture is small enough."""
+
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +169,13 @@ def _entries(
 
 
 def _stored(document: Document, picture: str | None) -> bytes:
-    fields = (document.id, document.title, document.url, document.date, document.body, picture)
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    about = _AS_JSON((document.id, document.title, document.url, document.date, picture))
+    return f"{about}\n{document.body}".encode("utf-8", "replace")
 
 
 def _rows(stored: Iterable[bytes]) -> Iterator[Row]:
     for data in stored:
-        _, title, _, _, body, _ = json.loads(data)
+        (_, title, *_), body = read_stored(data)
         yield title, body, data
 
 

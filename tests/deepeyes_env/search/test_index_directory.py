@@ -188,6 +188,13 @@ def test_an_open_engine_keeps_its_version(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(engine)).search_text("lamp") != before[0]
 
 
+def test_reading_writes_nothing_into_the_directory(tmp_path: Path) -> None:
+    index(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    answers(tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
 def test_files_that_nobody_needs_go_away(tmp_path: Path) -> None:
     index(tmp_path)
     for _ in range(2):
