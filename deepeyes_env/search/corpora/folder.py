@@ -70,7 +70,8 @@ class FolderCorpus:
         self._files = [file for file in files if file.suffix.lower() in readable and file not in used]
         self.total: int | None = len(self._files)
         self.done = 0
-        missing = next((picture for picture in self._captions if picture not in set(files)), None)
+        there = set(files)
+        missing = next((picture for picture in self._captions if picture not in there), None)
         if missing is not None:
             caption_file = self._captions[missing][1]
             raise DatasetError(
