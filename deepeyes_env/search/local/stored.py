@@ -200,14 +200,16 @@ def _open_segments(directory: Path, meta: dict[str, Any], contents: Contents) ->
     """Map the files.
 
     The engine writes a lock file where it opens an index, so it gets a directory of its own with links: the
-    index may be on a disk that can only be read. When all is mapped, nothing needs the links.
+    index may be on a disk that can only be read. When all is mapped, nothing needs the links. They lead over
+    one to the directory, because a file system keeps short links in the entry itself and removes them much
+    faster.
     """
-    text = text_directory(directory).resolve()
     with tempfile.TemporaryDirectory(prefix="deepeyes-index-") as links:
         Path(links, "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        Path(links, "text").symlink_to(text_directory(directory).resolve())
         for segment in contents.segments:
             for kind in _SEGMENT_FILES:
-                Path(links, f"{segment.digest}.{kind}").symlink_to(text / f"{segment.digest}.{kind}")
+                Path(links, f"{segment.digest}.{kind}").symlink_to(f"text/{segment.digest}.{kind}")
         index = tantivy.Index.open(links)
         index.config_reader("manual")
         index.reload()
