@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.command import main
@@ -14,7 +14,9 @@ def corpus(tmp_path: Path) -> Path:
     folder = tmp_path / "corpus"
     folder.mkdir()
     (folder / "tower.md").write_text("# Tower of [Ost]\n\nIt is 40 m high.")
-    Image.new("RGB", (60, 40), "navy").save(folder / "flag.png")
+    flag = Image.new("RGB", (60, 40), "navy")
+    ImageDraw.Draw(flag).ellipse((5, 5, 30, 30), fill="gold")  # a picture of one colour looks like nothing
+    flag.save(folder / "flag.png")
     (folder / "flag.txt").write_text("The flag of Ost")
     return folder
 
