@@ -1,7 +1,7 @@
 """The engines of the search benchmark: ours, bm25s and SQLite's FTS5, at the same work.
 
-Each indexes title and passage of every line of a file in Search-R1's format, keeps the text, leaves stop words
-out of queries, and answers with ids, titles and passages.
+Each indexes title and passage of every line of a file in Search-R1's format, keeps the text, leaves stop
+words out of queries, and answers with ids, titles and passages.
 """
 
 from __future__ import annotations

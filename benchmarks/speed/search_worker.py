@@ -1,7 +1,7 @@
 """One engine of the search benchmark in a process of its own, so that its memory is its own.
 
-The program reads one JSON list a line, `["build", ENGINE, CORPUS, DIRECTORY]`, `["open", ENGINE, DIRECTORY]` or
-`["ask", QUESTIONS, K]`, and answers each with one line.
+The program reads one JSON list a line, `["build", ENGINE, CORPUS, DIRECTORY]`, `["open", ENGINE, DIRECTORY]`
+or `["ask", QUESTIONS, K]`, and answers each with one line.
 """
 
 from __future__ import annotations

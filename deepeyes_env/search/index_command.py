@@ -24,8 +24,8 @@ class IndexArgs:
     """Make a corpus searchable, or bring its index up to date: only what has changed is written.
 
     Attributes:
-        source: A JSON Lines file in Search-R1's format, a folder of texts and captioned pictures, or hf:NAME for
-            a Hugging Face data set (name on the hub, or path).
+        source: A JSON Lines file in Search-R1's format, a folder of texts and captioned pictures, or hf:NAME
+            for a Hugging Face data set (name on the hub, or path).
         output: Directory of the index.
         columns: Which columns of a Hugging Face data set hold what.
         split: Split of a Hugging Face data set.
@@ -88,6 +88,7 @@ def _summary(update: Update, directory: Path) -> str:
     kept = contents.documents - update.written
     pictures = f", {contents.pictures:,} of them with pictures" if contents.pictures else ""
     return (
-        f"{contents.documents:,} documents{pictures}: {update.written:,} written, {kept:,} kept as they were.\n"
+        f"{contents.documents:,} documents{pictures}: "
+        f"{update.written:,} written, {kept:,} kept as they were.\n"
         f"Try it: deepeyes search query {directory} 'some words'"
     )

@@ -1,7 +1,7 @@
 """A folder of texts and captioned pictures, with all folders in it.
 
-Texts (`.md`, `.html`, `.txt`, ...) are cut into passages. The caption of `map.jpg` is the text of `map.txt` (or
-`map.jpg.txt`) beside it, or `map.json` with the fields of `Caption`, or its line in one of the files
+Texts (`.md`, `.html`, `.txt`, ...) are cut into passages. The caption of `map.jpg` is the text of `map.txt`
+(or `map.jpg.txt`) beside it, or `map.json` with the fields of `Caption`, or its line in one of the files
 `captions.jsonl`, `captions.csv`, `metadata.jsonl` and `metadata.csv`, whose first field is then `file` or
 `file_name` (the names that Hugging Face's image folders use). A picture without a caption goes by its name.
 """
@@ -70,7 +70,8 @@ class FolderCorpus:
         self._files = [file for file in files if file.suffix.lower() in readable and file not in used]
         self.total: int | None = len(self._files)
         self.done = 0
-        missing = next((picture for picture in self._captions if picture not in set(files)), None)
+        there = set(files)
+        missing = next((picture for picture in self._captions if picture not in there), None)
         if missing is not None:
             caption_file = self._captions[missing][1]
             raise DatasetError(

@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from deepeyes_env.search.corpora.document import Document, address
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -49,18 +49,18 @@ class JsonLinesCorpus:
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         row = -1
         try:
-            with self._file.open("rb") as raw:
-                lines = gzip.open(raw) if self._file.suffix == ".gz" else raw
+            with self._file.open("rb") as raw, _unpacked(raw, self._file) as lines:
                 for row, line in enumerate(lines):
-                    if lines is raw:
-                        self.done += len(line)
-                    else:
-                        self.done = raw.tell()
+                    self.done = raw.tell() if lines is not raw else self.done + len(line)
                     yield row, line
         except (OSError, EOFError, zlib.error) as error:
             raise DatasetError(
                 self._file, f"cannot be read ({error})", "fetch the file again", row=row + 1
             ) from error
+
+
+def _unpacked(raw: BinaryIO, file: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if file.suffix == ".gz" else raw
 
 
 def _record(line: bytes, file: Path, row: int) -> Mapping[str, Any]:

@@ -4,13 +4,14 @@
                 `meta.json` lists those that make up the corpus, in its order, and is replaced as one
     pictures/   pictures, named after their sources' contents
 
-A process maps the files and keeps no page in memory. What it has opened stays as it is while a newer version is
-being written.
+A process maps the files and keeps no page in memory. What it has opened stays as it is while a newer version
+is being written.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ FORMAT = 1
 """Version of the directory's layout, of the fields and of how text is cut into words."""
 
 REBUILD = "delete the directory and index again: deepeyes search index SOURCE --output DIRECTORY"
+
+_SEGMENT_FILES = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+"""What the engine writes for a segment."""
 
 _OPENING_TRIES = 5
 """How often opening begins anew when the index is replaced meanwhile."""
@@ -107,8 +111,14 @@ def read_segment(directory: Path, digest: str) -> Segment | None:
     return Segment(digest, said["documents"], tuple((doc, name) for doc, name in said["pictures"]))
 
 
+def read_stored(stored: bytes) -> tuple[list[Any], str]:
+    """What is stored of a document: id, title, url, date, name of its picture, all as JSON; and its body."""
+    about, _, body = stored.partition(b"\n")
+    return json.loads(about), body.decode()
+
+
 def new_meta(meta: dict[str, Any], contents: Contents) -> str:
-    """Tantivy's own list of segments, with our word on the version as its payload.
+    """The engine's own list of segments, with our word on the version as its payload.
 
     Args:
         meta: The list of any index with the same fields.
@@ -168,26 +178,42 @@ class StoredPages(Sequence[Page]):
         segment = bisect_right(self._offsets, place) - 1
         address = tantivy.DocAddress(segment, place - self._offsets[segment])
         stored: bytes = self._searcher.doc(address)["stored"][0]
-        name, title, url, date, body, picture = json.loads(stored)
+        (name, title, url, date, picture), body = read_stored(stored)
         load = None if picture is None else partial(_load_picture, picture_file(self._directory, picture))
         return Page(title, url, body, date, load, name)
 
 
 def _open(directory: Path) -> tuple[Contents, tantivy.Index]:
+    """Open what is listed now; again, if it is removed meanwhile because newer versions have come."""
     for _ in range(_OPENING_TRIES):
         meta = _read_meta(directory)
         try:
             contents = _contents(directory, meta)
-            index = tantivy.Index.open(str(text_directory(directory)))
-            index.config_reader("manual")
-            index.reload()
+            return contents, _open_segments(directory, meta, contents)
         except (DatasetError, ValueError, OSError) as error:
             if _read_meta(directory) == meta:
                 raise _damaged(directory, error) from error
-            continue
-        if _read_meta(directory) == meta:  # else it was replaced between our look and the engine's
-            return contents, index
     raise DatasetError(directory, "the index is being replaced all the time", "try again later")
+
+
+def _open_segments(directory: Path, meta: dict[str, Any], contents: Contents) -> tantivy.Index:
+    """Map the files.
+
+    The engine writes a lock file where it opens an index, so it gets a directory of its own with links: the
+    index may be on a disk that can only be read. When all is mapped, nothing needs the links. They lead over
+    one to the directory, because a file system keeps short links in the entry itself and removes them much
+    faster.
+    """
+    with tempfile.TemporaryDirectory(prefix="deepeyes-index-") as links:
+        Path(links, "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        Path(links, "text").symlink_to(text_directory(directory).resolve())
+        for segment in contents.segments:
+            for kind in _SEGMENT_FILES:
+                Path(links, f"{segment.digest}.{kind}").symlink_to(f"text/{segment.digest}.{kind}")
+        index = tantivy.Index.open(links)
+        index.config_reader("manual")
+        index.reload()
+        return index
 
 
 def _read_meta(directory: Path) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Text search with tantivy: BM25 over title and body, the same list in every process.
 
-A query is a bag of words: nothing in it is syntax, so no query can be wrong. That is as lenient as a parser can
-be, and a policy sends everything: `it's`, open brackets, `capital: france`.
+A query is a bag of words: nothing in it is syntax, so no query can be wrong. That is as lenient as a parser
+can be, and a policy sends everything: `it's`, open brackets, `capital: france`.
 
-Determinism: one writer thread and one segment for the same run of pages, k + `SPARE_HITS` fetched, ties broken
-by the page's place (measured over 404 queries in `search-and-benchmarks` B.1: more writer threads gave equal
-scores but other orders).
+Determinism: one writer thread and one segment for the same run of pages, k + `SPARE_HITS` fetched, ties
+broken by the page's place (measured over 404 queries in `search-and-benchmarks` B.1: more writer threads gave
+equal scores but other orders).
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ MAX_TERMS = 64
 """Different words of a query that count; the rest of a longer one is ignored."""
 
 SCORE_DIGITS = 5
-"""Decimals of a score that count. BM25 scores of words are between 0 and about 15, and the engine adds them up
-as float32 in an order that varies from page to page, which moves the seventh digit of equal ones."""
+"""Decimals of a score that count. BM25 scores of words are between 0 and about 15, and the engine adds them
+up as float32 in an order that varies from page to page, which moves the seventh digit of equal ones."""
 
-WRITER_BYTES = 15_000_000, 2_000_000_000
-"""Least memory of a writer that tantivy accepts, and the most that we allow; it takes what it needs."""
+WRITER_BYTES = 100_000_000, 4_000_000_000
+"""Bounds of the memory that a writer may take before it begins another segment; it takes what it needs.
+tantivy accepts up to 4 GiB."""
 
-WRITER_BYTES_PER_CHAR = 32
-"""Memory that a writer may need for a character of text, so that it never has to begin a second segment. The
-worst text, words that are all different, was seen to take about half of it."""
+WRITER_BYTES_PER_CHAR = 40
+"""Memory that a writer may need for a character of text. Words of four letters, all of them different, were
+seen to take between 16 and 24, and other texts less."""
 
 STOP_WORDS = """
 a an and are as at be been but by did do does for from had has have he her his how i if in into is it its

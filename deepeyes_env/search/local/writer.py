@@ -1,8 +1,8 @@
 """Makes and updates an index directory (`stored`): what is there already is kept, the rest is written.
 
-The index is a function of the corpus alone: each run of documents is one segment, written by one thread, named
-after its contents. So an index that was updated many times is the same as one that was made at once, and an
-interrupted run has lost only the segment that it was at.
+The index is a function of the corpus alone: each run of documents is one segment, written by one thread,
+named after what is in it. So an index that was updated many times is the same as one that was made at once,
+and an interrupted run has lost only the segment that it was at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -31,21 +32,24 @@ from deepeyes_env.search.local.stored import (
     picture_file,
     read_contents,
     read_segment,
+    read_stored,
     segment_file,
     text_directory,
 )
-from deepeyes_env.search.local.text import Row, build_index, well_formed
+from deepeyes_env.search.local.text import Row, build_index
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 PICTURE_SIDE = 640
-"""Longest side of a stored picture in pixels: about 520 visual tokens of 28 x 28 pixels, so that five hits fit
-an episode. A larger one is shrunk."""
+"""Longest side of a stored picture in pixels: about 520 visual tokens of 28 x 28 pixels, so that five hits
+fit an episode. A larger one is shrunk."""
 
 PICTURE_QUALITY = 90
 """JPEG quality of a picture that was shrunk; hashes find 98 of 100 pictures of quality 40 (B.2)."""
 
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 """Formats that are kept as they are when the picture is small enough."""
+
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,9 @@ def update_index(
         before = _before(directory)
         segments: list[Segment] = []
         written = 0
-        for run in runs(_entries(directory, documents, on_document), cuts, FORMAT):
-            segment = read_segment(directory, run.digest)
-            if segment is None:
-                segment = _write_segment(directory, run)
-                written += segment.documents
+        cut = runs(_entries(directory, documents, on_document), cuts, FORMAT)
+        for segment, is_new in _segments(directory, cut):
+            written += segment.documents if is_new else 0
             segments.append(segment)
             so_far = Contents(tuple(segments), complete=False)
             if not before.complete and so_far.documents > before.documents:
@@ -129,12 +131,30 @@ def _before(directory: Path) -> Contents:
     return Contents(complete=False)
 
 
+def _segments(directory: Path, cut: Iterable[Run]) -> Iterator[tuple[Segment, bool]]:
+    """Segments in order, and whether they were written; the next run is read while one is being written."""
+    with ThreadPoolExecutor(1) as builder:
+        building: Future[tuple[Segment, bool]] | None = None
+        for run in cut:
+            next_one = builder.submit(_segment, directory, run)
+            if building is not None:
+                yield building.result()
+            building = next_one
+        if building is not None:
+            yield building.result()
+
+
+def _segment(directory: Path, run: Run) -> tuple[Segment, bool]:
+    kept = read_segment(directory, run.digest)
+    return (_write_segment(directory, run), True) if kept is None else (kept, False)
+
+
 def _entries(
     directory: Path, documents: Iterable[Document], on_document: Callable[[], None]
 ) -> Iterator[Entry]:
     seen: set[bytes] = set()  # of hashes, which take less memory than names
     for document in documents:
-        name = blake2b(well_formed(document.id).encode(), digest_size=8).digest()
+        name = blake2b(document.id.encode("utf-8", "replace"), digest_size=8).digest()
         if name in seen:
             raise DatasetError(
                 document.file,
@@ -149,14 +169,13 @@ def _entries(
 
 
 def _stored(document: Document, picture: str | None) -> bytes:
-    fields = (document.id, document.title, document.url, document.date, document.body, picture)
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    about = _AS_JSON((document.id, document.title, document.url, document.date, picture))
+    return f"{about}\n{document.body}".encode("utf-8", "replace")
 
 
 def _rows(stored: Iterable[bytes]) -> Iterator[Row]:
     for data in stored:
-        _, title, _, _, body, _ = json.loads(data)
+        (_, title, *_), body = read_stored(data)
         yield title, body, data
 
 
@@ -166,7 +185,7 @@ def _write_segment(directory: Path, run: Run) -> Segment:
     building.mkdir()
     build_index(_rows(run.documents), run.chars, str(building))
     meta = json.loads((building / "meta.json").read_text(encoding="utf-8"))
-    (listed,) = meta["segments"]
+    (listed,) = meta.pop("segments")
     old_name = listed["segment_id"].replace("-", "")
     for file in building.glob(f"{old_name}.*"):
         file.replace(text_directory(directory) / file.name.replace(old_name, run.digest))
