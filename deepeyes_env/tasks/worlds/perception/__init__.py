@@ -5,5 +5,7 @@ FAMILIES: dict[str, str] = {
     "at-a-glance": "cards:AT_A_GLANCE",
     "house-number": "house_number:HOUSE_NUMBER",
     "count-shapes": "count_shapes:COUNT_SHAPES",
+    "most-rings": "most_rings:MOST_RINGS",
+    "price-tag": "price_tag:PRICE_TAG",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
