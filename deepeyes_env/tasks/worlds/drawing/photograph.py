@@ -18,7 +18,7 @@ def daylight(image: Image.Image, rng: random.Random, shade: float = 0.12) -> Ima
     """Photographic finish: light falling off from one side, and sensor noise.
 
     Args:
-        image: RGB, at most `GRAIN_SIDE` - 64 pixels a side.
+        image: RGB.
         rng: Chooses the light's direction and the noise.
         shade: Brightness lost at the darkest edge, as a share.
     """
@@ -26,8 +26,7 @@ def daylight(image: Image.Image, rng: random.Random, shade: float = 0.12) -> Ima
     across, down = np.meshgrid(np.linspace(-0.5, 0.5, 16), np.linspace(-0.5, 0.5, 16))
     light = 1 - shade * (0.5 + 0.7 * (across * math.cos(turn) + down * math.sin(turn)))
     coarse = Image.fromarray(np.clip(light * 255, 0, 255).astype(np.uint8))
-    left, top = rng.randrange(64), rng.randrange(64)
-    grain = _grain().crop((left, top, left + image.width, top + image.height))
+    grain = _grain_over(image.size, rng.randrange(64), rng.randrange(64))
     veil = ImageChops.add(coarse.resize(image.size, Image.Resampling.BILINEAR), grain, 1, -128)
     return ImageChops.multiply(image, Image.merge("RGB", (veil, veil, veil)))
 
@@ -44,6 +43,18 @@ def _grain() -> Image.Image:
     # Shared and cut at a random place: fresh normals for every picture cost more than drawing the picture.
     normals = np.random.default_rng(0).standard_normal((GRAIN_SIDE, GRAIN_SIDE), dtype=np.float32)
     return Image.fromarray(np.clip(128 + GRAIN_DEVIATION * normals, 0, 255).astype(np.uint8))
+
+
+def _grain_over(size: tuple[int, int], left: int, top: int) -> Image.Image:
+    """The noise from `(left, top)` on, both below 64; repeated where a picture is larger than it."""
+    step = GRAIN_SIDE - 64
+    if max(size) <= step:
+        return _grain().crop((left, top, left + size[0], top + size[1]))
+    tile, sheet = _grain().crop((left, top, left + step, top + step)), Image.new("L", size)
+    for x in range(0, size[0], step):
+        for y in range(0, size[1], step):
+            sheet.paste(tile, (x, y))
+    return sheet
 
 
 def as_jpeg(image: Image.Image, quality: int, *, fine_colour: bool = False) -> EncodedImage:

@@ -5,6 +5,7 @@ FAMILIES: dict[str, str] = {
     "at-a-glance": "cards:AT_A_GLANCE",
     "house-number": "house_number:HOUSE_NUMBER",
     "count-shapes": "count_shapes:COUNT_SHAPES",
+    "harbour-number": "harbour_number:HARBOUR_NUMBER",
     "most-rings": "most_rings:MOST_RINGS",
     "price-tag": "price_tag:PRICE_TAG",
 }
