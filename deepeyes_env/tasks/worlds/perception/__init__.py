@@ -8,5 +8,8 @@ FAMILIES: dict[str, str] = {
     "harbour-number": "harbour_number:HARBOUR_NUMBER",
     "most-rings": "most_rings:MOST_RINGS",
     "price-tag": "price_tag:PRICE_TAG",
+    "colour-match": "colour_match:COLOUR_MATCH",
+    "longest-fish": "longest_fish:LONGEST_FISH",
+    "spot-the-change": "spot_the_change:SPOT_THE_CHANGE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""

@@ -19,7 +19,7 @@ from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 
 ASPECT = 0.62
-"""Height of a panorama as a share of its width: 4,000 pixels wide, it is just below the largest observation."""
+"""Height of a panorama as a share of its width: the widest is just below the largest observation."""
 
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 """Letters of numbers; I, O and Q look like digits."""

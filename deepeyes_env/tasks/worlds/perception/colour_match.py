@@ -1,0 +1,233 @@
+"""Perception: small differences of colour. Which numbered tile has exactly the colour of the wooden fish?
+
+Light falls unevenly on the picture, so that equal paint is not equal pixels: only a comparison with the white
+paper around each tells.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.task import Answer, Skill, Task
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix, regular
+from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.family import Oracle, Plan
+from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.oracles import turns
+
+WIDTH, HEIGHT = 1120, 784
+
+CHART = (520.0, 92.0, 1050.0, 692.0)
+"""The paper with the tiles: left, top, right, bottom in pixels."""
+
+MOUNT = (80.0, 170.0, 420.0, 510.0)
+"""The paper with the figure."""
+
+PAPER = "#f6f4ef"
+
+COLUMNS = 4
+TILE = 76.0
+"""Side of a tile in pixels."""
+
+FIGURES = ("fish", "leaf", "house", "bird")
+WOODS = ("#9a7650", "#7a5236", "#b08d62", "#6f5a4b")
+BRUSHES = ("#c8453a", "#d9a93c", "#4b7fb0", "#4f8f5c", "#8a5ca8")
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Colours of the tiles in order of their numbers, and which of them the figure has."""
+
+    tiles: tuple[Colour, ...]
+    figure: str
+    match: int
+
+
+def mix_paints(rng: random.Random, count: int, step: float) -> Chart:
+    """`count` tiles around one colour, which differ by at least `step` levels in at least one channel."""
+    middle = [rng.uniform(85, 175) for _ in range(3)]
+    ways = rng.sample(list(itertools.product((-1, 0, 1), repeat=3)), count)
+    tiles = tuple(
+        (round(middle[0] + way[0] * step), round(middle[1] + way[1] * step), round(middle[2] + way[2] * step))
+        for way in ways
+    )
+    return Chart(tiles, rng.choice(FIGURES), rng.randrange(count))
+
+
+def tile_middle(number: int) -> Point:
+    """Middle of tile `number`, counted from 0, in pixels."""
+    row, column = divmod(number, COLUMNS)
+    left, top, right, bottom = CHART
+    return left + (right - left) * (column + 0.5) / COLUMNS, top + 34 + (bottom - top - 40) * (row + 0.38) / 4
+
+
+def paint(chart: Chart, rng: random.Random) -> EncodedImage:
+    """The painter's bench as a photograph."""
+    wood = rng.choice(WOODS)
+    canvas = Canvas(WIDTH, HEIGHT, wood)
+    _paint_bench(canvas, wood, rng)
+    for left, top, right, bottom in (CHART, MOUNT):
+        canvas.rectangle(left + 6, top + 8, right + 8, bottom + 10, "black", alpha=0.25)
+        canvas.rectangle(left, top, right, bottom, PAPER, mix(PAPER, "black", 0.2), 1)
+    canvas.text((CHART[0] + CHART[2]) / 2, CHART[1] + 22, "COLOUR CARD", 15, "#55504a", "serif-bold")
+    for number, tile in enumerate(chart.tiles):
+        x, y = tile_middle(number)
+        half = TILE / 2
+        canvas.rectangle(x - half, y - half, x + half, y + half, tile)
+        canvas.text(x, y + half + 16, str(number + 1), 17, "#3a3632", "serif-bold")
+    _paint_figure(canvas, chart)
+    _paint_brushes(canvas, rng)
+    return as_jpeg(daylight(canvas.finish(), rng), rng.randint(90, 94), fine_colour=True)
+
+
+def _paint_bench(canvas: Canvas, wood: str, rng: random.Random) -> None:
+    for plank in range(6):
+        top = plank * HEIGHT / 6
+        tone = mix(wood, "black" if rng.random() < 0.5 else "white", rng.uniform(0, 0.1))
+        canvas.rectangle(0, top, WIDTH, top + HEIGHT / 6 - 2, tone)
+    grain = [
+        [(x, y), (x + rng.uniform(40, 240), y + rng.uniform(-2, 2))]
+        for x, y in ((rng.uniform(-90, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(130))
+    ]
+    canvas.lines(grain, mix(wood, "black", 0.16), 1.2)
+    for _ in range(14):
+        x, y, tone = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.choice(BRUSHES)
+        splash = [
+            (x + rng.uniform(0.7, 1.3) * (px - x), y + rng.uniform(0.7, 1.3) * (py - y))
+            for px, py in regular(x, y, rng.uniform(3, 16), 11)
+        ]
+        canvas.polygon(splash, tone, alpha=0.75)
+
+
+def _paint_brushes(canvas: Canvas, rng: random.Random) -> None:
+    for place in range(3):
+        x, y = 110 + place * 110 + rng.uniform(-15, 15), 690 + rng.uniform(-12, 12)
+        turn, long = rng.uniform(-0.5, 0.5), rng.uniform(180, 240)
+        dx, dy = math.cos(turn), math.sin(turn)
+
+        def at(along: float, x: float = x, y: float = y, dx: float = dx, dy: float = dy) -> Point:
+            return x + along * dx, y + along * dy
+
+        canvas.line([(px + 5, py + 8) for px, py in (at(-long / 2), at(long / 2))], "black", 9, alpha=0.22)
+        canvas.line([at(-long / 2), at(long * 0.25)], rng.choice(("#d8b27a", "#7c3f32", "#2f4a5e")), 9)
+        canvas.line([at(long * 0.25), at(long * 0.36)], "#c9ccd0", 11)
+        canvas.line([at(long * 0.37), at(long * 0.47)], "#4a382c", 12)
+        canvas.line([at(long * 0.44), at(long * 0.5)], rng.choice(BRUSHES), 10)
+
+
+def _paint_figure(canvas: Canvas, chart: Chart) -> None:
+    x, y, r = (MOUNT[0] + MOUNT[2]) / 2, (MOUNT[1] + MOUNT[3]) / 2, 118.0
+    colour = chart.tiles[chart.match]
+    outline = [(x + px * r, y + py * r) for px, py in _silhouette(chart.figure)]
+    canvas.polygon([(px + 4, py + 6) for px, py in outline], "black", alpha=0.3)
+    canvas.polygon(outline, colour)
+    if chart.figure in ("fish", "bird"):
+        canvas.circle(x + 0.52 * r, y - 0.14 * r, 5, "#2b2622")
+
+
+def _silhouette(figure: str) -> list[Point]:
+    """Outline of a wooden figure of radius 1; its middle belongs to it."""
+    turns_ = [step * math.pi / 20 for step in range(21)]
+    if figure == "fish":
+        upper = [(0.85 * math.cos(t), -0.48 * math.sin(t)) for t in turns_[:17]]
+        lower = [(px, -py) for px, py in reversed(upper)]
+        return [*upper, (-1.0, -0.5), (-0.86, 0.0), (-1.0, 0.5), *lower]
+    if figure == "leaf":
+        right = [(0.55 * math.sin(t) ** 1.2, -math.cos(t)) for t in turns_]
+        return right + [(-px, py) for px, py in reversed(right)]
+    if figure == "house":
+        return [(-0.7, 0.85), (-0.7, -0.1), (-0.9, -0.1), (0, -0.95), (0.9, -0.1), (0.7, -0.1), (0.7, 0.85)]
+    body = [(0.55 * math.cos(t) - 0.05, 0.1 + 0.55 * math.sin(t)) for t in turns_]
+    return [
+        (0.55, 0.1),
+        *body[1:-1],
+        (-0.95, -0.25),
+        (-0.45, -0.15),
+        (-0.1, -0.35),
+        (0.3, -0.45),
+        (0.65, -0.35),
+        (0.95, -0.1),
+        (0.68, -0.02),
+    ]
+
+
+MATCH = """
+import numpy as np
+pixels = np.asarray(image_1.convert("RGB"), dtype=float)
+height, width, _ = pixels.shape
+def patch(x, y, half):
+    x, y, half = x * width, y * height, half * width
+    return pixels[int(y - half):int(y + half), int(x - half):int(x + half)].mean((0, 1))
+def paint(x, y, reach):
+    # The light at a place is what white paper on either side of it shows.
+    paper = (patch(x - reach, y, {half} / 4) + patch(x + reach, y, {half} / 4)) / 2
+    return patch(x, y, {half}) / paper
+wanted = paint(*{figure}, {figure_reach})
+tiles = [paint(x, y, {tile_reach}) for x, y in {tiles}]
+apart = [float(np.abs(tile - wanted).max() * 255) for tile in tiles]
+print([round(one, 1) for one in apart])
+print(int(np.argmin(apart)) + 1)
+"""
+"""Divides the paint of figure and tiles by the white paper beside them, and compares."""
+
+
+class ColourMatch:
+    """Which tile has exactly the colour of the figure?"""
+
+    name = "colour-match"
+    skills = frozenset({Skill.PERCEPTION})
+    tools = frozenset({"code"})
+    knobs: Mapping[str, Knob] = {
+        "tiles": Knob(8, 16, "tiles on the card"),
+        "step": Knob(26, 8, "difference between the closest tiles in grey levels of one channel"),
+    }
+
+    def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
+        """A card of tiles and a figure painted like one of them."""
+        return _plan(mix_paints(rng, int(knobs["tiles"]), knobs["step"]))
+
+    def oracle(self, task: Task) -> Oracle:
+        """Measure figure and tiles against the paper around them."""
+        program = MATCH.format(**task.metadata)
+        seen = yield turns.code("The eye is easily fooled by light. Let me measure the paints.", program)
+        number = turns.printed(seen) or turns.UNKNOWN
+        yield turns.answer(f"Closest is tile {number}.", number)
+
+
+def _plan(chart: Chart) -> Plan:
+    def twin(rng: random.Random) -> Plan:
+        return _plan(replace(chart, match=rng.randrange(len(chart.tiles))))
+
+    middle = ((MOUNT[0] + MOUNT[2]) / 2, (MOUNT[1] + MOUNT[3]) / 2)
+    return Plan(
+        key="paints/" + " ".join("{:02x}{:02x}{:02x}".format(*tile) for tile in chart.tiles),
+        question=(
+            f"Which numbered tile on the colour card is painted exactly like the wooden {chart.figure}? "
+            "Answer with its number."
+        ),
+        answer=Answer(str(chart.match + 1)),
+        draw=lambda rng: (paint(chart, rng),),
+        twin=twin,
+        metadata={
+            "figure": _shares(middle),
+            "figure_reach": round(143 / WIDTH, 4),
+            "tiles": [_shares(tile_middle(number)) for number in range(len(chart.tiles))],
+            "tile_reach": round(TILE * 0.68 / WIDTH, 4),
+            "half": round(TILE * 0.3 / WIDTH, 4),
+        },
+    )
+
+
+def _shares(place: Point) -> list[float]:
+    return [round(place[0] / WIDTH, 4), round(place[1] / HEIGHT, 4)]
+
+
+COLOUR_MATCH = ColourMatch()
