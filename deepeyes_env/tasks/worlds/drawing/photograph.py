@@ -13,29 +13,34 @@ from PIL import Image, ImageChops
 
 from deepeyes_env.images import EncodedImage
 
+GRAIN_SIDE = 2112
+"""Side of the shared noise picture in pixels."""
 
-def daylight(image: Image.Image, rng: random.Random, shade: float = 0.12) -> Image.Image:
+GRAIN_DEVIATION = 2.0
+"""Standard deviation of the noise in grey levels: a good camera at low light."""
+
+
+def daylight(
+    image: Image.Image, rng: random.Random, shade: float = 0.12, noise: float = GRAIN_DEVIATION
+) -> Image.Image:
     """Photographic finish: light falling off from one side, and sensor noise.
 
     Args:
         image: RGB.
         rng: Chooses the light's direction and the noise.
         shade: Brightness lost at the darkest edge, as a share.
+        noise: Standard deviation of the noise on white, in grey levels.
     """
     turn = rng.uniform(0, 2 * math.pi)
     across, down = np.meshgrid(np.linspace(-0.5, 0.5, 16), np.linspace(-0.5, 0.5, 16))
     light = 1 - shade * (0.5 + 0.7 * (across * math.cos(turn) + down * math.sin(turn)))
     coarse = Image.fromarray(np.clip(light * 255, 0, 255).astype(np.uint8))
     grain = _grain_over(image.size, rng.randrange(64), rng.randrange(64))
+    if noise != GRAIN_DEVIATION:
+        stronger = (128 + (level - 128) * noise / GRAIN_DEVIATION for level in range(256))
+        grain = grain.point([round(min(255.0, max(0.0, level))) for level in stronger])
     veil = ImageChops.add(coarse.resize(image.size, Image.Resampling.BILINEAR), grain, 1, -128)
     return ImageChops.multiply(image, Image.merge("RGB", (veil, veil, veil)))
-
-
-GRAIN_SIDE = 2112
-"""Side of the shared noise picture in pixels."""
-
-GRAIN_DEVIATION = 2.0
-"""Standard deviation of the noise in grey levels: a good camera at low light."""
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,8 @@ FAMILIES: dict[str, str] = {
     "house-number": "house_number:HOUSE_NUMBER",
     "count-shapes": "count_shapes:COUNT_SHAPES",
     "harbour-number": "harbour_number:HARBOUR_NUMBER",
+    "ducks-on-a-pond": "ducks_on_a_pond:DUCKS_ON_A_POND",
+    "spoilt-label": "spoilt_label:SPOILT_LABEL",
     "most-rings": "most_rings:MOST_RINGS",
     "price-tag": "price_tag:PRICE_TAG",
     "colour-match": "colour_match:COLOUR_MATCH",

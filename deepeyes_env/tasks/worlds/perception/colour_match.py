@@ -23,9 +23,6 @@ from deepeyes_env.tasks.worlds.oracles import turns
 
 WIDTH, HEIGHT = 1120, 784
 
-CHART = (520.0, 92.0, 1050.0, 692.0)
-"""The paper with the tiles: left, top, right, bottom in pixels."""
-
 MOUNT = (80.0, 170.0, 420.0, 510.0)
 """The paper with the figure."""
 
@@ -34,6 +31,12 @@ PAPER = "#f6f4ef"
 COLUMNS = 4
 TILE = 76.0
 """Side of a tile in pixels."""
+
+STEP = 140.0
+"""From tile to tile in pixels."""
+
+CARD_LEFT, CARD_HEAD = 510.0, 44.0
+"""Left edge of the card with the tiles, and how much room its title takes, in pixels."""
 
 FIGURES = ("fish", "leaf", "house", "bird")
 WOODS = ("#9a7650", "#7a5236", "#b08d62", "#6f5a4b")
@@ -62,11 +65,17 @@ def mix_paints(rng: random.Random, count: int, step: float) -> Chart:
     return Chart(tiles, rng.choice(FIGURES), rng.randrange(count))
 
 
-def tile_middle(number: int) -> Point:
-    """Middle of tile `number`, counted from 0, in pixels."""
+def card_box(count: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a card of `count` tiles, in pixels."""
+    tall = CARD_HEAD + STEP * math.ceil(count / COLUMNS)
+    return CARD_LEFT, (HEIGHT - tall) / 2, CARD_LEFT + STEP * COLUMNS, (HEIGHT + tall) / 2
+
+
+def tile_middle(number: int, count: int) -> Point:
+    """Middle of tile `number`, counted from 0, of `count`, in pixels."""
     row, column = divmod(number, COLUMNS)
-    left, top, right, bottom = CHART
-    return left + (right - left) * (column + 0.5) / COLUMNS, top + 34 + (bottom - top - 40) * (row + 0.38) / 4
+    left, top, *_ = card_box(count)
+    return left + STEP * (column + 0.5), top + CARD_HEAD + STEP * (row + 0.42)
 
 
 def paint(chart: Chart, rng: random.Random) -> EncodedImage:
@@ -74,12 +83,14 @@ def paint(chart: Chart, rng: random.Random) -> EncodedImage:
     wood = rng.choice(WOODS)
     canvas = Canvas(WIDTH, HEIGHT, wood)
     _paint_bench(canvas, wood, rng)
-    for left, top, right, bottom in (CHART, MOUNT):
+    count = len(chart.tiles)
+    card = card_box(count)
+    for left, top, right, bottom in (card, MOUNT):
         canvas.rectangle(left + 6, top + 8, right + 8, bottom + 10, "black", alpha=0.25)
         canvas.rectangle(left, top, right, bottom, PAPER, mix(PAPER, "black", 0.2), 1)
-    canvas.text((CHART[0] + CHART[2]) / 2, CHART[1] + 22, "COLOUR CARD", 15, "#55504a", "serif-bold")
+    canvas.text((card[0] + card[2]) / 2, card[1] + 24, "COLOUR CARD", 15, "#55504a", "serif-bold")
     for number, tile in enumerate(chart.tiles):
-        x, y = tile_middle(number)
+        x, y = tile_middle(number, count)
         half = TILE / 2
         canvas.rectangle(x - half, y - half, x + half, y + half, tile)
         canvas.text(x, y + half + 16, str(number + 1), 17, "#3a3632", "serif-bold")
@@ -91,8 +102,8 @@ def paint(chart: Chart, rng: random.Random) -> EncodedImage:
 def _paint_bench(canvas: Canvas, wood: str, rng: random.Random) -> None:
     for plank in range(6):
         top = plank * HEIGHT / 6
-        tone = mix(wood, "black" if rng.random() < 0.5 else "white", rng.uniform(0, 0.1))
-        canvas.rectangle(0, top, WIDTH, top + HEIGHT / 6 - 2, tone)
+        plank_tone = mix(wood, "black" if rng.random() < 0.5 else "white", rng.uniform(0, 0.1))
+        canvas.rectangle(0, top, WIDTH, top + HEIGHT / 6 - 2, plank_tone)
     grain = [
         [(x, y), (x + rng.uniform(40, 240), y + rng.uniform(-2, 2))]
         for x, y in ((rng.uniform(-90, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(130))
@@ -206,6 +217,7 @@ def _plan(chart: Chart) -> Plan:
     def twin(rng: random.Random) -> Plan:
         return _plan(replace(chart, match=rng.randrange(len(chart.tiles))))
 
+    count = len(chart.tiles)
     middle = ((MOUNT[0] + MOUNT[2]) / 2, (MOUNT[1] + MOUNT[3]) / 2)
     return Plan(
         key="paints/" + " ".join("{:02x}{:02x}{:02x}".format(*tile) for tile in chart.tiles),
@@ -219,7 +231,7 @@ def _plan(chart: Chart) -> Plan:
         metadata={
             "figure": _shares(middle),
             "figure_reach": round(143 / WIDTH, 4),
-            "tiles": [_shares(tile_middle(number)) for number in range(len(chart.tiles))],
+            "tiles": [_shares(tile_middle(number, count)) for number in range(count)],
             "tile_reach": round(TILE * 0.68 / WIDTH, 4),
             "half": round(TILE * 0.3 / WIDTH, 4),
         },

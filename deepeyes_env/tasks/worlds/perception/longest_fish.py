@@ -193,8 +193,8 @@ for blob in blobs_of(warm[::2, ::2], least=400):
     axis = np.linalg.svd(spread[::7], full_matrices=False)[2][0]
     along = spread @ axis
     flags = {flags}
-    near = lambda letter: np.hypot(flags[letter][0] * width - middle[1], flags[letter][1] * height - middle[0])
-    fish[min(flags, key=near)] = round(float(along.max() - along.min()), 1)
+    gaps = {{each: np.hypot(x * width - middle[1], y * height - middle[0]) for each, (x, y) in flags.items()}}
+    fish[min(gaps, key=gaps.get)] = round(float(along.max() - along.min()), 1)
 print(fish)
 print(max(fish, key=fish.get))
 """
