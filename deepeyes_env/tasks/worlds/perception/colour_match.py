@@ -222,8 +222,8 @@ def _plan(chart: Chart) -> Plan:
     return Plan(
         key="paints/" + " ".join("{:02x}{:02x}{:02x}".format(*tile) for tile in chart.tiles),
         question=(
-            f"Which numbered tile on the colour card is painted exactly like the wooden {chart.figure}? "
-            "Answer with its number."
+            "What is the number of the tile on the colour card that is painted exactly like the wooden "
+            f"{chart.figure}?"
         ),
         answer=Answer(str(chart.match + 1)),
         draw=lambda rng: (paint(chart, rng),),

@@ -1,10 +1,9 @@
-"""Perception: sizes that differ by little. Which of the lettered fish on the ice is the longest?"""
+"""Perception: sizes that differ by little. Which of the numbered fish on the ice is the longest?"""
 
 from __future__ import annotations
 
 import math
 import random
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -42,7 +41,7 @@ class Fish:
     """One fish.
 
     Attributes:
-        letter: On the flag beside it.
+        number: On the flag above it.
         x: Its middle in pixels.
         y: Its middle in pixels.
         angle: Of its nose, clockwise degrees from the right.
@@ -51,7 +50,7 @@ class Fish:
         colour: Of its scales.
     """
 
-    letter: str
+    number: int
     x: float
     y: float
     angle: float
@@ -63,21 +62,21 @@ class Fish:
 def lay_out(rng: random.Random, count: int, lead: float) -> list[Fish]:
     """`count` fish, one of which is longer than any other by at least the share `lead`."""
     places = sorted(rng.sample(range(COLUMNS * ROWS), count))
-    letters = rng.sample(string.ascii_uppercase, count)
+    numbers = rng.sample(range(11, 99), count)
     longest, winner = rng.uniform(*LONGEST), rng.randrange(count)
     fish = []
-    for number, (place, letter) in enumerate(zip(places, letters, strict=True)):
+    for turn, (place, number) in enumerate(zip(places, numbers, strict=True)):
         row, column = divmod(place, COLUMNS)
         # Half of the others come as close as they may, so that a glance does not rule them out.
         next_longest = longest / (1 + lead)
         closest = rng.uniform(0.97, 1) if rng.random() < 0.5 else rng.uniform(SHORTEST, 1)
         fish.append(
             Fish(
-                letter=letter,
+                number=number,
                 x=WIDTH * (column + 0.5) / COLUMNS + rng.uniform(-10, 10),
                 y=40 + (HEIGHT - 50) * (row + 0.5) / ROWS + rng.uniform(-10, 10),
                 angle=rng.choice((0, 180)) + rng.uniform(-30, 30),
-                length=longest if number == winner else next_longest * closest,
+                length=longest if turn == winner else next_longest * closest,
                 depth=rng.uniform(0.24, 0.32),
                 colour=rng.choice(SCALES),
             )
@@ -175,7 +174,7 @@ def _paint_flag(canvas: Canvas, fish: Fish) -> None:
     x, y = _flag(fish)
     canvas.line([(x - 15, y + 11), (x - 15, y + 30)], "#5c6a72", 2)
     canvas.rectangle(x - 15, y - 11, x + 15, y + 12, "#fbfbf8", "#5c6a72", 1)
-    canvas.text(x, y + 0.5, fish.letter, 17, "#22303a", "bold")
+    canvas.text(x, y + 0.5, str(fish.number), 16, "#22303a", "bold")
 
 
 MEASURE = """
@@ -220,8 +219,8 @@ class LongestFish:
         """Measure every fish along its axis."""
         program = sight.MASK_OF + sight.BLOBS_OF + MEASURE.format(flags=task.metadata["flags"])
         seen = yield turns.code("They lie at all angles. Let me measure each along its axis.", program)
-        letter = turns.printed(seen) or turns.UNKNOWN
-        yield turns.answer(f"The longest is {letter}.", letter)
+        number = turns.printed(seen) or turns.UNKNOWN
+        yield turns.answer(f"The longest is {number}.", number)
 
 
 def _plan(fish: list[Fish], lead: float) -> Plan:
@@ -234,12 +233,14 @@ def _plan(fish: list[Fish], lead: float) -> Plan:
         return _plan([changed if one is other else one for one in fish], lead)
 
     return Plan(
-        key="fish/" + " ".join(f"{one.letter}{one.x:.0f}{one.y:.0f}" for one in fish),
-        question="Which fish is the longest from nose to tail? Answer with the letter on the flag above it.",
-        answer=Answer(longest.letter, aliases=(f"fish {longest.letter}",)),
+        key="fish/" + " ".join(f"{one.number} {one.x:.0f}{one.y:.0f}" for one in fish),
+        question="What number is on the flag above the fish that is the longest from nose to tail?",
+        answer=Answer(str(longest.number)),
         draw=lambda rng: (paint(fish, rng),),
         twin=twin,
-        metadata={"flags": {one.letter: [round(one.x / WIDTH, 4), round(one.y / HEIGHT, 4)] for one in fish}},
+        metadata={
+            "flags": {str(one.number): [round(one.x / WIDTH, 4), round(one.y / HEIGHT, 4)] for one in fish}
+        },
     )
 
 

@@ -1,9 +1,8 @@
-"""Perception: compare tiny attributes across a scene. Which of the lettered pots carries the most rings?"""
+"""Perception: compare tiny attributes across a scene. Which of the numbered pots carries the most rings?"""
 
 from __future__ import annotations
 
 import random
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -38,7 +37,7 @@ class Ringed:
     """One pot.
 
     Attributes:
-        letter: On the label below it.
+        number: On the label below it.
         form: A key of `pottery.FORMS`.
         glaze: Its colour.
         x: Its middle in pixels.
@@ -48,7 +47,7 @@ class Ringed:
         pitch: From ring to ring, in pixels.
     """
 
-    letter: str
+    number: int
     form: str
     glaze: str
     x: float
@@ -62,15 +61,15 @@ def set_out(rng: random.Random, count: int, lead: int) -> list[Ringed]:
     """`count` pots on two shelves, one of which has at least `lead` rings more than any other."""
     most = rng.randint(FEWEST + lead + 2, MOST)
     winner = rng.randrange(count)
-    letters = rng.sample(string.ascii_uppercase, count)
+    numbers = rng.sample(range(11, 99), count)
     pots = []
-    for place, letter in enumerate(letters):
+    for place, number in enumerate(numbers):
         row, of_row = (0, count // 2) if place < count // 2 else (1, count - count // 2)
         step = (WIDTH - 60) / of_row
         rings = most if place == winner else rng.randint(max(FEWEST, most - lead - 4), most - lead)
         pots.append(
             Ringed(
-                letter=letter,
+                number=number,
                 form=rng.choice(("vase", "jug", "jar")),
                 glaze=rng.choice(GLAZES),
                 x=30
@@ -99,7 +98,7 @@ def paint(pots: list[Ringed], rng: random.Random) -> EncodedImage:
         top = pot.foot + 7
         canvas.rectangle(pot.x - 14, top + 1, pot.x + 16, top + 25, "black", alpha=0.25)
         canvas.rectangle(pot.x - 15, top, pot.x + 15, top + 23, "#f4ecd8", "#5a4630", 1)
-        canvas.text(pot.x, top + 11.5, pot.letter, 17, "#2d2418", "serif-bold")
+        canvas.text(pot.x, top + 11.5, str(pot.number), 15, "#2d2418", "serif-bold")
     return as_jpeg(daylight(canvas.finish(), rng), rng.randint(86, 93))
 
 
@@ -113,7 +112,7 @@ def rings(x, top, foot):
     closed = np.lib.stride_tricks.sliding_window_view(np.pad(around.max(1), 2, mode="edge"), 5).min(1)
     dark = closed - strip > 18
     return int((dark[1:] & ~dark[:-1]).sum())
-counts = {{letter: rings(*box) for letter, box in {boxes}.items()}}
+counts = {{number: rings(*box) for number, box in {boxes}.items()}}
 print(counts)
 print(max(counts, key=counts.get))
 """
@@ -140,8 +139,8 @@ class MostRings:
         """Count dark lines down the middle of every pot that was seen."""
         program = COUNT.format(boxes=dict(task.metadata["boxes"]))
         seen = yield turns.code("The rings are thin. I can see each pot, so let me count its rings.", program)
-        letter = turns.printed(seen) or turns.UNKNOWN
-        yield turns.answer(f"Most rings: {letter}.", letter)
+        number = turns.printed(seen) or turns.UNKNOWN
+        yield turns.answer(f"Most rings: {number}.", number)
 
 
 def _plan(pots: list[Ringed], lead: int) -> Plan:
@@ -154,15 +153,15 @@ def _plan(pots: list[Ringed], lead: int) -> Plan:
         return _plan(changed, lead)
 
     return Plan(
-        key="rings/" + " ".join(f"{pot.letter}{pot.x:.0f}{pot.height:.0f}" for pot in pots),
-        question="Which pot carries the most painted rings? Answer with the letter on its label.",
-        answer=Answer(best.letter, aliases=(f"pot {best.letter}",)),
+        key="rings/" + " ".join(f"{pot.number} {pot.x:.0f}{pot.height:.0f}" for pot in pots),
+        question="What number is on the label of the pot that carries the most painted rings?",
+        answer=Answer(str(best.number)),
         draw=lambda rng: (paint(pots, rng),),
         twin=twin,
         metadata={
             "boxes": [
                 [
-                    pot.letter,
+                    pot.number,
                     [pot.x / WIDTH, (pot.foot - pot.height * 0.88) / HEIGHT, (pot.foot - 9) / HEIGHT],
                 ]
                 for pot in pots

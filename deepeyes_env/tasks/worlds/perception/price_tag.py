@@ -56,7 +56,7 @@ CANNOT = Answer(
         "there is no price",
     ),
 )
-"""The answer where there is no price. `unknown` is none of its aliases: it claims nothing."""
+"""The answer where there is no price; `unknown`, which oracles say without tools, is none of its aliases."""
 
 Tag = int | Literal["blank", "none"]
 """What a pot's tag shows: a price, its blank side, or there is no tag."""
@@ -174,8 +174,7 @@ def _plan(wares: list[Ware], place: int, digits: float) -> Plan:
     return Plan(
         key="tags/" + " ".join(f"{ware.colour}{ware.form}{ware.x:.0f}" for ware in wares),
         question=(
-            f"What price is on the tag of the {asked.colour} {asked.form}? "
-            f'If there is none to be read, answer "{CANNOT.text}".'
+            f"What price is on the tag of the {asked.colour} {asked.form}, or can it not be determined?"
         ),
         answer=answer,
         draw=lambda rng: (paint(wares, digits, rng),),

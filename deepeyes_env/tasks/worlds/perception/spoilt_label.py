@@ -209,8 +209,8 @@ def _plan(label: Label) -> Plan:
     return Plan(
         key=f"label/{label.x:.2f} {label.y:.2f} {label.angle:.2f}",
         question=(
-            "What code is written on the luggage label, read the right way round? "
-            "Answer with its three letters and three digits."
+            "What code of three letters and three digits is written on the luggage label, read the right "
+            "way round?"
         ),
         answer=Answer(label.code, aliases=(label.code.replace(" ", ""), label.code.replace(" ", "-"))),
         draw=lambda rng: (paint(label, rng),),

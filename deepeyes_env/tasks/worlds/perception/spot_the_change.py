@@ -252,8 +252,8 @@ def _plan(tray: Tray, change: Change, shift: tuple[int, int]) -> Plan:
     return Plan(
         key="tray/" + " ".join(f"{thing.kind}{thing.colour}" for held in tray.compartments for thing in held),
         question=(
-            "The two pictures show the same tray before and after one thing in it was changed. In which "
-            "compartment is it? Answer with its column's letter and its row's number."
+            "The two pictures show the same tray before and after one thing in it was changed. Which "
+            "compartment, named by its column's letter and its row's number, holds that thing?"
         ),
         answer=Answer(f"{letter}{row + 1}", aliases=(f"{letter} {row + 1}", f"{row + 1}{letter}")),
         draw=lambda rng: paint(tray, change, shift, rng),
