@@ -23,8 +23,8 @@ from deepeyes_env.tasks.worlds.oracles import turns
 
 WIDTH, HEIGHT = 1120, 784
 
-MOUNT = (80.0, 170.0, 420.0, 510.0)
-"""The paper with the figure."""
+MOUNT = 340.0
+"""Side of the paper with the figure in pixels."""
 
 PAPER = "#f6f4ef"
 
@@ -35,8 +35,8 @@ TILE = 76.0
 STEP = 140.0
 """From tile to tile in pixels."""
 
-CARD_LEFT, CARD_HEAD = 510.0, 44.0
-"""Left edge of the card with the tiles, and how much room its title takes, in pixels."""
+CARD_HEAD = 44.0
+"""Pixels of the card with the tiles that its title takes."""
 
 FIGURES = ("fish", "leaf", "house", "bird")
 WOODS = ("#9a7650", "#7a5236", "#b08d62", "#6f5a4b")
@@ -47,11 +47,33 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Colours of the tiles in order of their numbers, and which of them the figure has."""
+    """What lies on the bench.
+
+    Attributes:
+        tiles: Colours of the tiles in order of their numbers.
+        figure: One of `FIGURES`.
+        match: Which tile's colour the figure has, counted from 0.
+        card_left: Left edge of the card with the tiles in pixels.
+        mount: Middle of the paper with the figure in pixels.
+    """
 
     tiles: tuple[Colour, ...]
     figure: str
     match: int
+    card_left: float
+    mount: Point
+
+    @property
+    def card(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the card in pixels."""
+        tall = CARD_HEAD + STEP * math.ceil(len(self.tiles) / COLUMNS)
+        return self.card_left, (HEIGHT - tall) / 2, self.card_left + STEP * COLUMNS, (HEIGHT + tall) / 2
+
+    def tile_middle(self, number: int) -> Point:
+        """Middle of tile `number`, counted from 0, in pixels."""
+        row, column = divmod(number, COLUMNS)
+        left, top, *_ = self.card
+        return left + STEP * (column + 0.5), top + CARD_HEAD + STEP * (row + 0.42)
 
 
 def mix_paints(rng: random.Random, count: int, step: float) -> Chart:
@@ -62,20 +84,14 @@ def mix_paints(rng: random.Random, count: int, step: float) -> Chart:
         (round(middle[0] + way[0] * step), round(middle[1] + way[1] * step), round(middle[2] + way[2] * step))
         for way in ways
     )
-    return Chart(tiles, rng.choice(FIGURES), rng.randrange(count))
-
-
-def card_box(count: int) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a card of `count` tiles, in pixels."""
-    tall = CARD_HEAD + STEP * math.ceil(count / COLUMNS)
-    return CARD_LEFT, (HEIGHT - tall) / 2, CARD_LEFT + STEP * COLUMNS, (HEIGHT + tall) / 2
-
-
-def tile_middle(number: int, count: int) -> Point:
-    """Middle of tile `number`, counted from 0, of `count`, in pixels."""
-    row, column = divmod(number, COLUMNS)
-    left, top, *_ = card_box(count)
-    return left + STEP * (column + 0.5), top + CARD_HEAD + STEP * (row + 0.42)
+    jitter, right = rng.uniform(-18, 18), rng.random() < 0.5
+    return Chart(
+        tiles=tiles,
+        figure=rng.choice(FIGURES),
+        match=rng.randrange(count),
+        card_left=(45 if right else 515) + jitter,
+        mount=((870 if right else 250) + jitter, rng.uniform(240, 390)),
+    )
 
 
 def paint(chart: Chart, rng: random.Random) -> EncodedImage:
@@ -83,19 +99,19 @@ def paint(chart: Chart, rng: random.Random) -> EncodedImage:
     wood = rng.choice(WOODS)
     canvas = Canvas(WIDTH, HEIGHT, wood)
     _paint_bench(canvas, wood, rng)
-    count = len(chart.tiles)
-    card = card_box(count)
-    for left, top, right, bottom in (card, MOUNT):
+    card, (x, y) = chart.card, chart.mount
+    mount = (x - MOUNT / 2, y - MOUNT / 2, x + MOUNT / 2, y + MOUNT / 2)
+    for left, top, right, bottom in (card, mount):
         canvas.rectangle(left + 6, top + 8, right + 8, bottom + 10, "black", alpha=0.25)
         canvas.rectangle(left, top, right, bottom, PAPER, mix(PAPER, "black", 0.2), 1)
     canvas.text((card[0] + card[2]) / 2, card[1] + 24, "COLOUR CARD", 15, "#55504a", "serif-bold")
     for number, tile in enumerate(chart.tiles):
-        x, y = tile_middle(number, count)
+        x, y = chart.tile_middle(number)
         half = TILE / 2
         canvas.rectangle(x - half, y - half, x + half, y + half, tile)
         canvas.text(x, y + half + 16, str(number + 1), 17, "#3a3632", "serif-bold")
     _paint_figure(canvas, chart)
-    _paint_brushes(canvas, rng)
+    _paint_brushes(canvas, chart.mount[0], rng)
     return as_jpeg(daylight(canvas.finish(), rng), rng.randint(90, 94), fine_colour=True)
 
 
@@ -118,9 +134,9 @@ def _paint_bench(canvas: Canvas, wood: str, rng: random.Random) -> None:
         canvas.polygon(splash, tone, alpha=0.75)
 
 
-def _paint_brushes(canvas: Canvas, rng: random.Random) -> None:
+def _paint_brushes(canvas: Canvas, middle: float, rng: random.Random) -> None:
     for place in range(3):
-        x, y = 110 + place * 110 + rng.uniform(-15, 15), 690 + rng.uniform(-12, 12)
+        x, y = middle + (place - 1) * 100 + rng.uniform(-15, 15), 680 + rng.uniform(-12, 12)
         turn, long = rng.uniform(-0.5, 0.5), rng.uniform(180, 240)
         dx, dy = math.cos(turn), math.sin(turn)
 
@@ -135,7 +151,7 @@ def _paint_brushes(canvas: Canvas, rng: random.Random) -> None:
 
 
 def _paint_figure(canvas: Canvas, chart: Chart) -> None:
-    x, y, r = (MOUNT[0] + MOUNT[2]) / 2, (MOUNT[1] + MOUNT[3]) / 2, 118.0
+    (x, y), r = chart.mount, 118.0
     colour = chart.tiles[chart.match]
     outline = [(x + px * r, y + py * r) for px, py in _silhouette(chart.figure)]
     canvas.polygon([(px + 4, py + 6) for px, py in outline], "black", alpha=0.3)
@@ -217,8 +233,6 @@ def _plan(chart: Chart) -> Plan:
     def twin(rng: random.Random) -> Plan:
         return _plan(replace(chart, match=rng.randrange(len(chart.tiles))))
 
-    count = len(chart.tiles)
-    middle = ((MOUNT[0] + MOUNT[2]) / 2, (MOUNT[1] + MOUNT[3]) / 2)
     return Plan(
         key="paints/" + " ".join("{:02x}{:02x}{:02x}".format(*tile) for tile in chart.tiles),
         question=(
@@ -229,9 +243,9 @@ def _plan(chart: Chart) -> Plan:
         draw=lambda rng: (paint(chart, rng),),
         twin=twin,
         metadata={
-            "figure": _shares(middle),
+            "figure": _shares(chart.mount),
             "figure_reach": round(143 / WIDTH, 4),
-            "tiles": [_shares(tile_middle(number, count)) for number in range(count)],
+            "tiles": [_shares(chart.tile_middle(number)) for number in range(len(chart.tiles))],
             "tile_reach": round(TILE * 0.68 / WIDTH, 4),
             "half": round(TILE * 0.3 / WIDTH, 4),
         },
