@@ -8,10 +8,14 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
 
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
+from deepeyes_env.tasks.worlds.drawing.wood import grain
+
+WIDTH, HEIGHT = 1260, 868
+
+BOARDS = (398.0, 796.0)
+"""Rows of the upper edges of the two shelves."""
 
 FORMS: dict[str, tuple[Point, ...]] = {
     "vase": ((0, 0.17), (0.05, 0.19), (0.35, 0.29), (0.55, 0.27), (0.8, 0.12), (0.9, 0.12), (1, 0.2)),
@@ -44,29 +48,36 @@ def half_width(form: str, share: float) -> float:
     return float(np.interp(share, heights, widths))
 
 
-def shop(width: int, height: int, boards: list[float], rng: random.Random) -> Canvas:
-    """The bare shop: a wall in the light of a window, and shelves.
+def stands(count: int, jitter: float, rng: random.Random) -> list[Point]:
+    """Where `count` pots stand on the shelves, in pixels, row by row.
 
     Args:
-        width: Pixels.
-        height: Pixels.
-        boards: Row of each shelf's upper edge.
-        rng: Chooses wall, wood and light.
+        count: At least 2.
+        jitter: How far a pot may stand from its even place, as a share of the distance between places.
+        rng: Shifts them.
     """
-    canvas = Canvas(width, height, gradient(height, *rng.choice(WALLS)))
+    upper = count // 2
+    places = []
+    for board, of_row in zip(BOARDS, (upper, count - upper), strict=True):
+        step = (WIDTH - 60) / of_row
+        places += [
+            (30 + step * (column + 0.5 + rng.uniform(-jitter, jitter)), board - 2) for column in range(of_row)
+        ]
+    return places
+
+
+def shop(rng: random.Random) -> Canvas:
+    """The bare shop: a wall in the light of a window, and two shelves."""
+    canvas = Canvas(WIDTH, HEIGHT, gradient(HEIGHT, *rng.choice(WALLS)))
     _sunlight(canvas, rng)
     wood = rng.choice(WOODS)
-    for board in boards:
-        canvas.rectangle(0, board + 30, width, board + 62, "black", alpha=0.08)
-        canvas.rectangle(0, board + 30, width, board + 44, "black", alpha=0.1)
-        canvas.rectangle(0, board - 6, width, board, mix(wood, "white", 0.18))
-        canvas.rectangle(0, board, width, board + 30, wood)
-        grain = [
-            [(x, board + rng.uniform(4, 26)), (x + rng.uniform(40, 200), board + rng.uniform(4, 26))]
-            for x in (rng.uniform(-80, width) for _ in range(26))
-        ]
-        canvas.lines(grain, mix(wood, "black", 0.13), 1)
-        canvas.line([(0, board + 0.5), (width, board + 0.5)], mix(wood, "white", 0.35), 1.2)
+    for board in BOARDS:
+        canvas.rectangle(0, board + 30, WIDTH, board + 62, "black", alpha=0.08)
+        canvas.rectangle(0, board + 30, WIDTH, board + 44, "black", alpha=0.1)
+        canvas.rectangle(0, board - 6, WIDTH, board, mix(wood, "white", 0.18))
+        canvas.rectangle(0, board, WIDTH, board + 30, wood)
+        grain(canvas, board + 4, board + 27, 26, wood, rng)
+        canvas.line([(0, board + 0.5), (WIDTH, board + 0.5)], mix(wood, "white", 0.35), 1.2)
     return canvas
 
 
@@ -84,7 +95,7 @@ def _sunlight(canvas: Canvas, rng: random.Random) -> None:
 def pot(canvas: Canvas, form: str, x: float, foot: float, height: float, glaze: Colour) -> None:
     """A pot standing at `(x, foot)`; it looks the same every time."""
     shares, widths = profile(form).T * height
-    _ellipse(canvas, x + height * 0.06, foot, widths[0] * 1.5, height * 0.035, "black", 0.28)
+    canvas.ellipse(x + height * 0.06, foot, widths[0] * 1.5, height * 0.035, "black", 0.28)
     if form == "jug":
         _handle(canvas, x, foot, height, glaze)
     side = np.stack([x + widths, foot - shares], axis=1)
@@ -94,8 +105,8 @@ def pot(canvas: Canvas, form: str, x: float, foot: float, height: float, glaze: 
     _strip(canvas, x, foot, shares, widths, (0.36, 0.7), "black", 0.09)
     _strip(canvas, x, foot, shares, widths, (-0.78, -0.52), "white", 0.3)
     rim = height * 0.022 + widths[-1] * 0.1
-    _ellipse(canvas, x, foot - height, widths[-1], rim, mix(glaze, "white", 0.25))
-    _ellipse(canvas, x, foot - height + 1, widths[-1] * 0.82, rim * 0.7, mix(glaze, "black", 0.6))
+    canvas.ellipse(x, foot - height, widths[-1], rim, mix(glaze, "white", 0.25))
+    canvas.ellipse(x, foot - height + 1, widths[-1] * 0.82, rim * 0.7, mix(glaze, "black", 0.6))
 
 
 def ring(form: str, x: float, foot: float, height: float, share: float) -> list[Point]:
@@ -126,10 +137,3 @@ def _handle(canvas: Canvas, x: float, foot: float, height: float, glaze: Colour)
     ]
     canvas.line(loop, mix(glaze, "black", 0.35), height * 0.075)
     canvas.line(loop, mix(glaze, "black", 0.12), height * 0.055)
-
-
-def _ellipse(
-    canvas: Canvas, x: float, y: float, wide: float, high: float, fill: Colour, alpha: float = 1.0
-) -> None:
-    place = Affine2D().scale(wide, high).translate(x, y)
-    canvas.path(place.transform_path(Path.unit_circle()), fill, alpha=alpha)

@@ -16,6 +16,7 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix, regular
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.drawing.wood import grain
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
@@ -120,11 +121,7 @@ def _paint_bench(canvas: Canvas, wood: str, rng: random.Random) -> None:
         top = plank * HEIGHT / 6
         plank_tone = mix(wood, "black" if rng.random() < 0.5 else "white", rng.uniform(0, 0.1))
         canvas.rectangle(0, top, WIDTH, top + HEIGHT / 6 - 2, plank_tone)
-    grain = [
-        [(x, y), (x + rng.uniform(40, 240), y + rng.uniform(-2, 2))]
-        for x, y in ((rng.uniform(-90, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(130))
-    ]
-    canvas.lines(grain, mix(wood, "black", 0.16), 1.2)
+    grain(canvas, 0, HEIGHT, 130, wood, rng)
     for _ in range(14):
         x, y, tone = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.choice(BRUSHES)
         splash = [

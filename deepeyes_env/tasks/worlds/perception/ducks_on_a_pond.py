@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, gradient, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
@@ -147,7 +145,7 @@ def _paint_duck(canvas: Canvas, duck: Duck) -> None:
     def at(along: float, up: float) -> Point:
         return duck.x + way * along * s, duck.y - up * s
 
-    _ellipse(canvas, *at(0, -0.1), s * 1.02, s * 0.2, mix(plumage.body, "#35525c", 0.6), 0.4)
+    canvas.ellipse(*at(0, -0.1), s * 1.02, s * 0.2, mix(plumage.body, "#35525c", 0.6), 0.4)
     canvas.line([at(0.56, 0.2), at(0.66, 0.66)], plumage.breast, s * 0.26)
     hull = [(0.86 * math.cos(t), 0.14 + 0.3 * math.sin(t)) for t in (step * math.pi / 8 for step in range(9))]
     under = [
@@ -155,7 +153,7 @@ def _paint_duck(canvas: Canvas, duck: Duck) -> None:
     ]
     outline = [*hull[:7], (-0.78, 0.36), (-1.02, 0.48), (-0.92, 0.2), *under]
     canvas.polygon([at(*point) for point in outline], plumage.body, mix(plumage.body, "black", 0.4), 1)
-    _ellipse(canvas, *at(0.6, 0.2), s * 0.26, s * 0.22, plumage.breast)
+    canvas.ellipse(*at(0.6, 0.2), s * 0.26, s * 0.22, plumage.breast)
     wing = [at(0.36, 0.34), at(0.1, 0.44), at(-0.5, 0.38), at(-0.82, 0.34), at(-0.4, 0.12), at(0.2, 0.12)]
     canvas.polygon(wing, plumage.wing)
     x, y = duck.head
@@ -210,13 +208,6 @@ def _paint_reeds(canvas: Canvas, ducks: list[Duck], rng: random.Random) -> None:
             cob = blades[0][-1]
             canvas.line([cob, (cob[0], cob[1] + tall * 0.2)], "#5f4630", 6)
             return
-
-
-def _ellipse(
-    canvas: Canvas, x: float, y: float, wide: float, high: float, fill: Colour, alpha: float = 1.0
-) -> None:
-    place = Affine2D().scale(wide, high).translate(x, y)
-    canvas.path(place.transform_path(Path.unit_circle()), fill, alpha=alpha)
 
 
 COUNT = """

@@ -16,10 +16,6 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import turns
 
-WIDTH, HEIGHT = 1260, 868
-BOARDS = (398.0, 796.0)
-"""Rows of the two shelves."""
-
 GLAZES = ("#c9b38a", "#9fb8b0", "#d08c60", "#a9b7cf", "#b9a2b5", "#a8b07c", "#d9cfbf", "#c9a0a0")
 """Glazes light enough for dark rings."""
 
@@ -63,19 +59,15 @@ def set_out(rng: random.Random, count: int, lead: int) -> list[Ringed]:
     winner = rng.randrange(count)
     numbers = rng.sample(range(11, 99), count)
     pots = []
-    for place, number in enumerate(numbers):
-        row, of_row = (0, count // 2) if place < count // 2 else (1, count - count // 2)
-        step = (WIDTH - 60) / of_row
+    for place, (number, (x, foot)) in enumerate(zip(numbers, pottery.stands(count, 0.03, rng), strict=True)):
         rings = most if place == winner else rng.randint(max(FEWEST, most - lead - 4), most - lead)
         pots.append(
             Ringed(
                 number=number,
                 form=rng.choice(("vase", "jug", "jar")),
                 glaze=rng.choice(GLAZES),
-                x=30
-                + step * (place % (count // 2) + 0.5 if row == 0 else place - count // 2 + 0.5)
-                + rng.uniform(-5, 5),
-                foot=BOARDS[row] - 2,
+                x=x,
+                foot=foot,
                 height=rng.uniform(168, 212),
                 rings=rings,
                 pitch=rng.uniform(5.6, 6.6),
@@ -86,7 +78,7 @@ def set_out(rng: random.Random, count: int, lead: int) -> list[Ringed]:
 
 def paint(pots: list[Ringed], rng: random.Random) -> EncodedImage:
     """The shop as a photograph."""
-    canvas = pottery.shop(WIDTH, HEIGHT, list(BOARDS), rng)
+    canvas = pottery.shop(rng)
     for pot in pots:
         pottery.pot(canvas, pot.form, pot.x, pot.foot, pot.height, pot.glaze)
         start = 0.24 + rng.uniform(0, 0.04)
@@ -162,7 +154,11 @@ def _plan(pots: list[Ringed], lead: int) -> Plan:
             "boxes": [
                 [
                     pot.number,
-                    [pot.x / WIDTH, (pot.foot - pot.height * 0.88) / HEIGHT, (pot.foot - 9) / HEIGHT],
+                    [
+                        pot.x / pottery.WIDTH,
+                        (pot.foot - pot.height * 0.88) / pottery.HEIGHT,
+                        (pot.foot - 9) / pottery.HEIGHT,
+                    ],
                 ]
                 for pot in pots
             ]

@@ -23,10 +23,6 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 
-WIDTH, HEIGHT = 1260, 868
-BOARDS = (398.0, 796.0)
-"""Rows of the two shelves."""
-
 GLAZES = {
     "red": "#b23a30",
     "yellow": "#d9ac3c",
@@ -77,14 +73,10 @@ class Ware:
 def fill_shelves(rng: random.Random, count: int) -> list[Ware]:
     """`count` pots on two shelves, no two alike in form and colour."""
     kinds = rng.sample(list(itertools.product(pottery.FORMS, GLAZES)), count)
-    wares = []
-    for place, (form, colour) in enumerate(kinds):
-        row, of_row = (0, count // 2) if place < count // 2 else (1, count - count // 2)
-        step = (WIDTH - 60) / of_row
-        column = place if row == 0 else place - count // 2
-        x = 30 + step * (column + 0.5) + rng.uniform(-0.05, 0.05) * step
-        wares.append(Ware(form, colour, x, BOARDS[row] - 2, rng.uniform(-0.3, 0.3), _any_tag(rng)))
-    return wares
+    return [
+        Ware(form, colour, x, foot, rng.uniform(-0.3, 0.3), _any_tag(rng))
+        for (form, colour), (x, foot) in zip(kinds, pottery.stands(count, 0.05, rng), strict=True)
+    ]
 
 
 def _any_tag(rng: random.Random) -> Tag:
@@ -104,7 +96,7 @@ def tag_place(ware: Ware) -> tuple[float, float]:
 
 def paint(wares: list[Ware], digits: float, rng: random.Random) -> EncodedImage:
     """The shop as a photograph."""
-    canvas = pottery.shop(WIDTH, HEIGHT, list(BOARDS), rng)
+    canvas = pottery.shop(rng)
     for ware in wares:
         pottery.pot(canvas, ware.form, ware.x, ware.foot, TALL[ware.form], GLAZES[ware.colour])
     for ware in wares:
@@ -182,7 +174,12 @@ def _plan(wares: list[Ware], place: int, digits: float) -> Plan:
         metadata={
             "box": [
                 round(share, 4)
-                for share in ((x - 40) / WIDTH, (y - 40) / HEIGHT, (x + 40) / WIDTH, (y + 30) / HEIGHT)
+                for share in (
+                    (x - 40) / pottery.WIDTH,
+                    (y - 40) / pottery.HEIGHT,
+                    (x + 40) / pottery.WIDTH,
+                    (y + 30) / pottery.HEIGHT,
+                )
             ],
             "price": answer.text,
         },

@@ -15,6 +15,7 @@ from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
 from deepeyes_env.tasks.worlds.drawing.emblem import CHARGES, TINCTURES, paint_charge
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.drawing.wood import grain
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
@@ -133,11 +134,7 @@ def paint(
     (width, height), side = tray.size, tray.side
     wood = rng.choice(WOODS)
     canvas = Canvas(width + 2 * FARTHEST, height + 2 * FARTHEST, wood)
-    grain = [
-        [(x, y), (x + rng.uniform(60, 260), y + rng.uniform(-1, 1))]
-        for x, y in ((rng.uniform(-90, canvas.width), rng.uniform(0, canvas.height)) for _ in range(90))
-    ]
-    canvas.lines(grain, mix(wood, "black", 0.14), 1.2)
+    grain(canvas, 0, canvas.height, 90, wood, rng)
     _paint_letters(canvas, tray, mix(wood, "white", 0.75))
     for number in range(len(tray.compartments)):
         left, top = _corner(tray, number)
