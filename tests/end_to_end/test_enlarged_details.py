@@ -26,7 +26,7 @@ def enlarged(source: FictionalWorld, index: int) -> np.ndarray:
 @pytest.mark.parametrize("name", ["house-number", "harbour-number", "price-tag"])
 def test_the_enlarged_part_holds_all_that_differs_from_the_twin(name: str, difficulty: float) -> None:
     source = FictionalWorld(3, (name,), difficulty, twins=True)
-    for index in (0, 2, 4, 6):
+    for index in (0, 2):
         ours, theirs = enlarged(source, index), enlarged(source, index + 1)
         assert ours.shape == theirs.shape
         changed = np.argwhere(abs(ours - theirs) > 40)
@@ -39,7 +39,7 @@ def test_the_enlarged_part_holds_all_that_differs_from_the_twin(name: str, diffi
 def test_a_spoilt_label_is_shown_upright_and_legible(difficulty: float) -> None:
     """The code that the oracle reads fits what is shown better than it does in any other posture."""
     source = FictionalWorld(4, ("spoilt-label",), difficulty)
-    for index in range(6):
+    for index in range(3):
         shown = enlarged(source, index)
         height, width = shown.shape
         text = source.task(index, "validation").answer.text

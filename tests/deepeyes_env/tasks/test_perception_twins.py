@@ -11,14 +11,13 @@ from deepeyes_env.tasks.worlds.perception import FAMILIES
 @pytest.mark.parametrize("name", FAMILIES)
 def test_twins_ask_the_same_of_nearly_the_same_pictures(name: str) -> None:
     source = FictionalWorld(1, (name,))
-    for index in range(2):
-        ours, theirs = source.task(index), source.twin(index, "train")
-        assert ours.question == theirs.question
-        assert ours.answer.text != theirs.answer.text
-        shares = [changed(*pair) for pair in zip(ours.images, theirs.images, strict=True)]
-        assert any(shares)
-        # The large digit of at-a-glance and the figure of colour-match are the most that may change.
-        assert max(shares) < 0.1
+    ours, theirs = source.task(0), source.twin(0, "train")
+    assert ours.question == theirs.question
+    assert ours.answer.text != theirs.answer.text
+    shares = [changed(*pair) for pair in zip(ours.images, theirs.images, strict=True)]
+    assert any(shares)
+    # The large digit of at-a-glance and the figure of colour-match are the most that may change.
+    assert max(shares) < 0.1
 
 
 def changed(one: EncodedImage, other: EncodedImage) -> float:
