@@ -148,6 +148,13 @@ class Canvas:
         """A disc or a ring."""
         self.path(Path.circle((x, y), radius), fill, outline, width, alpha)
 
+    def ellipse(
+        self, x: float, y: float, wide: float, high: float, fill: Colour | None, alpha: float = 1.0
+    ) -> None:
+        """A level ellipse; `wide` and `high` are its radii."""
+        place = Affine2D().scale(wide, high).translate(x, y)
+        self.path(place.transform_path(Path.unit_circle()), fill, alpha=alpha)
+
     def line(self, points: Sequence[Point], colour: Colour, width: float, alpha: float = 1.0) -> None:
         """An open polyline with round joints."""
         self.path(Path(np.asarray(points, dtype=float)), None, colour, width, alpha)

@@ -15,14 +15,26 @@ from PIL import Image
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas
 
+GRAIN_SIDE = 2112
+"""Side of the shared noise picture in pixels."""
 
-def daylight(picture: Canvas | Image.Image, rng: random.Random, shade: float = 0.12) -> Image.Image:
+GRAIN_DEVIATION = 2.0
+"""Standard deviation of the noise in grey levels: a good camera at low light."""
+
+
+def daylight(
+    picture: Canvas | Image.Image,
+    rng: random.Random,
+    shade: float = 0.12,
+    noise: float = GRAIN_DEVIATION,
+) -> Image.Image:
     """Photographic finish: light falling off from one side, and sensor noise.
 
     Args:
         picture: A finished canvas, which is lit in place, or an RGB image, which is copied first.
         rng: Chooses the light's direction and the noise.
         shade: Brightness lost at the darkest edge, as a share.
+        noise: Standard deviation of the noise on white, in grey levels, at most 25.
     """
     turn = rng.uniform(0, 2 * math.pi)
     words = picture.words if isinstance(picture, Canvas) else _words(picture)
@@ -31,10 +43,11 @@ def daylight(picture: Canvas | Image.Image, rng: random.Random, shade: float = 0
     down = 0.7 * shade * math.sin(turn) * np.linspace(-0.5, 0.5, height)
     column = np.round(256 * (1 - 0.5 * shade - across)).astype(np.int16)
     row = np.round(-256 * down).astype(np.int16)
-    left, top = rng.randrange(64), rng.randrange(64)
+    left, top, strength = rng.randrange(64), rng.randrange(64), np.int16(round(4 * noise))
     for start in range(0, height, BAND):
         stop = min(start + BAND, height)
-        level = row[start:stop, None] + column + _grain_band(top + start, stop - start, left, width)
+        grain = _grain_band(top + start, stop - start, left, width) * strength
+        level = row[start:stop, None] + column + ((grain + np.int16(128)) >> 8)
         _dim(words[start:stop], np.clip(level, 0, 256).astype(np.uint32))
     return Image.frombuffer("RGBX", (width, height), words, "raw", "RGBX", 0, 1).convert("RGB")
 
@@ -65,22 +78,15 @@ def _dim(words: npt.NDArray[np.uint32], level: npt.NDArray[np.uint32]) -> None:
     np.bitwise_or(even, odd, out=words)
 
 
-GRAIN_SIDE = 2112
-"""Side of the shared noise picture in pixels."""
-
-GRAIN_DEVIATION = 2.0
-"""Standard deviation of the noise in grey levels: a good camera at low light."""
-
-
 @lru_cache(maxsize=1)
 def _grain() -> npt.NDArray[np.int16]:
     # Shared and cut at a random place: fresh normals for every picture cost more than drawing the picture.
     normals = np.random.default_rng(0).standard_normal((GRAIN_SIDE, GRAIN_SIDE), dtype=np.float32)
-    return np.round(GRAIN_DEVIATION * normals).astype(np.int16)
+    return np.round(64 * np.clip(normals, -5, 5)).astype(np.int16)
 
 
 def _grain_band(top: int, rows: int, left: int, columns: int) -> npt.NDArray[np.int16]:
-    """A band of the noise, int16 `[rows, columns]`, which repeats where a picture is larger than it."""
+    """A band of normal noise times 64, int16 `[rows, columns]`; it repeats where a picture is larger."""
     start = top % (GRAIN_SIDE - BAND)
     band = _grain()[start : start + rows]
     if left + columns > GRAIN_SIDE:

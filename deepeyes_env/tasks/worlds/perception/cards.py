@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -171,14 +171,7 @@ class _Cards:
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """Draw one task; every fictional world has the same cards."""
-        picture = random_picture(rng, large=self.large)
-        return Plan(
-            key=str(picture.decoration),
-            question=question(picture.colour),
-            answer=Answer(str(picture.digit)),
-            draw=lambda rng: (EncodedImage.from_pil(paint(picture)),),
-            metadata=asdict(picture),
-        )
+        return _plan(random_picture(rng, large=self.large))
 
 
 class CloserLook(_Cards):
@@ -213,6 +206,20 @@ READ_THOUGHT = "I can read it."
 
 CLOSER_LOOK = CloserLook()
 AT_A_GLANCE = AtAGlance()
+
+
+def _plan(picture: CardPicture) -> Plan:
+    def twin(rng: random.Random) -> Plan:
+        return _plan(replace(picture, digit=rng.randrange(10)))
+
+    return Plan(
+        key=str(picture.decoration),
+        question=question(picture.colour),
+        answer=Answer(str(picture.digit)),
+        draw=lambda rng: (EncodedImage.from_pil(paint(picture)),),
+        twin=twin,
+        metadata=asdict(picture),
+    )
 
 
 def looking(picture: CardPicture) -> str:

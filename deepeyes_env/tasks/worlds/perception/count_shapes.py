@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -31,14 +31,17 @@ PAINTS = {
 FORMS = {"circle": 1.0, "square": 2 / math.pi, "triangle": 0.4135, "star": 0.28}
 """Form -> its area as a share of the circle around it; how the oracle tells them apart."""
 
+Kind = tuple[str, str]
+"""Colour and form of a shape."""
+
 PAPERS = (("#f5efe2", "#e9dfcc"), ("#e6edf0", "#d5e0e6"), ("#efe7ee", "#e0d5e2"), ("#ebefe1", "#dbe3cd"))
 """Background gradients, pale enough never to pass for a shape."""
 
-ASKED = (4, 13)
-"""Fewest and most shapes of the kind that is asked for: fewer are seen at a glance."""
+SPREAD = 9
+"""Most shapes of the asked kind minus fewest: ten answers, so that none is a good guess."""
 
-OTHERS = (30, 46)
-"""Fewest and most shapes of all other kinds."""
+OTHERS_SPREAD = 8
+"""How far the number of all other shapes may lie from its knob's setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +56,24 @@ class Shape:
     angle: float
 
 
-def scatter(rng: random.Random, asked: tuple[str, str], count: int) -> list[Shape]:
+def scatter(rng: random.Random, asked: Kind, count: int, others: int) -> list[Shape]:
     """Shapes that do not touch.
 
     Args:
         rng: Chooses all other shapes, and every place.
-        asked: Colour and form of the kind that is asked for.
+        asked: The kind that is asked for.
         count: How many of that kind there are.
+        others: How many other shapes there are.
     """
-    others = [kind for kind in itertools.product(PAINTS, FORMS) if kind != asked]
-    kinds = [asked] * count + rng.choices(others, k=rng.randint(*OTHERS))
+    kinds = [asked] * count + rng.choices(_all_but(asked), k=others)
     shapes: list[Shape] = []
     for colour, form in kinds:
         shapes.append(_place(rng, colour, form, shapes))
     return shapes
+
+
+def _all_but(asked: Kind) -> list[Kind]:
+    return [kind for kind in itertools.product(PAINTS, FORMS) if kind != asked]
 
 
 def _place(rng: random.Random, colour: str, form: str, shapes: list[Shape]) -> Shape:
@@ -128,19 +135,17 @@ class CountShapes:
     skills = frozenset({Skill.PERCEPTION})
     tools = frozenset({"code"})
 
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "asked": Knob(10, 16, f"most shapes of the asked kind; the fewest are {SPREAD} fewer"),
+        "others": Knob(20, 56, f"shapes of all other kinds, {OTHERS_SPREAD} more or fewer"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A kind of shape, how many there are of it, and a picture."""
-        colour, form, count = rng.choice(list(PAINTS)), rng.choice(list(FORMS)), rng.randint(*ASKED)
-        shapes = scatter(rng, (colour, form), count)
-        return Plan(
-            key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
-            question=f"How many {colour} {form}s are there in the picture?",
-            answer=Answer(str(count)),
-            draw=lambda rng: (paint(shapes, rng),),
-            metadata={"colour": colour, "form": form, "count": count},
-        )
+        kind, most = (rng.choice(list(PAINTS)), rng.choice(list(FORMS))), int(knobs["asked"])
+        count = rng.randint(most - SPREAD, most)
+        others = int(knobs["others"]) + rng.randint(-OTHERS_SPREAD, OTHERS_SPREAD)
+        return _plan(scatter(rng, kind, count, others), kind)
 
     def oracle(self, task: Task) -> Oracle:
         """Count connected pieces of the colour by their fullness."""
@@ -150,6 +155,28 @@ class CountShapes:
         seen = yield turns.code("Counting by eye is unsafe here. Let me count connected pieces.", program)
         count = turns.printed(seen) or turns.UNKNOWN
         yield turns.answer(f"The program counted {count}.", count)
+
+
+def _plan(shapes: list[Shape], kind: Kind) -> Plan:
+    colour, form = kind
+    count = sum((shape.colour, shape.form) == kind for shape in shapes)
+
+    def twin(rng: random.Random) -> Plan:
+        # One shape becomes one of the asked kind, or one of the asked kind becomes another.
+        place = rng.randrange(len(shapes))
+        was = shapes[place]
+        now = rng.choice(_all_but(kind)) if (was.colour, was.form) == kind else kind
+        changed = [*shapes[:place], replace(was, colour=now[0], form=now[1]), *shapes[place + 1 :]]
+        return _plan(changed, kind)
+
+    return Plan(
+        key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
+        question=f"How many {colour} {form}s are there in the picture?",
+        answer=Answer(str(count)),
+        draw=lambda rng: (paint(shapes, rng),),
+        twin=twin,
+        metadata={"colour": colour, "form": form, "count": count},
+    )
 
 
 COUNT_SHAPES = CountShapes()

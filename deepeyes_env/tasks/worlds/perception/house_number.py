@@ -24,13 +24,13 @@ PAINTS = {
     "red": "#b5392f",
     "yellow": "#e5b53c",
     "blue": "#3d6ea5",
-    "green": "#5d8d4b",
+    "green": "#2f8f62",
     "pink": "#d98a96",
     "violet": "#7a5a99",
     "orange": "#d9782f",
     "turquoise": "#3fa39c",
 }
-"""Facade colours, far apart in hue."""
+"""Facade colours, far apart in hue, also from trees and hills."""
 
 
 @dataclass(frozen=True, slots=True)
