@@ -1,7 +1,8 @@
-"""Printed charts: page, axes, gridlines and legend in varied styles; what is drawn in the plot is the family's."""
+"""Printed charts: page, axes, gridlines and legend in varied styles; families draw what is in the plot."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ PALETTES = (
     ("#27548a", "#b8342f", "#6b8e23", "#dd8a1f", "#7b4a9e", "#1f9aa0"),
     ("#4062bb", "#e4572e", "#5fad56", "#f2b134", "#a23b8e", "#29a3a3"),
 )
-"""Colours of marks; within a palette at least 0.09 apart in a channel's share, so that hue tells them apart."""
+"""Colours of marks; within a palette at least 0.09 apart in a channel's share, so hue tells them apart."""
 
 PAPERS = ("#ffffff", "#fbf7ee", "#f4f6f8", "#f7f1e3", "#f3f5ee")
 INKS = ("#22262b", "#2b2a3a", "#33291f", "#1d2f3a")
@@ -181,6 +182,11 @@ def legend(canvas: Canvas, style: Style, labels: Sequence[str]) -> None:
             x += 27 + text_width(label, 17, style.body) + 34
 
 
+def dashed(canvas: Canvas, start: Point, end: Point, colour: str, width: float) -> None:
+    """A dashed line across the plot."""
+    canvas.lines(_dashed(start, end, 9.0, 7.0), colour, width)
+
+
 def x_of(style: Style, axis: Axis, value: float) -> float:
     """Column of a value in pixels."""
     return style.left + (style.right - style.left) * axis.share(value)
@@ -208,9 +214,9 @@ def _gridlines(canvas: Canvas, style: Style, strokes: list[list[Point]]) -> None
 
 
 def _dashed(start: Point, end: Point, dash: float, gap: float) -> list[list[Point]]:
-    """An axis-parallel line as strokes."""
+    """A straight line as strokes."""
     (x0, y0), (x1, y1) = start, end
-    length = abs(x1 - x0) + abs(y1 - y0)
+    length = math.hypot(x1 - x0, y1 - y0)
     count = max(1, int(length // (dash + gap)))
     step = length / count
     return [

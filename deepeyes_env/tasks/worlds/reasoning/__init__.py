@@ -2,6 +2,8 @@
 
 FAMILIES: dict[str, str] = {
     "bar-chart": "bar_chart:BAR_CHART",
+    "line-chart": "line_chart:LINE_CHART",
+    "scatter-plot": "scatter_plot:SCATTER_PLOT",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""

@@ -73,7 +73,9 @@ def coast(rng: random.Random, x: float, y: float, size: float) -> list[Point]:
     return points
 
 
-def paint(pins: dict[str, Point], names: tuple[str, ...], bar: int, km: int, rng: random.Random) -> EncodedImage:
+def paint(
+    pins: dict[str, Point], names: tuple[str, ...], bar: int, km: int, rng: random.Random
+) -> EncodedImage:
     """The map.
 
     Args:
