@@ -4,6 +4,8 @@ FAMILIES: dict[str, str] = {
     "bar-chart": "bar_chart:BAR_CHART",
     "line-chart": "line_chart:LINE_CHART",
     "scatter-plot": "scatter_plot:SCATTER_PLOT",
+    "pie-chart": "pie_chart:PIE_CHART",
+    "stacked-bars": "stacked_bars:STACKED_BARS",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
