@@ -173,13 +173,15 @@ def axis_lines(canvas: Canvas, style: Style) -> None:
 def legend(canvas: Canvas, style: Style, labels: Sequence[str]) -> None:
     """Names beside swatches in the palette's order; outside the plot, as `style.aside` says."""
     x, y = (style.right + 30, style.top + 24.0) if style.aside else (style.left, style.top - 36.0)
+    wide = sum(text_width(label, 17, style.body) + 61 for label in labels)
+    size = 17.0 if style.aside else 17 * min(1.0, (WIDTH - 10 - x) / wide)
     for label, colour in zip(labels, style.palette, strict=False):
         canvas.rectangle(x, y - 8, x + 18, y + 8, colour)
-        canvas.text(x + 27, y, label, 17, style.ink, style.body, align="left")
+        canvas.text(x + 27, y, label, size, style.ink, style.body, align="left")
         if style.aside:
             y += 36
         else:
-            x += 27 + text_width(label, 17, style.body) + 34
+            x += text_width(label, size, style.body) + 61 * size / 17
 
 
 def dashed(canvas: Canvas, start: Point, end: Point, colour: str, width: float) -> None:

@@ -6,6 +6,7 @@ FAMILIES: dict[str, str] = {
     "scatter-plot": "scatter_plot:SCATTER_PLOT",
     "pie-chart": "pie_chart:PIE_CHART",
     "stacked-bars": "stacked_bars:STACKED_BARS",
+    "maze": "maze:MAZE",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
