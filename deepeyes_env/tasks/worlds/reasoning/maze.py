@@ -25,6 +25,9 @@ MARGIN = 56
 LETTERS = "ABCDEFGHJKLMNPRSTUVW"
 """Without letters that look like digits or like one another."""
 
+SHORT = 5
+"""Fewest steps to a sign that is asked about."""
+
 Cell = tuple[int, int]
 """Column and row."""
 
@@ -283,18 +286,22 @@ class MazeWalk:
 
 
 def _is_clear(maze: Maze, sign: str | None) -> bool:
-    """Whether one sign is nearest alone, or a way leads to the sign asked about, and no short one."""
+    """Whether one sign is nearest alone, or a way leads to the sign asked about, not a very short one."""
     steps = maze.steps()
     if sign is not None:
-        return steps.get(sign, 0) >= maze.columns
+        return steps.get(sign, 0) >= SHORT
     nearest = sorted(steps.values())[:2]
     return len(nearest) == 2 and nearest[0] < nearest[1]
 
 
 def _plan(maze: Maze, sign: str | None) -> Plan:
     def twin(rng: random.Random) -> Plan:
-        border = rng.choice(_borders(maze.columns, maze.rows))
-        changed = replace(maze, passages=maze.passages ^ {border})
+        if rng.random() < 0.7:
+            border = rng.choice(_borders(maze.columns, maze.rows))
+            changed = replace(maze, passages=maze.passages ^ {border})
+        else:
+            a, b = rng.sample(list(maze.signs), 2)
+            changed = replace(maze, signs={**maze.signs, a: maze.signs[b], b: maze.signs[a]})
         return _plan(changed if _is_clear(changed, sign) else maze, sign)
 
     steps = maze.steps()
@@ -309,7 +316,7 @@ def _plan(maze: Maze, sign: str | None) -> Plan:
         answer = Answer(str(steps[sign]), unit="steps")
     (left, top), pitch = maze.corner, maze.pitch
     return Plan(
-        key="maze/" + "".join(f"{letter}{c}.{r}" for letter, (c, r) in maze.signs.items()),
+        key=f"maze/{maze.columns}/{maze.start}/{sorted(maze.signs.values())}",
         question=question,
         answer=answer,
         draw=lambda rng: (paint(maze, rng),),
