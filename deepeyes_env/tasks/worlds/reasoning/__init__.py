@@ -7,6 +7,7 @@ FAMILIES: dict[str, str] = {
     "pie-chart": "pie_chart:PIE_CHART",
     "stacked-bars": "stacked_bars:STACKED_BARS",
     "maze": "maze:MAZE",
+    "receipt": "receipt:RECEIPT",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
