@@ -8,6 +8,7 @@ FAMILIES: dict[str, str] = {
     "stacked-bars": "stacked_bars:STACKED_BARS",
     "maze": "maze:MAZE",
     "receipt": "receipt:RECEIPT",
+    "timetable": "timetable:TIMETABLE",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
