@@ -9,6 +9,7 @@ FAMILIES: dict[str, str] = {
     "maze": "maze:MAZE",
     "receipt": "receipt:RECEIPT",
     "timetable": "timetable:TIMETABLE",
+    "land-survey": "land_survey:LAND_SURVEY",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
