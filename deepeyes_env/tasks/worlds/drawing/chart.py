@@ -172,7 +172,7 @@ def axis_lines(canvas: Canvas, style: Style) -> None:
 
 def legend(canvas: Canvas, style: Style, labels: Sequence[str]) -> None:
     """Names beside swatches in the palette's order; outside the plot, as `style.aside` says."""
-    x, y = (style.right + 30, style.top + 24.0) if style.aside else (style.left, style.top - 36.0)
+    x, y = (style.right + 30.0, style.top + 24.0) if style.aside else (style.left + 0.0, style.top - 36.0)
     wide = sum(text_width(label, 17, style.body) + 61 for label in labels)
     size = 17.0 if style.aside else 17 * min(1.0, (WIDTH - 10 - x) / wide)
     for label, colour in zip(labels, style.palette, strict=False):

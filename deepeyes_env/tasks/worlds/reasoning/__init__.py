@@ -10,6 +10,7 @@ FAMILIES: dict[str, str] = {
     "receipt": "receipt:RECEIPT",
     "timetable": "timetable:TIMETABLE",
     "land-survey": "land_survey:LAND_SURVEY",
+    "jigsaw": "jigsaw:JIGSAW",
     "map-route": "map_route:MAP_ROUTE",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
