@@ -30,8 +30,14 @@ LEVELS = range(2, GRIDLINES * STEP_PARTS)
 STRIDE = 7
 """Largest change from one year to the next in levels: steeper lines would run along a marker."""
 
+TRIES = 300
+"""Changes that are tried before a chart counts as one without a twin."""
+
+LEAST = 0.8
+"""Smallest result that is asked for, in steps."""
+
 TOLERANCE = 0.03
-"""Relative error that counts as right: about two pixels of a third of the plot."""
+"""Relative error that counts as right: two pixels of the least result."""
 
 Values = tuple[tuple[int, ...], ...]
 
@@ -156,7 +162,8 @@ class LineChart:
         while True:
             lines = invent(rng, world, int(knobs["series"]), int(knobs["years"]))
             asked = rng.choice(CALCULATIONS)(lines, rng)
-            if _is_clear(lines, asked):
+            # Some charts cannot be given another answer by one marker: they would have no twin.
+            if _is_clear(lines, asked) and _can_change(lines, asked, rng):
                 return _plan(lines, asked)
 
     def oracle(self, task: Task) -> Oracle:
@@ -185,16 +192,8 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     result = calculation.result(lines.values)
 
     def twin(rng: random.Random) -> Plan:
-        series, year = rng.randrange(len(lines.towns)), rng.randrange(len(lines.years))
-        row = list(lines.values[series])
-        row[year] = rng.choice(LEVELS) * lines.step // STEP_PARTS
-        values = (*lines.values[:series], tuple(row), *lines.values[series + 1 :])
-        changed = replace(lines, values=values)
-        good = _is_drawable(changed) and _is_clear(changed, asked)
-        tolerance = 0.0 if asked.is_year else TOLERANCE
-        if not good or not apart(result, calculation.result(values), tolerance):
-            changed = lines
-        return _plan(changed, asked)
+        changed = _change_one(lines, rng)
+        return _plan(changed if _is_twin(lines, changed, asked) else lines, asked)
 
     answer = str(lines.first + int(result)) if asked.is_year else shown(result)
     return Plan(
@@ -214,6 +213,27 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     )
 
 
+def _change_one(lines: Lines, rng: random.Random) -> Lines:
+    """The chart with one marker elsewhere."""
+    series, year = rng.randrange(len(lines.towns)), rng.randrange(len(lines.years))
+    row = list(lines.values[series])
+    row[year] = rng.choice(LEVELS) * lines.step // STEP_PARTS
+    return replace(lines, values=(*lines.values[:series], tuple(row), *lines.values[series + 1 :]))
+
+
+def _can_change(lines: Lines, asked: Asked, rng: random.Random) -> bool:
+    """Whether a few tries find a twin."""
+    return any(_is_twin(lines, _change_one(lines, rng), asked) for _ in range(TRIES))
+
+
+def _is_twin(lines: Lines, changed: Lines, asked: Asked) -> bool:
+    """Whether the changed chart can be drawn and has another answer."""
+    if not (_is_drawable(changed) and _is_clear(changed, asked)):
+        return False
+    before, after = asked.calculation.result(lines.values), asked.calculation.result(changed.values)
+    return apart(before, after, 0.0 if asked.is_year else TOLERANCE)
+
+
 def _is_drawable(lines: Lines) -> bool:
     """Whether no marker hides another and no line is too steep."""
     apart_each_year = all(len({*year}) == len(year) for year in zip(*lines.values, strict=True))
@@ -226,7 +246,7 @@ def _is_drawable(lines: Lines) -> bool:
 def _is_clear(lines: Lines, asked: Asked) -> bool:
     """Whether the answer can be measured: no tiny difference, and no second year that does as well."""
     if not asked.is_year:
-        return abs(asked.calculation.result(lines.values)) >= 1.2 * lines.step
+        return abs(asked.calculation.result(lines.values)) >= LEAST * lines.step
     best = _ranked(lines.values, asked.places)
     return best[0] - best[1] >= lines.step // STEP_PARTS
 
