@@ -39,6 +39,9 @@ APART = 17.0
 CLEAR = 12.0
 """Least distance in pixels of a dot from a line it is compared with."""
 
+TRIES = 100
+"""Moves that are tried before a plot counts as one without a twin."""
+
 TOLERANCE = 0.03
 """Relative error that counts as right: a pixel or two."""
 
@@ -166,7 +169,10 @@ class ScatterPlot:
         while True:
             scatter = invent(rng, world, int(knobs["dots"]), int(knobs["groups"]))
             asked = rng.choice(CALCULATIONS)(scatter, rng.randrange(len(scatter.groups)))
-            if _is_clear(scatter, asked):
+            # Some plots cannot be given another answer by one dot: they would have no twin.
+            if _is_clear(scatter, asked) and any(
+                _is_twin(scatter, _move_one(scatter, asked, rng), asked) for _ in range(TRIES)
+            ):
                 return _plan(scatter, asked)
 
     def oracle(self, task: Task) -> Oracle:
@@ -195,21 +201,33 @@ def _is_clear(scatter: Scatter, asked: Asked) -> bool:
     return abs(asked.calculation.result(scatter.values)) >= asked.least
 
 
+def _move_one(scatter: Scatter, asked: Asked, rng: random.Random) -> Scatter:
+    """The plot with one dot of the group elsewhere, or as it is where there is no room."""
+    group = scatter.groups[asked.group]
+    moved = rng.randrange(len(group))
+    place = (round(rng.uniform(0.04, 0.96), 4), round(rng.uniform(0.04, 0.96), 4))
+    others = [dot for each in scatter.groups for dot in each if dot is not group[moved]]
+    if not _has_room(place, others, scatter.line, scatter.style):
+        return scatter
+    cloud = (*group[:moved], place, *group[moved + 1 :])
+    return replace(
+        scatter, groups=(*scatter.groups[: asked.group], cloud, *scatter.groups[asked.group + 1 :])
+    )
+
+
+def _is_twin(scatter: Scatter, changed: Scatter, asked: Asked) -> bool:
+    """Whether the changed plot has another answer, which can be measured."""
+    before, after = (asked.calculation.result(each.values) for each in (scatter, changed))
+    return _is_clear(changed, asked) and apart(before, after, 0.0 if asked.is_count else TOLERANCE)
+
+
 def _plan(scatter: Scatter, asked: Asked) -> Plan:
     calculation, tolerance = asked.calculation, 0.0 if asked.is_count else TOLERANCE
     result = calculation.result(scatter.values)
 
     def twin(rng: random.Random) -> Plan:
-        group, moved = scatter.groups[asked.group], rng.randrange(len(scatter.groups[asked.group]))
-        place = (round(rng.uniform(0.04, 0.96), 4), round(rng.uniform(0.04, 0.96), 4))
-        others = [dot for each in scatter.groups for dot in each if dot is not group[moved]]
-        cloud = (*group[:moved], place, *group[moved + 1 :])
-        groups = (*scatter.groups[: asked.group], cloud, *scatter.groups[asked.group + 1 :])
-        changed = replace(scatter, groups=groups)
-        good = _has_room(place, others, scatter.line, scatter.style) and _is_clear(changed, asked)
-        if not good or not apart(result, calculation.result(changed.values), tolerance):
-            changed = scatter
-        return _plan(changed, asked)
+        changed = _move_one(scatter, asked, rng)
+        return _plan(changed if _is_twin(scatter, changed, asked) else scatter, asked)
 
     return Plan(
         key=f"scatter/{scatter.towns}/{scatter.wide}/{scatter.high}/{scatter.line}",
