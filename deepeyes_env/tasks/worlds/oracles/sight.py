@@ -42,6 +42,15 @@ def blobs_of(mask, least=40):
 """Defines `blobs_of(mask)`; needs `MASK_OF` before it."""
 
 
+PART_OF = '''
+def part_of(image, box):
+    """The part of `image` in a box of shares of its sides: left, top, right, bottom."""
+    sides = (image.width, image.height, image.width, image.height)
+    return image.crop(tuple(round(share * side) for share, side in zip(box, sides)))
+'''
+"""Defines `part_of(image, box)`."""
+
+
 def channels(colour: Colour) -> str:
     """A colour as Python source."""
     return repr(rgb(colour))

@@ -1,31 +1,28 @@
-"""Reasoning: sums and differences of bars whose values are not written anywhere."""
+"""Reasoning: measure bars that carry no numbers, and calculate with them."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
-from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg
+from deepeyes_env.tasks.worlds.drawing import chart
+from deepeyes_env.tasks.worlds.drawing.canvas import mix
+from deepeyes_env.tasks.worlds.drawing.chart import Axis, Style
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional import names
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
+from deepeyes_env.tasks.worlds.reasoning.calculation import Calculation, apart, shown
 
-WIDTH, HEIGHT = 1120, 784
-LEFT, RIGHT, TOP, BOTTOM = 130, 1060, 150, 650
-"""The plot's box in pixels."""
-
-INKS = ("#3b6fb6", "#c4573a", "#4c9a6a", "#8a5ca8", "#d19a2b", "#2f9aa0")
 UNITS = ("articles sold", "crates shipped", "orders received", "hours of work")
 STEPS = (10, 20, 25, 50, 100, 200)
 
 STEP_PARTS = 5
-"""Values are whole fifths of a gridline's step: 20 pixels, so that they can be measured."""
+"""Values are whole fifths of a gridline's step: about 20 pixels, so that they can be measured."""
 
 GRIDLINES = 5
 
@@ -34,7 +31,7 @@ TOLERANCE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class Bars:
     """A bar chart; `step` is the distance of gridlines in the unit of the values."""
 
     title: str
@@ -42,66 +39,57 @@ class Chart:
     labels: tuple[str, ...]
     values: tuple[int, ...]
     step: int
-    ink: str
+    style: Style
+
+    @property
+    def axis(self) -> Axis:
+        """The upright axis."""
+        return Axis(0, self.step * GRIDLINES, GRIDLINES)
 
 
-def invent(rng: random.Random, world: World) -> Chart:
-    """A chart of a company's trade."""
-    count, step = rng.randint(5, 8), rng.choice(STEPS)
-    part = step // STEP_PARTS
-    return Chart(
+def invent(rng: random.Random, world: World, count: int) -> Bars:
+    """A chart of a company's trade in `count` articles."""
+    step = rng.choice(STEPS)
+    return Bars(
         title=f"{rng.choice(world.companies).name}, {rng.randint(1840, 1935)}",
         unit=rng.choice(UNITS),
         labels=tuple(rng.sample(names.ARTICLES, count)),
-        values=tuple(part * level for level in rng.sample(range(2, GRIDLINES * STEP_PARTS), count)),
+        values=tuple(step // STEP_PARTS * level for level in rng.sample(_LEVELS, count)),
         step=step,
-        ink=rng.choice(INKS),
+        style=chart.choose_style(rng, legend=False),
     )
 
 
-def paint(chart: Chart, rng: random.Random) -> EncodedImage:
+_LEVELS = range(2, GRIDLINES * STEP_PARTS)
+
+
+def paint(bars: Bars, rng: random.Random) -> EncodedImage:
     """The chart as printed."""
-    paper = rng.choice(("#ffffff", "#fbf7ee", "#f4f6f8"))
-    canvas = Canvas(WIDTH, HEIGHT, paper)
-    serif = rng.random() < 0.5
-    body, bold = ("serif", "serif-bold") if serif else ("sans", "bold")
-    canvas.text(LEFT, 62, chart.title, 32, "#22262b", bold, align="left")
-    canvas.text(LEFT, 104, f"{chart.unit.capitalize()}, by article", 21, "#5a6068", body, align="left")
-    for line in range(GRIDLINES + 1):
-        y = BOTTOM - (BOTTOM - TOP) * line / GRIDLINES
-        canvas.line([(LEFT, y), (RIGHT, y)], "#22262b" if line == 0 else "#c3c8ce", 2 if line == 0 else 1)
-        canvas.text(LEFT - 16, y, f"{line * chart.step:,}", 18, "#5a6068", body, align="right")
-    pitch = (RIGHT - LEFT) / len(chart.labels)
-    share = rng.uniform(0.5, 0.72)
-    for place, (label, value) in enumerate(zip(chart.labels, chart.values, strict=True)):
-        x = LEFT + pitch * (place + 0.5)
-        top = BOTTOM - (BOTTOM - TOP) * value / (chart.step * GRIDLINES)
-        canvas.rectangle(x - pitch * share / 2, top, x + pitch * share / 2, BOTTOM - 1, chart.ink)
-        canvas.text(x, BOTTOM + 30, label, min(19.0, pitch / 6.2), "#22262b", body)
-    canvas.text(
-        LEFT,
-        HEIGHT - 38,
-        "Source: the company's own books.",
-        15,
-        mix(paper, "black", 0.5),
-        body,
-        align="left",
-    )
-    return as_jpeg(canvas.finish(), rng.randint(88, 95))
+    style = bars.style
+    canvas = chart.page(style, bars.title, f"{bars.unit.capitalize()}, by article", rng)
+    chart.value_axis(canvas, style, bars.axis)
+    pitch = (style.right - style.left) / len(bars.labels)
+    half, outlined = pitch * rng.uniform(0.5, 0.72) / 2, rng.random() < 0.4
+    for place, (label, value) in enumerate(zip(bars.labels, bars.values, strict=True)):
+        x, top = style.left + pitch * (place + 0.5), chart.y_of(style, bars.axis, value)
+        outline = mix(style.palette[0], style.ink, 0.6) if outlined else None
+        canvas.rectangle(x - half, top, x + half, style.bottom, style.palette[0], outline, 1.2)
+        canvas.text(x, style.bottom + 28, label, min(18.0, pitch / 6.4), style.ink, style.body)
+    chart.axis_lines(canvas, style)
+    return chart.print_out(canvas, rng)
 
 
 MEASURE = """
-bars = mask_of(image_1, {ink})
-columns = np.flatnonzero(bars.sum(0) > 3)
+plot = part_of(image_1, {box})
+bars = mask_of(plot, {ink})
+columns = np.flatnonzero(bars.sum(0) > 5)
 groups = np.split(columns, np.flatnonzero(np.diff(columns) > 5) + 1)
-height = image_1.height
-base = np.flatnonzero(bars[:, columns].any(1))[-1] + 1
-tops = [np.argmax(bars[:, int(np.median(group))]) for group in groups]
-scale = {most} / (height * {plot_share})
-values = [float((base - top) * scale) for top in tops]
+heights = [np.median(bars[:, group].sum(0)) for group in groups]
+values = [float(height / plot.height * {most}) for height in heights]
 print([round(value, 1) for value in values])
+print(round({formula}, 2))
 """
-"""Measures every bar; the plot's height and its top value were read off the axis."""
+"""Measures every bar; the axis' top value was read before."""
 
 
 class BarChart:
@@ -110,20 +98,16 @@ class BarChart:
     name = "bar-chart"
     skills = frozenset({Skill.REASONING})
     tools = frozenset({"code"})
-
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "bars": Knob(6, 11, "bars in the chart"),
+        "terms": Knob(2, 5, "bars that enter the calculation"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A chart and a calculation over some of its bars."""
-        chart = invent(rng, world)
-        question, formula, value = rng.choice((_total, _excess, _range))(chart, rng)
-        return Plan(
-            key=f"chart/{chart.title}/{chart.values}",
-            question=question,
-            answer=Answer(str(value), tolerance=TOLERANCE),
-            draw=lambda rng: (paint(chart, rng),),
-            metadata={"ink": chart.ink, "most": chart.step * GRIDLINES, "formula": formula},
-        )
+        bars = invent(rng, world, int(knobs["bars"]))
+        terms = sorted(rng.sample(range(len(bars.labels)), int(knobs["terms"])))
+        return _plan(bars, rng.choice(CALCULATIONS)(bars, terms), terms)
 
     def oracle(self, task: Task) -> Oracle:
         """Show the axis, then measure the bars and calculate."""
@@ -132,38 +116,86 @@ class BarChart:
         if not seen.images:
             yield turns.answer("I cannot see the axis.", turns.UNKNOWN)
             return
-        program = sight.MASK_OF + MEASURE.format(
-            ink=sight.channels(task.metadata["ink"]),
-            most=task.metadata["most"],
-            plot_share=(BOTTOM - TOP) / HEIGHT,
-        )
-        program += f"print(round({task.metadata['formula']}))"
+        program = sight.MASK_OF + sight.PART_OF + MEASURE.format(**task.metadata)
         seen = yield turns.code("Now measure the bars in pixels and calculate.", program)
         value = turns.printed(seen) or turns.UNKNOWN
         yield turns.answer(f"The calculation gives {value}.", value)
 
 
-def _total(chart: Chart, rng: random.Random) -> tuple[str, str, int]:
-    first, second, third = sorted(rng.sample(range(len(chart.labels)), 3))
-    a, b, c = (chart.labels[place] for place in (first, second, third))
-    question = f"What is the total of {a}, {b} and {c} in the chart ({chart.unit})?"
-    value = chart.values[first] + chart.values[second] + chart.values[third]
-    return question, f"values[{first}] + values[{second}] + values[{third}]", value
+def _plan(bars: Bars, asked: Calculation, terms: list[int]) -> Plan:
+    def twin(rng: random.Random) -> Plan:
+        place, level = rng.randrange(len(bars.values)), rng.choice(_LEVELS)
+        values = list(bars.values)
+        values[place] = level * bars.step // STEP_PARTS
+        changed = replace(bars, values=tuple(values))
+        before, after = asked.result(bars.values), asked.result(values)
+        good = after > 0 and len({*values}) == len(values) and apart(before, after, TOLERANCE)
+        return _plan(changed if good else bars, asked, terms)
 
-
-def _excess(chart: Chart, rng: random.Random) -> tuple[str, str, int]:
-    low, *_, middle, high = sorted(range(len(chart.labels)), key=chart.values.__getitem__)
-    question = (
-        f"By how much do {chart.labels[middle]} and {chart.labels[high]} together exceed "
-        f"{chart.labels[low]} in the chart ({chart.unit})?"
+    return Plan(
+        # Without the values: a twin must have the key of its original, for few values would fit another.
+        key=f"chart/{bars.title}/{bars.labels}/{bars.step}",
+        question=asked.question,
+        answer=Answer(shown(asked.result(bars.values)), tolerance=TOLERANCE, unit=asked.unit),
+        draw=lambda rng: (paint(bars, rng),),
+        twin=twin,
+        metadata={
+            "ink": sight.channels(bars.style.palette[0]),
+            "box": bars.style.box,
+            "most": bars.axis.high,
+            "formula": asked.formula,
+        },
     )
-    value = chart.values[middle] + chart.values[high] - chart.values[low]
-    return question, f"values[{middle}] + values[{high}] - values[{low}]", value
 
 
-def _range(chart: Chart, rng: random.Random) -> tuple[str, str, int]:
-    question = f"What do the tallest and the shortest bar of the chart add up to ({chart.unit})?"
-    return question, "max(values) + min(values)", max(chart.values) + min(chart.values)
+def _total(bars: Bars, terms: list[int]) -> Calculation:
+    question = f"What is the total of {_listed(bars, terms)} in the chart ({bars.unit})?"
+    return Calculation(question, _sum(terms))
+
+
+def _mean(bars: Bars, terms: list[int]) -> Calculation:
+    question = f"What is the average of {_listed(bars, terms)} in the chart ({bars.unit})?"
+    return Calculation(question, f"({_sum(terms)}) / {len(terms)}")
+
+
+def _excess(bars: Bars, terms: list[int]) -> Calculation:
+    low, *rest = sorted(terms, key=bars.values.__getitem__)
+    verb = ("do", "together exceed") if len(rest) > 1 else ("does", "exceed")
+    question = (
+        f"By how much {verb[0]} {_listed(bars, sorted(rest))} {verb[1]} {bars.labels[low]} in the chart "
+        f"({bars.unit})?"
+    )
+    return Calculation(question, f"{_sum(sorted(rest))} - values[{low}]")
+
+
+def _share(bars: Bars, terms: list[int]) -> Calculation:
+    question = f"What share of all {bars.unit} in the chart falls to {_listed(bars, terms)}, in percent?"
+    return Calculation(question, f"100 * ({_sum(terms)}) / sum(values)", "%")
+
+
+def _others(bars: Bars, terms: list[int]) -> Calculation:
+    question = f"What do all bars of the chart but {_listed(bars, terms)} add up to ({bars.unit})?"
+    return Calculation(question, f"sum(values) - ({_sum(terms)})")
+
+
+def _extremes(bars: Bars, terms: list[int]) -> Calculation:
+    question = (
+        f"What do the chart's tallest bar, its shortest bar and the bar of {bars.labels[terms[0]]} add up to "
+        f"({bars.unit})?"
+    )
+    return Calculation(question, f"max(values) + min(values) + values[{terms[0]}]")
+
+
+CALCULATIONS = (_total, _mean, _excess, _share, _others, _extremes)
+
+
+def _sum(terms: list[int]) -> str:
+    return " + ".join(f"values[{place}]" for place in terms)
+
+
+def _listed(bars: Bars, places: list[int]) -> str:
+    *most, last = (bars.labels[place] for place in places)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 BAR_CHART = BarChart()

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -31,6 +32,35 @@ TOLERANCE = 0.03
 """Relative error that counts as right: a few pixels on each leg."""
 
 
+WORDINGS = (
+    "A surveyor goes in straight lines from {way}. By the map's scale, how many kilometres is that?",
+    "How long, in kilometres by the map's scale bar, is the way from {way} as the crow flies?",
+    "A balloon drifts straight from {way}. What distance in kilometres does it cover by the map's scale?",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """What the map shows.
+
+    Attributes:
+        pins: Colour -> place in pixels.
+        names: The towns' names, in the order of the pins.
+        bar: Length of the scale bar in pixels.
+        km: Kilometres it stands for.
+    """
+
+    pins: dict[str, Point]
+    names: tuple[str, ...]
+    bar: int
+    km: int
+
+    def length(self, route: list[str]) -> float:
+        """Kilometres of a route over pins."""
+        legs = itertools.pairwise(self.pins[colour] for colour in route)
+        return sum(math.dist(a, b) for a, b in legs) * self.km / self.bar
+
+
 def coast(rng: random.Random, x: float, y: float, size: float) -> list[Point]:
     """A ragged coastline about `(x, y)`."""
     waves = [(k, rng.uniform(0, 6.3), rng.uniform(0.4, 1.0) / k) for k in range(2, 9)]
@@ -43,7 +73,9 @@ def coast(rng: random.Random, x: float, y: float, size: float) -> list[Point]:
     return points
 
 
-def paint(pins: dict[str, Point], names: list[str], bar: int, km: int, rng: random.Random) -> EncodedImage:
+def paint(
+    pins: dict[str, Point], names: tuple[str, ...], bar: int, km: int, rng: random.Random
+) -> EncodedImage:
     """The map.
 
     Args:
@@ -138,27 +170,19 @@ class MapRoute:
     skills = frozenset({Skill.REASONING})
     tools = frozenset({"code"})
 
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "pins": Knob(3, 5, "pins on the map"),
+        "stops": Knob(2, 4, "pins on the route, at most all of the map's"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A map with four or five pins and a route over three of them."""
-        colours = rng.sample(list(PINS), rng.randint(4, 5))
+        colours = rng.sample(list(PINS), int(knobs["pins"]))
         pins = dict(zip(colours, _places(rng, len(colours)), strict=True))
-        names = [town.name for town in rng.sample(world.towns, len(colours))]
-        bar, km = rng.randint(180, 330), rng.choice(SCALE_LENGTHS)
-        route = rng.sample(colours, 3)
-        legs = [math.dist(pins[a], pins[b]) for a, b in itertools.pairwise(route)]
-        length = round(sum(legs) * km / bar, 1)
-        return Plan(
-            key=f"map/{bar}/{km}/{pins}",
-            question=(
-                f"A surveyor goes in a straight line from the {route[0]} pin to the {route[1]} pin and from "
-                f"there straight to the {route[2]} pin. By the map's scale, how many kilometres is that?"
-            ),
-            answer=Answer(str(length), tolerance=TOLERANCE, unit="km"),
-            draw=lambda rng: (paint(pins, names, bar, km, rng),),
-            metadata={"route": route, "km": km},
-        )
+        names = tuple(town.name for town in rng.sample(world.towns, len(colours)))
+        route = rng.sample(colours, min(len(colours), int(knobs["stops"])))
+        wording = rng.choice(WORDINGS)
+        return _plan(Map(pins, names, rng.randint(180, 330), rng.choice(SCALE_LENGTHS)), route, wording)
 
     def oracle(self, task: Task) -> Oracle:
         """Show the scale bar, then measure it and the pins."""
@@ -185,12 +209,41 @@ _SIDES = ("width", "height", "width", "height")
 
 def _places(rng: random.Random, count: int) -> list[Point]:
     places: list[Point] = []
-    while len(places) < count:
+    for _ in range(count):
+        places.append(_place(rng, places))
+    return places
+
+
+def _place(rng: random.Random, others: list[Point]) -> Point:
+    while True:
         turn, far = rng.uniform(0, 2 * math.pi), math.sqrt(rng.random()) * SIDE * 0.25
         place = (round(SIDE * 0.48 + far * math.cos(turn), 1), round(SIDE * 0.45 + far * math.sin(turn), 1))
-        if all(math.dist(place, other) > 110 for other in places):
-            places.append(place)
-    return places
+        if all(math.dist(place, other) > 110 for other in others):
+            return place
+
+
+def _plan(chart: Map, route: list[str], wording: str) -> Plan:
+    length = chart.length(route)
+
+    def twin(rng: random.Random) -> Plan:
+        if rng.random() < 0.5:
+            changed = replace(chart, km=rng.choice(SCALE_LENGTHS))
+        else:
+            moved = rng.choice(route)
+            others = [place for colour, place in chart.pins.items() if colour != moved]
+            changed = replace(chart, pins={**chart.pins, moved: _place(rng, others)})
+        good = abs(changed.length(route) - length) > 3 * TOLERANCE * max(length, changed.length(route))
+        return _plan(changed if good else chart, route, wording)
+
+    way = " to ".join(f"the {colour} pin" for colour in route)
+    return Plan(
+        key=f"map/{chart.bar}/{chart.names}",
+        question=wording.format(way=way),
+        answer=Answer(str(round(length, 2)), tolerance=TOLERANCE, unit="km"),
+        draw=lambda rng: (paint(chart.pins, chart.names, chart.bar, chart.km, rng),),
+        twin=twin,
+        metadata={"route": route, "km": chart.km},
+    )
 
 
 MAP_ROUTE = MapRoute()
