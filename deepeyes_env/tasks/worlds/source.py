@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deepeyes_env.errors import ConfigError, nearest
-from deepeyes_env.task import SPLITS, Split, Task
+from deepeyes_env.rewards.number import close_enough, parse_quantity
+from deepeyes_env.task import SPLITS, Answer, Split, Task
 from deepeyes_env.tasks.worlds import family, knobs
 from deepeyes_env.tasks.worlds.family import Family, Plan
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SPLIT_TENTHS: dict[Split, range] = {"train": range(0, 6), "validation": range(6, 8), "test": range(8, 10)}
 """Tenths of the key space that each split owns; disjoint, so that splits share no plan key."""
+
+TWIN_DRAWS = 1_000
+"""Draws after which a family has to be mended: a twin in the right split is one in ten or so."""
 
 RECENT_TASKS = 64
 """Tasks kept after they were drawn: the samples of a group ask for the same one again and again."""
@@ -129,12 +133,12 @@ class GeneratedSource(Generic[W]):
 
     def twin_plan(self, index: int, split: Split) -> Plan:
         """The twin of the task at `index` of `split` before it is drawn; raises as `task`."""
-        original = self.plan(index, split)
-        for rng in _generators(f"{self._task_id(index, split)}/twin"):
+        original, name = self.plan(index, split), self._task_id(index, split)
+        for rng in itertools.islice(_generators(f"{name}/twin"), TWIN_DRAWS):
             plan = original.twin(rng)
-            if plan.answer.text != original.answer.text and self._belongs(plan, split):
+            if _apart(plan.answer, original.answer) and self._belongs(plan, split):
                 return plan
-        raise AssertionError("the generators are endless")
+        raise RuntimeError(f"{name} has no twin: {TWIN_DRAWS} draws gave the same answer or another split")
 
     def search_engine(self) -> SearchEngine | None:
         """The engine over this world's pages; all sources of one world in a process share it."""
@@ -171,6 +175,16 @@ def _generators(name: str) -> Iterator[random.Random]:
 @lru_cache(maxsize=RECENT_TASKS)
 def _drawn(source: GeneratedSource[W], index: int, split: Split) -> Task:
     return source.draw(index, split)
+
+
+def _apart(first: Answer, second: Answer) -> bool:
+    """Whether neither answer would pass as the other one."""
+    if first.text == second.text:
+        return False
+    a, b = parse_quantity(first.text), parse_quantity(second.text)
+    if a is None or b is None:
+        return True
+    return not close_enough(a.value, b.value, max(first.tolerance, second.tolerance))
 
 
 def split_of(world: str, key: str) -> Split:

@@ -206,7 +206,7 @@ def number(value: float) -> str:
 
 def print_out(canvas: Canvas, rng: random.Random) -> EncodedImage:
     """The finished page, evenly lit as from a scanner."""
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.05), rng.randint(88, 95), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng, shade=0.05), rng.randint(88, 95), fine_colour=True)
 
 
 def _gridlines(canvas: Canvas, style: Style, strokes: list[list[Point]]) -> None:

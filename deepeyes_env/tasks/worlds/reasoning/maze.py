@@ -169,7 +169,7 @@ def paint(maze: Maze, rng: random.Random) -> EncodedImage:
         x, y = _middle(maze, cell)
         canvas.circle(x, y, pitch * 0.34, "#b3402f", "#fff7ea", 1.5)
         canvas.text(x, y, letter, pitch * 0.46, "white", "bold")
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.1), rng.randint(85, 92))
+    return as_jpeg(daylight(canvas, rng, shade=0.1), rng.randint(85, 92))
 
 
 def _rim(maze: Maze) -> list[tuple[Point, Point]]:

@@ -179,7 +179,7 @@ def paint(receipt: Receipt, rng: random.Random) -> EncodedImage:
         paper.write(canvas, sheet, columns["name"], row, label, size, ink, font)
         paper.write(canvas, sheet, columns["amount"], row, text, size, ink, font, "right")
     _blot(canvas, sheet, receipt, head + pitch * receipt.place, foot + size * 1.2 + pitch, rng)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.16), rng.randint(84, 92))
+    return as_jpeg(daylight(canvas, rng, shade=0.16), rng.randint(84, 92))
 
 
 def _foot(receipt: Receipt) -> list[tuple[str, str]]:

@@ -114,7 +114,7 @@ def paint(table: Timetable, rng: random.Random) -> EncodedImage:
     for x, y in sheet.box(10, 10, wide - 10, high - 10):
         canvas.circle(x + 2, y + 3, 6, "black", alpha=0.3)
         canvas.circle(x, y, 6, "#c9a24a", "#8a6a24", 1)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.14), rng.randint(86, 93))
+    return as_jpeg(daylight(canvas, rng, shade=0.14), rng.randint(86, 93))
 
 
 CALCULATE = """
