@@ -3,5 +3,7 @@
 FAMILIES: dict[str, str] = {
     "market-stalls": "market_stalls:MARKET_STALLS",
     "enamel-plate": "enamel_plate:ENAMEL_PLATE",
+    "pinned-towns": "pinned_towns:PINNED_TOWNS",
+    "chart-per-head": "chart_per_head:CHART_PER_HEAD",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""
