@@ -21,7 +21,6 @@ LEFT, RIGHT, TOP, BOTTOM = 250, 1050, 170, 690
 
 INKS = ("#2f6f9f", "#b8543a", "#3f8f66", "#7d5aa0", "#c08a1e", "#1f8a92")
 PAPERS = ("#fdfcf8", "#f8f3e6", "#f3f5f6", "#fbf6f0")
-WARES = ("umbrellas", "lanterns", "barometers", "kettles", "globes", "padlocks", "sundials", "inkwells")
 
 RANKS = {
     "longest": -1,
@@ -53,6 +52,7 @@ class Subject:
         fact: Key of the number in `lookup.FACTS`.
         heads: The number is taken for so many.
         steps: What a gridline may stand for.
+        wares: What is counted.
         wording: With `{ware}` and `{rank}`.
     """
 
@@ -60,6 +60,7 @@ class Subject:
     fact: str
     heads: int
     steps: tuple[int, ...]
+    wares: tuple[str, ...]
     wording: str
 
 
@@ -69,6 +70,7 @@ SUBJECTS = (
         "population",
         1000,
         (1000, 2000, 4000, 5000),
+        ("umbrellas", "lanterns", "barometers", "kettles", "globes", "padlocks", "sundials", "inkwells"),
         "Look at the town with the {rank} bar. How many {ware} does the chart show for every 1,000 inhabitants"
         " that the last census counted there? Give one decimal.",
     ),
@@ -77,6 +79,7 @@ SUBJECTS = (
         "workers",
         1,
         (2000, 5000, 8000, 10000),
+        ("crates", "parcels", "orders", "barrels", "cartons"),
         "Look at the company with the {rank} bar. How many {ware} does the chart show for each of the workers"
         " that the company employed at its height? Give one decimal.",
     ),
@@ -100,7 +103,7 @@ def invent(rng: random.Random, world: World, count: int) -> Chart:
     number = rng.randrange(len(SUBJECTS))
     return Chart(
         subject=number,
-        ware=rng.choice(WARES),
+        ware=rng.choice(SUBJECTS[number].wares),
         year=rng.randint(1902, 1938),
         names=tuple(rng.sample(list(_heads(SUBJECTS[number], world)), count)),
         levels=tuple(rng.sample(range(LEAST_LEVEL, LEVELS), count)),
@@ -121,7 +124,7 @@ def paint(chart: Chart, letters: float, rng: random.Random) -> EncodedImage:
     body, bold = rng.choice((("serif", "serif-bold"), ("sans", "bold")))
     grey, dark = mix(paper, "#20252b", 0.6), "#262a30"
     entity = SUBJECTS[chart.subject].entity
-    head = f"{chart.ware.capitalize()} {'sold' if entity == 'town' else 'made'}, {chart.year}"
+    head = f"{chart.ware.capitalize()} {'sold' if entity == 'town' else 'shipped'}, {chart.year}"
     canvas.text(60, 62, head, 34, dark, bold, align="left")
     canvas.text(60, 106, f"by {entity}", 20, grey, body, align="left")
     canvas.rectangle(60, 128, 60 + rng.uniform(60, 150), 132, ink)
