@@ -20,10 +20,6 @@ FACTS = {
     "workers": r"it employed (\d+) workers",
     "birthplace": rf"born in {NAME}(?: in|\.)",
     "river": r"on the river ([A-Z][a-z]+)",
-    "population": r"counted ([\d,]+) inhabitants",
-    "elevation": r"(\d+) m above sea",
-    "charter": r"charter in (\d{4})",
-    "tower": r"is (\d+) m high",
 }
 """Fact -> how the encyclopaedia words it; the first group that matches is the fact."""
 
