@@ -31,6 +31,7 @@ FONTS = {
     "bold": "DejaVuSans-Bold.ttf",
     "serif": "DejaVuSerif.ttf",
     "serif-bold": "DejaVuSerif-Bold.ttf",
+    "serif-italic": "DejaVuSerif-Italic.ttf",
     "mono": "DejaVuSansMono.ttf",
 }
 """Font files that every matplotlib installation carries."""
@@ -39,6 +40,7 @@ FONT_UNIT = 64
 """Size at which glyph outlines are read, in pixels per em; they scale freely afterwards."""
 
 
+@lru_cache(maxsize=4096)
 def rgb(colour: Colour) -> tuple[int, int, int]:
     """Channels of a colour, 0-255."""
     if isinstance(colour, str):
@@ -47,6 +49,7 @@ def rgb(colour: Colour) -> tuple[int, int, int]:
     return colour
 
 
+@lru_cache(maxsize=4096)
 def mix(a: Colour, b: Colour, share: float) -> tuple[int, int, int]:
     """`share` of `b` in `a`."""
     first, second = np.array(rgb(a)), np.array(rgb(b))

@@ -3,68 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
-from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts, near_duplicate
-from deepeyes_env.tasks.worlds.fictional import names
+from deepeyes_env.tasks.worlds.fictional.artefacts import Artefact, collect_artefacts
+from deepeyes_env.tasks.worlds.fictional.companies import COMPANIES, Company, found_companies
+from deepeyes_env.tasks.worlds.fictional.documents import Document, write_documents
+from deepeyes_env.tasks.worlds.fictional.people import PEOPLE, Person, bear_people
+from deepeyes_env.tasks.worlds.fictional.products import Product, launch_products
+from deepeyes_env.tasks.worlds.fictional.species import Species, describe_species
+from deepeyes_env.tasks.worlds.fictional.towns import TOWNS, Town, found_towns
 
-TOWNS = 48
-PEOPLE = 140
-COMPANIES = 120
+__all__ = [
+    "COMPANIES",
+    "PEOPLE",
+    "TOWNS",
+    "Artefact",
+    "Company",
+    "Document",
+    "Person",
+    "Product",
+    "Species",
+    "Town",
+    "World",
+    "make_world",
+]
 
-TWIN_SHARE = 0.4
-"""Share of companies that come as a pair of near-duplicates: same family name, almost the same emblem."""
-
-
-@dataclass(frozen=True, slots=True)
-class Town:
-    """A town.
-
-    Attributes:
-        name: Unique.
-        region: One of `names.REGIONS`.
-        river: The river it lies on.
-        chartered: Year of its charter.
-        population: Inhabitants.
-        elevation: Metres above the sea.
-        landmark: Its tower, with height in metres and year of opening.
-    """
-
-    name: str
-    region: str
-    river: str
-    chartered: int
-    population: int
-    elevation: int
-    landmark: str
-    landmark_height: int
-    landmark_opened: int
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person; `born` and `died` are years, `birthplace` is a town's name."""
-
-    name: str
-    born: int
-    died: int
-    birthplace: str
-    profession: str
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """A company; `founder` is a person's name, `town` a town's, `workers` its staff in the year `peak`."""
-
-    name: str
-    product: str
-    founded: int
-    founder: str
-    town: str
-    workers: int
-    peak: int
-    emblem: Emblem
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,14 +41,22 @@ class World:
     Attributes:
         seed: The number that names the world.
         towns: All towns.
-        people: All people; every founder is among them.
+        people: All people; every founder, maker and discoverer is among them.
         companies: All companies.
+        species: All species.
+        artefacts: All museum objects.
+        products: All products that have a photograph.
+        documents: All documents that have a page.
     """
 
     seed: int
     towns: tuple[Town, ...]
     people: tuple[Person, ...]
     companies: tuple[Company, ...]
+    species: tuple[Species, ...]
+    artefacts: tuple[Artefact, ...]
+    products: tuple[Product, ...]
+    documents: tuple[Document, ...]
 
     @cached_property
     def town_named(self) -> dict[str, Town]:
@@ -93,93 +68,71 @@ class World:
         """People by name."""
         return {person.name: person for person in self.people}
 
+    @cached_property
+    def company_named(self) -> dict[str, Company]:
+        """Companies by name."""
+        return {company.name: company for company in self.companies}
+
+    @cached_property
+    def companies_of(self) -> dict[str, list[Company]]:
+        """Companies by their founder's name."""
+        return grouped(self.companies, lambda company: company.founder)
+
+    @cached_property
+    def companies_in(self) -> dict[str, list[Company]]:
+        """Companies by the town of their works."""
+        return grouped(self.companies, lambda company: company.town)
+
+    @cached_property
+    def natives_of(self) -> dict[str, list[Person]]:
+        """People by birthplace."""
+        return grouped(self.people, lambda person: person.birthplace)
+
+    @cached_property
+    def pupils_of(self) -> dict[str, list[Person]]:
+        """People by teacher."""
+        return grouped(
+            (person for person in self.people if person.teacher), lambda person: str(person.teacher)
+        )
+
+    @cached_property
+    def species_of(self) -> dict[str, list[Species]]:
+        """Species by the person who described them."""
+        return grouped(self.species, lambda species: species.described_by)
+
+    @cached_property
+    def artefacts_in(self) -> dict[str, list[Artefact]]:
+        """Artefacts by the town of their museum."""
+        return grouped(self.artefacts, lambda artefact: artefact.museum)
+
+    @cached_property
+    def towns_in(self) -> dict[str, list[Town]]:
+        """Towns by region."""
+        return grouped(self.towns, lambda town: town.region)
+
+
+def grouped(things: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """Things by a key, in their order."""
+    groups: dict[str, list[T]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
+
 
 @lru_cache(maxsize=4)
 def make_world(seed: int) -> World:
     """Generate the world called `seed`; the same one in every process."""
     rng = random.Random(f"world/{seed}")
-    towns = _towns(rng)
-    people = _people(rng, towns)
-    return World(seed, towns, people, _companies(rng, towns, people))
-
-
-def _towns(rng: random.Random) -> tuple[Town, ...]:
-    plain = names.distinct(TOWNS - 8, lambda: names.town(rng))
-    doubles = [f"{rng.choice(('Upper', 'Nether', 'Old'))} {name}" for name in rng.sample(plain, 8)]
-    return tuple(_town(rng, name) for name in [*plain, *doubles])
-
-
-def _town(rng: random.Random, name: str) -> Town:
-    chartered = rng.randint(1080, 1590)
-    return Town(
-        name=name,
-        region=rng.choice(names.REGIONS),
-        river=rng.choice(names.RIVER_STEMS),
-        chartered=chartered,
-        population=rng.randint(21, 980) * 100 + rng.randint(1, 99),
-        elevation=rng.randint(2, 640),
-        landmark=rng.choice(("Watch Tower", "Lighthouse", "Bell Tower", "Water Tower")),
-        landmark_height=rng.randint(23, 118),
-        landmark_opened=rng.randint(1610, 1890),
-    )
-
-
-def _people(rng: random.Random, towns: tuple[Town, ...]) -> tuple[Person, ...]:
-    full_names = names.distinct(PEOPLE, lambda: f"{rng.choice(names.FIRST_NAMES)} {names.surname(rng)}")
-    return tuple(_person(rng, name, towns) for name in full_names)
-
-
-def _person(rng: random.Random, name: str, towns: tuple[Town, ...]) -> Person:
-    born = rng.randint(1728, 1889)
-    return Person(
-        name=name,
-        born=born,
-        died=born + rng.randint(51, 94),
-        birthplace=rng.choice(towns).name,
-        profession=rng.choice(names.PROFESSIONS),
-    )
-
-
-def _companies(
-    rng: random.Random, towns: tuple[Town, ...], people: tuple[Person, ...]
-) -> tuple[Company, ...]:
-    companies: dict[str, Company] = {}
-    singles: list[Company] = []
-    emblems: set[Emblem] = set()
-    for founder in rng.sample(people, PEOPLE):
-        stem, emblem = founder.name.split()[-1], draw_emblem_facts(rng)
-        elder = rng.choice(singles) if singles and rng.random() < TWIN_SHARE else None
-        if elder is not None:
-            stem, emblem = elder.name.split()[0], near_duplicate(elder.emblem, rng)
-        trades = [trade for trade in names.TRADES if f"{stem} {trade}" not in companies]
-        if not trades:
-            continue
-        while emblem in emblems:
-            emblem = near_duplicate(emblem, rng)
-        emblems.add(emblem)
-        trade = rng.choice(trades)
-        company = _company(rng, f"{stem} {trade}", trade, founder, rng.choice(towns), emblem)
-        companies[company.name] = company
-        if elder is None:
-            singles.append(company)
-        else:
-            singles.remove(elder)
-        if len(companies) == COMPANIES:
-            break
-    return tuple(companies.values())
-
-
-def _company(
-    rng: random.Random, name: str, trade: str, founder: Person, town: Town, emblem: Emblem
-) -> Company:
-    founded = founder.born + rng.randint(22, 47)
-    return Company(
-        name=name,
-        product=names.TRADES[trade],
-        founded=founded,
-        founder=founder.name,
-        town=town.name,
-        workers=rng.randint(14, 960),
-        peak=founded + rng.randint(12, 60),
-        emblem=emblem,
+    towns = found_towns(rng)
+    people = bear_people(rng, towns)
+    companies = found_companies(rng, towns, people)
+    return World(
+        seed=seed,
+        towns=towns,
+        people=people,
+        companies=companies,
+        species=describe_species(rng, towns, people),
+        artefacts=collect_artefacts(rng, towns, people),
+        products=launch_products(rng, companies),
+        documents=write_documents(rng, towns, people, companies),
     )
