@@ -79,14 +79,14 @@ QUESTIONS = (
         "m",
     ),
     Question(
-        "charter",
+        "chartered",
         lambda town: town.chartered,
         "How many years passed between the charters of the towns at the {0} pin and at the {1} pin?",
         "abs({0} - {1})",
         "years",
     ),
     Question(
-        "tower",
+        "landmark_height",
         lambda town: town.landmark_height,
         "How many metres would the towers of the towns at the {0} pin and at the {1} pin measure if one"
         " stood on the other?",

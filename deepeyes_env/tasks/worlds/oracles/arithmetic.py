@@ -18,14 +18,14 @@ def look_up_each(wanted: Iterable[tuple[str, str]]) -> Generator[str, Observatio
         wanted: Title of a page and a key of `lookup.FACTS`.
 
     Returns:
-        The facts in the order asked for, thousands without commas, or None as soon as one is missing.
+        The facts in the order asked for, or None as soon as one is missing.
     """
     facts = []
     for subject, name in wanted:
         found = yield from lookup.look_up(subject, name)
         if found is None:
             return None
-        facts.append(found.replace(",", ""))
+        facts.append(found)
     return facts
 
 
