@@ -40,6 +40,27 @@ class WorldConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RealWorldConfig:
+    """Generated questions about the real world; needs the extra `real` (`deepeyes tasks attribution`).
+
+    Attributes:
+        kind: Tag of this source.
+        seed: Draws the questions and their splits; the facts are always the same.
+        families: As for `WorldConfig`.
+        difficulty: As for `WorldConfig`.
+        knobs: As for `WorldConfig`.
+        twins: As for `WorldConfig`.
+    """
+
+    kind: Literal["real"] = "real"
+    seed: int = 0
+    families: tuple[str, ...] = ()
+    difficulty: float = DEFAULT_DIFFICULTY
+    knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    twins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeepEyesV2Config:
     """Parquet files in the schema of the released DeepEyesV2 RL data (reference 4.3).
 
@@ -78,12 +99,14 @@ def _with_kind(source: object) -> object:
 
 
 SourceConfig = Annotated[
-    WorldConfig | DeepEyesV2Config | JsonlConfig, Field(discriminator="kind"), BeforeValidator(_with_kind)
+    WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
 ]
 """The configuration of any task source, told apart by `kind`; without one it is the generated world."""
 
 
-def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
+def open_source(config: WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
     """Open the source that `config` describes.
 
     Args:
@@ -93,7 +116,7 @@ def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSou
         The source; opening is cheap, nothing is generated or decoded before it is asked for.
 
     Raises:
-        ConfigError: The configuration names an unknown family.
+        ConfigError: The configuration names an unknown family or knob, or a package is missing.
         DatasetError: A file cannot be read or has another schema.
     """
     if isinstance(config, WorldConfig):
@@ -102,6 +125,10 @@ def open_source(config: WorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSou
         return FictionalWorld(
             config.seed, config.families, config.difficulty, config.knobs, twins=config.twins
         )
+    if isinstance(config, RealWorldConfig):
+        from deepeyes_env.tasks.worlds.real.source import RealWorld
+
+        return RealWorld(config.seed, config.families, config.difficulty, config.knobs, twins=config.twins)
     if isinstance(config, JsonlConfig):
         from deepeyes_env.tasks.jsonl import JsonlSource
 

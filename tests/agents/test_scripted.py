@@ -9,7 +9,7 @@ from agents.scripted import ScriptError, demonstrate, demonstrate_many
 from agents.trajectory import SeedLineage, check_trajectory
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.tasks import WorldConfig
-from deepeyes_env.tasks.worlds import FAMILY_MODULES
+from deepeyes_env.tasks.worlds import FICTIONAL
 from deepeyes_env.vector import DeepEyesVectorEnv
 
 
@@ -66,7 +66,7 @@ def test_a_script_that_stops_too_early_is_named(env):
     assert demonstrate(env, vocabulary(), RolloutRequest(2), looks_then_says).outcome is Outcome.ANSWERED
 
 
-@pytest.mark.parametrize("family", FAMILY_MODULES)
+@pytest.mark.parametrize("family", FICTIONAL)
 def test_the_oracle_of_every_family_demonstrates_it_with_the_real_tools(family):
     env = DeepEyesVectorEnv(2, source=WorldConfig(families=(family,)))
     try:

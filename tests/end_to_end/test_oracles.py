@@ -5,41 +5,29 @@ from collections.abc import Collection
 import numpy as np
 import pytest
 
-from deepeyes_env.config import EnvConfig
 from deepeyes_env.env import DeepEyesEnv
-from deepeyes_env.episode import Observation
 from deepeyes_env.tasks import WorldConfig
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family, oracle_for
+from deepeyes_env.tasks_command.ablation import SUBSETS, play
+from deepeyes_env.tasks_command.choice import world_config
 
-TOOLS = frozenset({"code", "search", "image_search"})
+TOOLS = SUBSETS["all tools"]
 
 
-def accuracy(name: str, tools: Collection[str], indexes: range, seed: int = 0) -> float:
-    """Share of tasks that the oracle answers rightly."""
-    source = WorldConfig(seed=seed, families=(name,))
-    env = DeepEyesEnv(EnvConfig(source=source, tools=frozenset(tools)))  # type: ignore[arg-type]
-    right = [solve(env, index) for index in indexes]
-    env.close()
+def accuracy(
+    name: str, tools: Collection[str], indexes: range, seed: int = 0, difficulty: float = 0.5
+) -> float:
+    """Share of tasks, twins among them, that the oracle answers rightly."""
+    config = world_config(name, seed=seed, difficulty=difficulty, twins=True)
+    right = play(config, frozenset(tools), indexes, "validation")  # type: ignore[arg-type]
     return sum(right) / len(right)
-
-
-def solve(env: DeepEyesEnv, index: int) -> float:
-    """Play one episode with the oracle; its accuracy."""
-    env.reset(options={"index": index, "split": "validation"})
-    oracle = oracle_for(env.episode.task)
-    text = next(oracle)
-    while True:
-        *_, terminated, truncated, info = env.step(text)
-        if terminated or truncated:
-            return float(info["accuracy"])
-        observation: Observation = env.episode.observations[-1]
-        text = oracle.send(observation)
 
 
 @pytest.mark.parametrize("name", FAMILY_MODULES)
 def test_the_oracle_solves_every_task(name: str) -> None:
     assert accuracy(name, TOOLS, range(4)) == 1.0
-    assert accuracy(name, TOOLS, range(2), seed=5) == 1.0
+    assert accuracy(name, TOOLS, range(2), seed=5, difficulty=0.0) == 1.0
+    assert accuracy(name, TOOLS, range(2), seed=6, difficulty=1.0) == 1.0
 
 
 @pytest.mark.parametrize("name", FAMILY_MODULES)

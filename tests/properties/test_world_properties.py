@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from deepeyes_env.task import SPLITS, Split, Task
 from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
-from deepeyes_env.tasks.worlds.fictional.world import make_world
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, settings
-from deepeyes_env.tasks.worlds.source import split_of
+from deepeyes_env.tasks.worlds.real.source import RealWorld
+from deepeyes_env.tasks.worlds.source import GeneratedSource, split_of
+from deepeyes_env.tasks_command.choice import open_world, world_config
 
 families = st.sampled_from(list(FAMILY_MODULES))
 seeds = st.integers(0, 3)
@@ -28,6 +30,13 @@ def standard(name: str) -> dict[str, float]:
     return settings(family(name).knobs, DEFAULT_DIFFICULTY, {}, name)
 
 
+def source_of(
+    name: str, seed: int, difficulty: float = DEFAULT_DIFFICULTY, *, twins: bool = False
+) -> GeneratedSource[Any]:
+    """The tasks of one family."""
+    return open_world(world_config(name, seed=seed, difficulty=difficulty, twins=twins))
+
+
 def fingerprint(task: Task) -> str:
     """A hash of everything the policy and the reward see."""
     parts = [task.id, task.question, repr(task.answer), *(image.sha256 for image in task.images)]
@@ -37,23 +46,32 @@ def fingerprint(task: Task) -> str:
 PROGRAM = """
 import json, sys
 sys.path.insert(0, "tests/properties")
-from test_world_properties import fingerprint
-from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
-world = FictionalWorld(seed=2)
-print(json.dumps([fingerprint(world.task(index, "test")) for index in range(int(sys.argv[1]))]))
-engine = world.search_engine()
-hits = [hit for query in ("founded", "lamps", "river") for hit in engine.search_text(query).hits]
-print(json.dumps([hit.title for hit in hits]))
+from test_world_properties import WORLDS, digest
+print(json.dumps(digest(WORLDS[sys.argv[1]]())))
 """
 
+WORLDS = {"fictional": lambda: FictionalWorld(2), "real": lambda: RealWorld(2)}
 
+
+def digest(world: GeneratedSource[Any]) -> list[list[str]]:
+    """A task of every family with its twin, and what searches find, as hashes and titles."""
+    count = len(world.families)
+    tasks = [world.draw(index, "test") for index in range(count)]
+    twins = [world.twin(index, "test") for index in range(count)]
+    engine = world.search_engine()
+    assert engine is not None
+    queries = ("founded", "lamps", "river", "population of a city in France", "element")
+    titles = [[hit.title for hit in engine.search_text(query).hits] for query in queries]
+    return [[fingerprint(task) for task in tasks + twins], *titles]
+
+
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("hash_seed", ["0", "77"])
 def test_another_process_draws_the_same_tasks_and_finds_the_same_pages(
-    hash_seed: str, pytestconfig: pytest.Config
+    world: str, hash_seed: str, pytestconfig: pytest.Config
 ) -> None:
-    world, count = FictionalWorld(seed=2), len(FAMILY_MODULES)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(count)],
+        [sys.executable, "-c", PROGRAM, world],
         capture_output=True,
         text=True,
         check=True,
@@ -65,27 +83,21 @@ def test_another_process_draws_the_same_tasks_and_finds_the_same_pages(
             "HOME": "/tmp",
         },
     )
-    tasks, titles = (json.loads(line) for line in done.stdout.splitlines())
-    assert tasks == [fingerprint(world.task(index, "test")) for index in range(count)]
-    engine = world.search_engine()
-    assert engine is not None
-    assert titles == [
-        hit.title for query in ("founded", "lamps", "river") for hit in engine.search_text(query).hits
-    ]
+    assert json.loads(done.stdout) == digest(WORLDS[world]())
 
 
 @given(families, seeds, indexes)
 @hypothesis_settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_a_task_is_the_same_again_and_from_a_fresh_source(name: str, seed: int, index: int) -> None:
-    source = FictionalWorld(seed, (name,))
+    source = source_of(name, seed)
     first = source.task(index)
     assert source.task(index) is first
-    assert source.draw(index, "train") == first == FictionalWorld(seed, (name,)).task(index)
+    assert source.draw(index, "train") == first == source_of(name, seed).task(index)
 
 
 @given(families, seeds, st.integers(0, 10**6))
 def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) -> None:
-    plan = family(name).plan(random.Random(draw), make_world(seed), standard(name))
+    plan = family(name).plan(random.Random(draw), source_of(name, seed).world, standard(name))
     assert plan.question.strip()
     assert plan.answer.text.strip()
     assert plan.key
@@ -93,10 +105,39 @@ def test_a_plan_asks_nothing_without_an_answer(name: str, seed: int, draw: int) 
     assert "<" not in plan.question
 
 
+@given(families, seeds, indexes, st.sampled_from([0.0, 0.5, 1.0]))
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_a_twin_asks_the_same_about_another_picture_and_has_another_answer(
+    name: str, seed: int, index: int, difficulty: float
+) -> None:
+    source = source_of(name, seed, difficulty, twins=True)
+    first = index // 2 * 2
+    task, twin = source.draw(first, "train"), source.draw(first + 1, "train")
+    assert twin.question == task.question
+    assert twin.answer.text != task.answer.text
+    assert twin.id == f"{task.id}/twin"
+    assert [image.sha256 for image in twin.images] != [image.sha256 for image in task.images]
+    assert [(image.width, image.height) for image in twin.images] == [
+        (image.width, image.height) for image in task.images
+    ]
+    plan, other = source.plan(first // 2, "train"), source.twin_plan(first // 2, "train")
+    keys = [key for each in (plan, other) for key in (each.key, *each.further_keys)]
+    assert {split_of(source.name, key) for key in keys} == {"train"}
+
+
+@given(families, st.floats(0, 1))
+def test_knobs_stand_between_their_ends(name: str, difficulty: float) -> None:
+    knobs = family(name).knobs
+    for key, value in settings(knobs, difficulty, {}, name).items():
+        low, high = sorted((knobs[key].easy, knobs[key].hard))
+        assert low <= value <= high
+        assert knobs[key].what
+
+
 @given(families, seeds, indexes)
 @hypothesis_settings(max_examples=30)
 def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
-    source = FictionalWorld(seed, (name,))
+    source = source_of(name, seed)
     keys: dict[Split, set[str]] = {}
     for split in SPLITS:
         plan = source.plan(index, split)
@@ -109,7 +150,7 @@ def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
     "name", [name for name in FAMILY_MODULES if name not in ("closer-look", "at-a-glance")]
 )
 def test_the_commonest_answer_is_a_poor_guess(name: str) -> None:
-    world = make_world(0)
+    world = source_of(name, 0).world
     answers = [
         family(name).plan(random.Random(draw), world, standard(name)).answer.text for draw in range(300)
     ]

@@ -53,8 +53,8 @@ class LocalSearchEngine:
             image = image.crop(region)
         pages, places, index = self._image_index()
         hits = tuple(
-            _image_hit(rank, pages[places[found]])
-            for rank, found in enumerate(index.search(image, k), start=1)
+            _image_hit(rank, places[found], pages[places[found]], 1 - distance)
+            for rank, (found, distance) in enumerate(index.search(image, k), start=1)
         )
         return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
 
@@ -79,7 +79,7 @@ class LocalSearchEngine:
             pages = self._corpus()
             if self._images is None:
                 places = [place for place, page in enumerate(pages) if page.picture is not None]
-                self._images = places, ImageIndex([_picture(pages[place]).decode() for place in places])
+                self._images = places, ImageIndex(_picture(pages[place]).decode() for place in places)
             return pages, *self._images
 
     def __getstate__(self) -> dict[str, Any]:
@@ -94,5 +94,6 @@ def _picture(page: Page) -> Any:
     return page.picture()
 
 
-def _image_hit(rank: int, page: Page) -> Hit:
-    return Hit(rank, page.title, page.url, date=page.date, thumbnail=_picture(page))
+def _image_hit(rank: int, place: int, page: Page, score: float) -> Hit:
+    name = page.id or str(place)
+    return Hit(rank, page.title, page.url, date=page.date, thumbnail=_picture(page), doc_id=name, score=score)

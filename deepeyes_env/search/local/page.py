@@ -10,7 +10,7 @@ from deepeyes_env.images import EncodedImage
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page; its place in the corpus is its id, which breaks ties.
+    """One page; its place in the corpus breaks ties.
 
     Attributes:
         title: Title.
@@ -18,6 +18,7 @@ class Page:
         body: Plain text.
         date: Publication date as text, or None.
         picture: Gives the page's picture when it is first looked at; None for a page without one.
+        id: What the corpus calls the page; empty where its place is its only name.
     """
 
     title: str
@@ -25,3 +26,4 @@ class Page:
     body: str
     date: str | None = None
     picture: Callable[[], EncodedImage] | None = None
+    id: str = ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.task import Task
-from deepeyes_env.tasks.worlds import integration, perception, reasoning, search
+from deepeyes_env.tasks.worlds import integration, perception, real, reasoning, search
 from deepeyes_env.tasks.worlds.family import Family, Oracle
 
 _ROOMS = {"perception": perception, "reasoning": reasoning, "search": search, "integration": integration}
@@ -17,7 +17,10 @@ FICTIONAL: dict[str, str] = {
 }
 """The fictional world's families: name -> `module:attribute` below this package, in the order of turns."""
 
-FAMILY_MODULES: dict[str, str] = FICTIONAL
+REAL: dict[str, str] = {name: f"real.{place}" for name, place in real.FAMILIES.items()}
+"""The real world's families, likewise."""
+
+FAMILY_MODULES: dict[str, str] = FICTIONAL | REAL
 """All families."""
 
 

@@ -68,3 +68,14 @@ def test_small_helpers() -> None:
     assert regular(0, 0, 1, 4)[0] == pytest.approx((0, -1))
     encoded = as_jpeg(Image.new("RGB", (9, 7)), 80)
     assert encoded.decode().size == (9, 7) == (encoded.width, encoded.height)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 65), (2500, 40), (40, 4300)])
+def test_daylight_multiplies_every_channel_alike_on_any_size(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (200, 100, 250))
+    lit = np.asarray(daylight(image, random.Random(3), shade=0.3), dtype=float)
+    assert lit.shape == (size[1], size[0], 3)
+    share = lit / np.array([200.0, 100.0, 250.0])
+    assert np.ptp(share, axis=-1).max() < 0.015
+    assert share.min() > 0.6
+    assert share.max() < 1.0001

@@ -10,26 +10,26 @@ from deepeyes_env.images import smart_resize
 from deepeyes_env.rewards.accuracy import grade
 from deepeyes_env.task import SPLITS, Skill, Task, TaskSource
 from deepeyes_env.tasks import WorldConfig, open_source
-from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
+from deepeyes_env.tasks.worlds import FICTIONAL, family
 from deepeyes_env.tasks.worlds.family import Family
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.fictional.world import COMPANIES, make_world
 from deepeyes_env.tasks.worlds.source import SPLIT_TENTHS, split_of
 
 WORLD = FictionalWorld(seed=0)
-TASKS = [WORLD.task(index, "validation") for index in range(2 * len(FAMILY_MODULES))]
+TASKS = [WORLD.task(index, "validation") for index in range(2 * len(FICTIONAL))]
 
 
 def test_it_is_an_endless_source_of_all_families_in_turn() -> None:
     assert isinstance(WORLD, TaskSource)
     assert all(WORLD.size(split) is None for split in SPLITS)
-    assert [task.family for task in TASKS] == 2 * list(FAMILY_MODULES)
+    assert [task.family for task in TASKS] == 2 * list(FICTIONAL)
     assert EnvConfig().source == WorldConfig()
 
 
 def test_a_task_does_not_depend_on_the_other_families() -> None:
     alone = open_source(WorldConfig(families=("market-stalls",))).task(1, "validation")
-    assert alone == TASKS[len(FAMILY_MODULES) + list(FAMILY_MODULES).index("market-stalls")]
+    assert alone == TASKS[len(FICTIONAL) + list(FICTIONAL).index("market-stalls")]
 
 
 def test_ids_are_unique_and_name_world_family_split_and_index() -> None:
@@ -80,13 +80,13 @@ def test_a_task_is_well_formed(task: Task) -> None:
     assert task.answer.text.lower() not in task.question.lower()
 
 
-@pytest.mark.parametrize("task", TASKS[2 : len(FAMILY_MODULES)], ids=lambda task: task.family)
+@pytest.mark.parametrize("task", TASKS[2 : len(FICTIONAL)], ids=lambda task: task.family)
 def test_scenes_are_seen_as_they_are_drawn(task: Task) -> None:
     (image,) = task.images
     assert smart_resize(image.height, image.width) == (image.height, image.width)
 
 
-@pytest.mark.parametrize("name", FAMILY_MODULES)
+@pytest.mark.parametrize("name", FICTIONAL)
 def test_a_family_keeps_the_interface(name: str) -> None:
     found = family(name)
     assert isinstance(found, Family)
@@ -96,7 +96,7 @@ def test_a_family_keeps_the_interface(name: str) -> None:
 
 
 def test_every_skill_and_their_union_is_there() -> None:
-    skills = [family(name).skills for name in FAMILY_MODULES]
+    skills = [family(name).skills for name in FICTIONAL]
     assert all({skill} in skills for skill in Skill)
     assert frozenset(Skill) in skills
 

@@ -74,10 +74,14 @@ class Canvas:
         rows = background if isinstance(background, np.ndarray) else np.array([rgb(background)], np.uint8)
         opaque = np.concatenate([rows, np.full((len(rows), 1), 255, np.uint8)], axis=1)
         # Whole RGBA pixels are copied as 32-bit words, ten times as fast as channel by channel.
-        words = np.asarray(self._renderer.buffer_rgba()).view(np.uint32)
-        words[...] = np.ascontiguousarray(opaque).view(np.uint32)[:, None]
+        self.words[...] = np.ascontiguousarray(opaque).view(np.uint32)
         self._flip = Affine2D().scale(1, -1).translate(0, height)
         self._clips: list[Path] = []
+
+    def paste(self, picture: Image.Image, left: int, top: int) -> None:
+        """Cover a part of the canvas with an RGB picture that lies inside it."""
+        pixels = np.asarray(self._renderer.buffer_rgba())
+        pixels[top : top + picture.height, left : left + picture.width, :3] = np.asarray(picture)
 
     def path(
         self,
@@ -188,6 +192,11 @@ class Canvas:
             .translate(x, y)
         )
         self.path(place.transform_path(outline), colour)
+
+    @property
+    def words(self) -> npt.NDArray[np.uint32]:
+        """The pixels packed in words, uint32 `[height, width]`; not a copy."""
+        return np.asarray(self._renderer.buffer_rgba()).view(np.uint32)[..., 0]
 
     def finish(self) -> Image.Image:
         """The picture as RGB."""

@@ -141,7 +141,7 @@ def paint(chart: Chart, letters: float, rng: random.Random) -> EncodedImage:
         canvas.text(LEFT - 10, y, name, letters, dark, body, align="right")
     canvas.text(60, HEIGHT - 40, f"Trade Almanac, table {rng.randint(3, 89)}", 14, grey, body, align="left")
     canvas.text(WIDTH - 60, HEIGHT - 40, str(rng.randint(11, 480)), 14, grey, body, align="right")
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.03, 0.1)), rng.randint(86, 94))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.03, 0.1)), rng.randint(86, 94))
 
 
 MEASURE = """

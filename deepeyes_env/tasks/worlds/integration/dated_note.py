@@ -155,7 +155,7 @@ def _plan(
 
     def draw(rng: random.Random) -> tuple[EncodedImage, ...]:
         canvas = paint_note(note, knobs["letters"], knobs["ink"], rng)
-        return (as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.1, 0.22)), rng.randint(84, 92)),)
+        return (as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.1, 0.22)), rng.randint(84, 92)),)
 
     return Plan(
         key=f"{kind.entity}/{subject}",

@@ -46,7 +46,7 @@ def photograph(
                 dx, dy = rng.uniform(-30, 30), rng.uniform(-30, 30)
                 canvas.circle(x + dx, y + dy, rng.uniform(3, 9), "#8a4f2a", alpha=0.35)
     canvas.text(SIDE / 2, SIDE * STAMP_ROW, f"ENAMELLED {year}", letters, "#4a4238", "mono")
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.08, 0.2)), rng.randint(84, 92))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.08, 0.2)), rng.randint(84, 92))
 
 
 class EnamelPlate:

@@ -144,7 +144,7 @@ class GalleryWall:
         canvas = paint_wall(WIDTH, HEIGHT, SKIRTING, rng)
         for thing, framed in zip(things, hung, strict=True):
             paint_framed(canvas, framed, partial(self.paint, thing, framed.width))
-        return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.08, 0.16)), rng.randint(84, 92))
+        return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.08, 0.16)), rng.randint(84, 92))
 
 
 def _paint_person(person: Thing, width: float, canvas: Canvas, x: float, y: float) -> None:

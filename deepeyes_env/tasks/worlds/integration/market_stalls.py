@@ -62,7 +62,7 @@ def paint(stalls: list[Stall], letters: float, rng: random.Random) -> EncodedIma
     scenery.paving(canvas, SQUARE - 90, "#b0a797", rng)
     for stall in stalls:
         _paint_stall(canvas, stall, letters, rng)
-    return as_jpeg(daylight(canvas.finish(), rng), rng.randint(84, 92))
+    return as_jpeg(daylight(canvas, rng), rng.randint(84, 92))
 
 
 def _paint_stall(canvas: Canvas, stall: Stall, letters: float, rng: random.Random) -> None:

@@ -133,7 +133,7 @@ def paint(places: list[Place], letters: float, rng: random.Random) -> EncodedIma
     canvas = country(WIDTH, HEIGHT, rng)
     for place in places:
         _paint_town(canvas, place, letters)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.05, 0.14)), rng.randint(86, 93))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.05, 0.14)), rng.randint(86, 93))
 
 
 def _paint_town(canvas: Canvas, place: Place, letters: float) -> None:

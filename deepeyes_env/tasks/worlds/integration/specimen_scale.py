@@ -85,7 +85,7 @@ def paint(specimens: list[Specimen], hung: list[Framed], rng: random.Random) -> 
         look = specimen.species.specimen
         paint_framed(canvas, framed, partial(_paint_plate, look, framed.width))
         _paint_card(canvas, framed, specimen)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.06, 0.14)), rng.randint(86, 92))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.06, 0.14)), rng.randint(86, 92))
 
 
 def _paint_plate(look: PlateLook, width: float, canvas: Canvas, x: float, y: float) -> None:

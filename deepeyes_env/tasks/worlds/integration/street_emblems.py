@@ -92,7 +92,7 @@ def name_door(rng: random.Random, shops: list[Shop], place: int) -> str:
 
 def photograph(shops: list[Shop], board: float, rng: random.Random) -> EncodedImage:
     """The street; `board` is the side of a board in pixels."""
-    return as_jpeg(daylight(paint_shops(shops, board, rng).finish(), rng), rng.randint(84, 92))
+    return as_jpeg(daylight(paint_shops(shops, board, rng), rng), rng.randint(84, 92))
 
 
 def _plan(

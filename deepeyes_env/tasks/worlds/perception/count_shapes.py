@@ -93,7 +93,7 @@ def paint(shapes: list[Shape], rng: random.Random) -> EncodedImage:
         canvas.line(stroke, "#6b6f78", rng.uniform(1, 2.4), alpha=0.55)
     for shape in shapes:
         _paint_shape(canvas, shape)
-    return as_jpeg(daylight(canvas.finish(), rng, shade=0.08), rng.randint(86, 94), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(86, 94), fine_colour=True)
 
 
 def _paint_shape(canvas: Canvas, shape: Shape) -> None:

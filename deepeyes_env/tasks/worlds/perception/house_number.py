@@ -68,7 +68,7 @@ def paint_street(houses: list[House], digits: float, rng: random.Random) -> Enco
         scenery.person(canvas, rng.uniform(80, WIDTH - 80), rng.uniform(STREET + 90, HEIGHT - 20), 130, rng)
     # Lamps stand between two houses and walkers keep off the pavement's edge, so that no plate is hidden.
     scenery.lamp_post(canvas, rng.choice(houses[1:]).left - 4, STREET + 60, 300)
-    return as_jpeg(daylight(canvas.finish(), rng), rng.randint(84, 92))
+    return as_jpeg(daylight(canvas, rng), rng.randint(84, 92))
 
 
 def _paint_house(canvas: Canvas, house: House, digits: float, rng: random.Random) -> None:

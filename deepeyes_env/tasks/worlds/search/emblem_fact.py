@@ -43,7 +43,7 @@ def photograph(emblem: Emblem, rng: random.Random) -> EncodedImage:
         crack = [(x + step * 14, y + rng.uniform(-9, 9) + step * 5) for step in range(9)]
         canvas.line(crack, mix(wall, "black", 0.35), 1.1, alpha=0.5)
     paint_emblem(canvas, emblem, SIDE / 2, SIDE / 2, SIDE * EMBLEM_SCALE * rng.uniform(0.97, 1.02))
-    return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.08, 0.22)), rng.randint(60, 88))
+    return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.08, 0.22)), rng.randint(60, 88))
 
 
 class EmblemFact:

@@ -47,7 +47,7 @@ def photograph(company: Company, rng: random.Random) -> EncodedImage:
     scenery.paving(canvas, STREET, "#a8a39a", rng)
     scenery.person(canvas, rng.uniform(30, 100), HEIGHT - 30, 200, rng)
     scenery.lamp_post(canvas, WIDTH - 60, HEIGHT - 30, 420)
-    return as_jpeg(daylight(canvas.finish(), rng), rng.randint(80, 92))
+    return as_jpeg(daylight(canvas, rng), rng.randint(80, 92))
 
 
 def _paint_panes(canvas: Canvas, front: str, rng: random.Random) -> None:

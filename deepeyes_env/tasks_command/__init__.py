@@ -1,0 +1,1 @@
+"""What `deepeyes tasks` does: list families, show their pictures, prove their tags, name their sources."""

@@ -1,0 +1,23 @@
+import random
+
+from deepeyes_env.task import Answer
+from deepeyes_env.tasks_command.guesser import TextGuesser, guessed
+
+
+def test_an_answer_that_the_question_gives_away_is_guessed() -> None:
+    examples = [(f"What number is on the {colour} door?", Answer(number)) for colour, number in DOORS] * 20
+    assert guessed(examples, examples) == 1.0
+
+
+def test_an_answer_that_only_a_picture_tells_is_not_guessed() -> None:
+    rng = random.Random(0)
+    examples = [("What number is on the door?", Answer(str(rng.randrange(100)))) for _ in range(400)]
+    assert guessed(examples[:300], examples[300:]) < 0.1
+
+
+def test_a_number_is_guessed_where_tolerance_makes_it_right_most_often() -> None:
+    answers = [Answer(text, tolerance=0.03) for text in ("100", "102", "104", "300", "300")]
+    assert TextGuesser([("How long?", answer) for answer in answers]).guess("How long?") == "102"
+
+
+DOORS = (("red", "12"), ("blue", "34"), ("green", "56"))
