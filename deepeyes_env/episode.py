@@ -28,6 +28,7 @@ from deepeyes_env.protocol import (
     ToolError,
     ToolResult,
     parse_turn,
+    refused_image_search,
     render_result,
 )
 from deepeyes_env.task import Task
@@ -125,7 +126,7 @@ class Episode:
         """
         if self._outcome or self._awaiting_result or not self._observations:
             raise RuntimeError("act() is due after start() or observe(), in an episode that goes on")
-        action = parse_turn(text)
+        action = self._permitted(parse_turn(text))
         self._turns.append(text)
         self._actions.append(action)
         match action:
@@ -224,11 +225,17 @@ class Episode:
             raise RuntimeError("the episode has no result before its end")
         return EpisodeResult(self.task, self.turns, self.actions, self._outcome, self.answer)
 
+    def _permitted(self, action: Action) -> Action:
+        """The action, or what the paper's grammar says of it, which knows no arguments of an image search."""
+        if isinstance(action, SearchImage) and action.call and self.config.image_search == "original":
+            return InvalidCall(refused_image_search(action.call))
+        return action
+
     def _effect(self, action: RunCode | SearchText | SearchImage | InvalidCall) -> Effect:
         match action:
             case InvalidCall(message):
                 return ToolError(message)
-            case SearchImage() if not self.task.images:
+            case SearchImage(image=None) if not self.task.images:
                 return ToolError("Error: there is no image to search with.")
         tool = {RunCode: "code", SearchText: "search", SearchImage: "image_search"}[type(action)]
         if tool in self.config.tools:

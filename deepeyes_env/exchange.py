@@ -67,8 +67,9 @@ class Exchange:
                 return code
             case SearchText(query):
                 return query
-            case SearchImage():
-                return "the question's first image"
+            case SearchImage(image, region):
+                name = image or "the question's first image"
+                return f"{name}, {' '.join(f'{edge:g}' for edge in region)}" if region else name
             case Finish(answer):
                 return answer
             case InvalidCall(message):

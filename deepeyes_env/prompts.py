@@ -8,7 +8,7 @@ words, with upstream's slips mended: a missing word, trailing commas in the sign
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.images import EncodedImage
@@ -20,12 +20,33 @@ class Prompt:
     """One variant.
 
     Attributes:
-        system: The system prompt; `{seconds}` and `{hits}` are filled from the configuration.
+        system: The system prompt; `{seconds}`, `{hits}` and the names of an `ImageSearchWords` are filled
+        from
+            the configuration.
         instructions: What follows the question in the first user message.
     """
 
     system: str
     instructions: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSearchWords:
+    """What the `full` prompt says of image search.
+
+    Attributes:
+        looked_up: What an image search looks up.
+        description: What the function does.
+        parameters: Its parameters as a JSON schema.
+        example: A call with arguments, or nothing.
+        use: How often it may be used.
+    """
+
+    looked_up: str
+    description: str
+    parameters: str
+    example: str
+    use: str
 
 
 _AGENT = """\
@@ -47,7 +68,7 @@ zoom in, rotate, raise the contrast, compute statistics, isolate features, and s
 _SEARCHER = """\
 If you find that you lack sufficient knowledge, you MUST search the Internet thoroughly, and not give up \
 until you \
-have found what you need. An image search looks up the original image, as Google Lens does; a text search \
+have found what you need. An image search looks up {looked_up}, as Google Lens does; a text search \
 looks up \
 a query, as Google does.
 """
@@ -95,9 +116,7 @@ _SEARCH = """\
 ### search
 These are the signatures of the search functions:
 <tools>
-{{"name": "image_search", "description": "Search the Internet with the original image; returns the top \
-{hits} \
-matching images and their titles. Use it only once.", "parameters": null}}
+{{"name": "image_search", "description": "{description}", "parameters": {parameters}}}
 {{"name": "search", "description": "Search the Internet with a text query; returns the top {hits} results.", \
 "parameters": {{"type": "object", "properties": {{"query": {{"type": "string", "description": "The \
 query."}}}}, \
@@ -109,7 +128,7 @@ Write a call as a JSON object between `<tool_call>` and `</tool_call>`, for exam
 {{"name": "image_search"}}
 </tool_call>
 or
-<tool_call>
+{example}<tool_call>
 {{"name": "search", "arguments": {{"query": "opening year of the Old Harbour Lighthouse"}}}}
 </tool_call>
 
@@ -117,8 +136,43 @@ Notes on search:
 1. Search in as many rounds as it takes until you are satisfied with the information.
 2. Cross-check and validate what you have found before you give the final answer.
 3. Make sure that sources are current, relevant and credible.
-4. Make only one search per round, and use image search only once.
+4. Make only one search per round{use}.
 """
+
+_REGION = (
+    '{"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4, "description": '
+    '"A part of the image to search with: left, top, right, bottom in its pixels in Python; all of it if '
+    'left out."}'
+)
+_VARIABLE = (
+    '{"type": "string", "description": "The Python variable that holds the image, such as image_1 or one '
+    'that your code has made; the original image if left out."}'
+)
+
+IMAGE_SEARCH_WORDS = {
+    "crop": ImageSearchWords(
+        looked_up="the original image or a part of it",
+        description="Search the Internet with an image, by default the original one; returns the top {hits} "
+        "matching images and their titles.",
+        parameters='{"type": "object", "properties": {"image": '
+        + _VARIABLE
+        + ', "region": '
+        + _REGION
+        + "}}",
+        example='<tool_call>\n{"name": "image_search", "arguments": {"image": "image_1", "region": '
+        "[100, 100, 300, 300]}}\n</tool_call>\nor\n",
+        use="",
+    ),
+    "original": ImageSearchWords(
+        looked_up="the original image",
+        description="Search the Internet with the original image; returns the top {hits} matching images and "
+        "their titles. Use it only once.",
+        parameters="null",
+        example="",
+        use=", and use image search only once",
+    ),
+}
+"""What is said of image search, by `EnvConfig.image_search`."""
 
 _ANSWERING = """\
 Put your final answer between <answer> and </answer>. Reason step by step, and use Python code to process \
@@ -150,11 +204,10 @@ PROMPTS: dict[str, Prompt] = {
 
 def system_prompt(config: EnvConfig) -> str:
     """The system prompt of the configured variant."""
-    return (
-        PROMPTS[config.prompt]
-        .system.format(seconds=config.limits.cell_seconds, hits=config.search_hits)
-        .strip()
-    )
+    words = IMAGE_SEARCH_WORDS[config.image_search]
+    values = asdict(words) | {"description": words.description.format(hits=config.search_hits)}
+    template = PROMPTS[config.prompt].system
+    return template.format(seconds=config.limits.cell_seconds, hits=config.search_hits, **values).strip()
 
 
 def user_prompt(question: str, originals: Sequence[EncodedImage], config: EnvConfig) -> str:

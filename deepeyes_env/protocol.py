@@ -7,15 +7,19 @@ Grammar of a turn (reference 1.1): `<think>...</think>` followed by exactly one 
 
 * `<code>` with a fenced python block `</code>`,
 * `<tool_call>{"name": "search", "arguments": {"query": "..."}}</tool_call>` or `{"name": "image_search"}`,
+  which may name a picture and a part of it, `"arguments": {"image": "image_1", "region": [0, 0, 90, 60]}`,
 * `<answer>...</answer>`.
 """
 
 from __future__ import annotations
 
 import json
+import keyword
+import math
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from PIL import Image
 
@@ -47,7 +51,19 @@ class SearchText:
 
 @dataclass(frozen=True, slots=True)
 class SearchImage:
-    """Search by the question's first image, whole (reference 2.3)."""
+    """Search by the question's first image, whole (reference 2.3), or by what the arguments name.
+
+    Attributes:
+        image: A variable of the session that holds a picture; None is the question's first image.
+        region: Left, top, right and bottom of a part of that picture, in its pixels as the sandbox has it,
+        with
+            left < right and top < bottom; None is all of it.
+        call: The call as it was written, if it has arguments, so that a refusal can repeat it.
+    """
+
+    image: str | None = None
+    region: tuple[float, float, float, float] | None = None
+    call: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +266,52 @@ def _read_call(request: object, call: str) -> SearchText | SearchImage | Invalid
         raise ValueError("expected a JSON object with a 'name'")
     name, arguments = request["name"], request.get("arguments")
     if name == "image_search":
-        if arguments is None:
-            return SearchImage()
-        return InvalidCall(f"Error: Invalid tool call parameters for image search: {call}.")
+        return SearchImage() if arguments is None else _read_image_search(arguments, call)
     if name != "search":
         return InvalidCall(f"Error: Invalid tool call name: {call}.")
     query = arguments.get("query") if isinstance(arguments, dict) else None
     if not isinstance(query, str) or not query.strip():
         return InvalidCall(f"Error: Invalid tool call parameters for search: {call}.")
     return SearchText(_encodable(query).strip())
+
+
+def refused_image_search(call: str) -> str:
+    """What upstream says of an image search with arguments.
+
+    Args:
+        call: The call as it was written.
+    """
+    return f"Error: Invalid tool call parameters for image search: {call}."
+
+
+def _read_image_search(arguments: object, call: str) -> SearchImage | InvalidCall:
+    if isinstance(arguments, dict) and arguments.keys() <= {"image", "region"}:
+        image, region = arguments.get("image"), arguments.get("region")
+        if image is None or _is_variable(image):
+            if region is None:
+                return SearchImage(image, None, call)
+            if _is_region(region):
+                left, top, right, bottom = region
+                return SearchImage(image, (left, top, right, bottom), call)
+    return InvalidCall(refused_image_search(call))
+
+
+def _is_variable(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+
+
+def _is_region(value: object) -> TypeGuard[list[float]]:
+    """Whether a value is four numbers that make a part of some picture."""
+    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_coordinate, value)):
+        return False
+    left, top, right, bottom = value
+    return max(left, 0) < right and max(top, 0) < bottom
+
+
+def _is_coordinate(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -math.inf < value < math.inf  # `isfinite` cannot take a large integer
 
 
 def _echo(text: str) -> str:

@@ -120,7 +120,7 @@ class EpisodeRunner:
             sandbox=self._services.sandbox,
             engine=self._services.engine,
             images=episode.sandbox_images,
-            first_image=lambda: task.images[0].decode(),
+            originals=task.images,
             seed=int(rng.integers(2**31)),
             hits=self._config.search_hits,
             telemetry=self.telemetry,

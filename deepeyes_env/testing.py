@@ -37,6 +37,7 @@ CONTROL_TEXTS = (
     "<think>", "</think>", "<code>", "</code>", "<tool_call>", "</tool_call>", "<answer>", "</answer>",
     "<tool_response>", "</tool_response>", "<image>", "<|im_end|>", "<|im_start|>", "<|image_pad|>", "```",
     "```python\n", "\n```\n", '{"name": "search"', '"arguments"', "image_1",
+    '{"name": "image_search", "arguments": {"region": [0, 0, 1e999, NaN]', '"image": "', '"region": [',
 )  # fmt: skip
 """Pieces that a hostile text would be made of."""
 
@@ -93,10 +94,20 @@ def grammatical_turns() -> st.SearchStrategy[str]:
     blocks = st.one_of(
         code.map(lambda text: f"<code>\n```python\n{text}\n```\n</code>"),
         query.map(lambda call: f"<tool_call>\n{call}\n</tool_call>"),
-        st.just('<tool_call>\n{"name": "image_search"}\n</tool_call>'),
+        image_searches().map(lambda call: f"<tool_call>\n{call}\n</tool_call>"),
         plain.filter(str.strip).map(lambda text: f"<answer>{text}</answer>"),
     )
     return st.builds(lambda thought, block: f"<think>{thought}</think>\n{block}", plain, blocks)
+
+
+def image_searches() -> st.SearchStrategy[str]:
+    """Calls of image search: the original's, and those that name a picture, a part of it, or both."""
+    left, length = st.floats(-50, 80), st.floats(1, 1e6)
+    region = st.builds(lambda x, y, w, h: [x, y, max(x, 0) + w, max(y, 0) + h], left, left, length, length)
+    image = st.sampled_from(["image_1", "image_2", "image_9", "x", "crop"])
+    given = st.fixed_dictionaries({}, optional={"image": st.none() | image, "region": st.none() | region})
+    calls = given.map(lambda arguments: {"name": "image_search", "arguments": arguments})
+    return st.one_of(st.just({"name": "image_search"}), calls).map(json.dumps)
 
 
 def turns() -> st.SearchStrategy[str]:

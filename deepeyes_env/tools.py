@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
 from collections.abc import Callable, Sequence
 
 from PIL import Image
 
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.protocol import (
     CodeOutput,
     ImageHits,
@@ -16,9 +20,11 @@ from deepeyes_env.protocol import (
     TextHits,
     ToolError,
     ToolResult,
+    refused_image_search,
 )
 from deepeyes_env.sandbox.base import Sandbox, SandboxError, Session
-from deepeyes_env.search.base import Hit, SearchEngine, SearchErrorKind, SearchResponse
+from deepeyes_env.sandbox.variable import Variable, read_variable
+from deepeyes_env.search.base import Hit, Region, SearchEngine, SearchErrorKind, SearchResponse
 from deepeyes_env.telemetry import Telemetry
 
 ToolCall = RunCode | SearchText | SearchImage
@@ -34,7 +40,7 @@ class EpisodeTools:
         sandbox: Callable[[], Sandbox],
         engine: SearchEngine | None,
         images: Callable[[], Sequence[Image.Image]],
-        first_image: Callable[[], Image.Image],
+        originals: Sequence[EncodedImage],
         seed: int,
         hits: int,
         telemetry: Telemetry,
@@ -45,7 +51,7 @@ class EpisodeTools:
             sandbox: Gives the sandbox when it is first needed.
             engine: The search engine, or None when the source has none.
             images: Gives the pictures bound to `image_1`, `image_2`, ...
-            first_image: Gives the question's first image as the task has it, to search with.
+            originals: The same pictures as the task has them, to search with.
             seed: Seeds the session.
             hits: Hits per search.
             telemetry: Where times are added up.
@@ -53,7 +59,7 @@ class EpisodeTools:
         self._sandbox = sandbox
         self._engine = engine
         self._images = images
-        self._first_image = first_image
+        self._originals = originals
         self._seed = seed
         self._hits = hits
         self._telemetry = telemetry
@@ -67,7 +73,7 @@ class EpisodeTools:
             case SearchText(query):
                 return self._search_text(query)
             case SearchImage():
-                return self._search_image()
+                return self._search_image(call)
 
     def close(self) -> None:
         """Close the session, if one was opened. Idempotent."""
@@ -93,12 +99,83 @@ class EpisodeTools:
             response = self._engine.search_text(query, self._hits)
         return _search_result(response, lambda hits: TextHits(query, hits))
 
-    def _search_image(self) -> ToolResult:
+    def _search_image(self, call: SearchImage) -> ToolResult:
         if self._engine is None:
             return _NO_ENGINE
         with self._telemetry.measure("image_search"):
-            response = self._engine.search_image(self._first_image(), self._hits)
+            try:
+                found = self._picture(call)
+            except SandboxError as error:
+                return InfraFailure(str(error))
+            if isinstance(found, ToolError):
+                return found
+            image, region = found
+            response = self._engine.search_image(image, self._hits, region)
         return _search_result(response, ImageHits)
+
+    def _picture(self, call: SearchImage) -> tuple[Image.Image, Region | None] | ToolError:
+        """The picture that a call names, as sharp as there is one, and the part of it to search with."""
+        place = _question_image(call.image)
+        if place < len(self._originals):
+            image = self._originals[place].decode()
+            size = self._images()[place].size if call.region else image.size
+        else:
+            shown = self._variable(call.image or "")
+            if isinstance(shown, ToolError):
+                return shown
+            image, size = shown
+        if call.region is None:
+            return image, None
+        region = _scaled(call.region, size, image.size)
+        return ToolError(refused_image_search(call.call)) if region is None else (image, region)
+
+    def _variable(self, name: str) -> tuple[Image.Image, tuple[int, int]] | ToolError:
+        """A picture that the policy's code has made, and its size there.
+
+        Raises:
+            SandboxError: The sandbox failed.
+        """
+        # Without a session no code has made anything.
+        found = Variable(None) if self._session is None else read_variable(self._session, name)
+        if found.image is None:
+            return ToolError("\n".join(filter(None, (_NO_VARIABLE.format(name=name), found.note))))
+        return found.image, found.size
+
+
+_NO_VARIABLE = (
+    "Error: there is no image variable named '{name}' in Python: an image search takes image_1 or a variable "
+    "that holds a PIL image or a uint8 array."
+)
+
+
+def _question_image(name: str | None) -> int:
+    """The place of a question's image by its name; None is the first."""
+    match = re.fullmatch(r"image_([1-9]\d{0,5})", name or "image_1", re.ASCII)
+    return int(match[1]) - 1 if match else sys.maxsize
+
+
+def _scaled(
+    region: tuple[float, float, float, float], size: tuple[int, int], full_size: tuple[int, int]
+) -> Region | None:
+    """A region in the pixels of the same picture at another size; None if it lies outside of it.
+
+    Args:
+        region: Left, top, right, bottom; what juts out of the picture is left off.
+        size: Width and height of the picture that it was measured in.
+        full_size: Width and height of the picture that is to be cut.
+    """
+    (width, height), (full_width, full_height) = size, full_size
+    left, top, right, bottom = region
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if left >= right or top >= bottom:
+        return None
+    across, down = full_width / width, full_height / height
+    return (
+        math.floor(left * across),
+        math.floor(top * down),
+        min(math.ceil(right * across), full_width),
+        min(math.ceil(bottom * down), full_height),
+    )
 
 
 _NO_ENGINE = ToolError("Error: search is not available for this task.")

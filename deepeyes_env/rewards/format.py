@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepeyes_env.episode import EpisodeResult
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.protocol import InvalidCall, Malformed, parse_turn, turn_spans
+from deepeyes_env.protocol import Action, InvalidCall, Malformed, parse_turn, turn_spans
 
 _TAGS = ("code", "tool_call", "answer")
 
@@ -21,20 +21,22 @@ def format_score(result: EpisodeResult, *, think_required: bool) -> float:
     """
     if result.outcome is not Outcome.ANSWERED:
         return 0.0
-    return float(all(well_formed(turn, think_required=think_required) for turn in result.turns))
+    pairs = zip(result.turns, result.actions, strict=True)
+    return float(all(well_formed(turn, action, think_required=think_required) for turn, action in pairs))
 
 
-def well_formed(turn: str, *, think_required: bool) -> bool:
+def well_formed(turn: str, action: Action | None = None, *, think_required: bool) -> bool:
     """Whether a turn is `<think>...</think>` and then exactly one complete, valid block.
 
     Args:
         turn: The policy's whole turn, a pre-filled `<think>` included.
+        action: What the episode took it for, which the configuration has a say in; None parses it.
         think_required: Whether the reasoning may not be missing.
     """
     return (
         _reasoning_is_balanced(turn, think_required)
         and _has_one_block(turn)
-        and not isinstance(parse_turn(turn), InvalidCall | Malformed)
+        and not isinstance(action or parse_turn(turn), InvalidCall | Malformed)
     )
 
 

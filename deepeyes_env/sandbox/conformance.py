@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from deepeyes_env.sandbox.base import CellStatus, Sandbox, SandboxError, Session
+from deepeyes_env.sandbox.variable import read_variable
 
 PHOTO = Image.fromarray(np.arange(60 * 80 * 3, dtype=np.uint32).reshape(60, 80, 3).astype(np.uint8))
 """A picture whose pixels all differ from their neighbours, so that any scaling or loss shows."""
@@ -101,6 +102,25 @@ def pictures_keep_their_resolution(sandbox: Sandbox) -> None:
             shown = [(image.mode, image.size) for image in result.images]
             assert shown == [("RGB", (20, 30))], (code, result)
             assert result.stdout == result.stderr == "", (code, result)
+
+
+def a_variable_is_read_without_a_trace(sandbox: Sandbox) -> None:
+    """The picture under a name comes out, an array too; nothing changes by it, and other names give none."""
+    with _session(sandbox, [PHOTO]) as session:
+        session.run(
+            "part = image_1.crop((10, 20, 30, 50)); pixels = __import__('numpy').array(part); word = 'a'"
+        )
+        session.run("display = print = 5\n6 * 7")
+        names = "[name for name in sorted(globals()) if not name.startswith('_')]"
+        before = session.run(f"_, {names}").stdout.partition(":")[2]
+        for name in ("part", "pixels"):
+            found = read_variable(session, name)
+            assert found.image is not None, name
+            assert found.image.tobytes() == PHOTO.crop((10, 20, 30, 50)).tobytes(), name
+            assert found.size == (20, 30), found
+        for name in ("word", "nothing", "_"):
+            assert read_variable(session, name).image is None, name
+        assert session.run(f"_[0], {names}").stdout.partition(":")[2] == before
 
 
 def figures_are_shown_once(sandbox: Sandbox) -> None:
@@ -243,6 +263,7 @@ CHECKS: tuple[Check, ...] = (
     streams_are_apart,
     images_come_in,
     pictures_keep_their_resolution,
+    a_variable_is_read_without_a_trace,
     figures_are_shown_once,
     an_exception_is_told,
     a_syntax_error_is_told,

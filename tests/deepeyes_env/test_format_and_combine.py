@@ -6,6 +6,7 @@ from deepeyes_env.episode import Episode
 from deepeyes_env.protocol import CodeOutput
 from deepeyes_env.rewards.combine import score
 from deepeyes_env.rewards.format import format_score, well_formed
+from deepeyes_env.tasks.worlds import turns
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,13 @@ def test_well_formed(turn: str) -> None:
 )
 def test_not_well_formed(turn: str) -> None:
     assert not well_formed(turn, think_required=True)
+
+
+def test_a_call_that_the_configuration_refuses_breaks_the_format() -> None:
+    turn = turns.image_search("a", (0, 0, 20, 20))
+    for kind, kept in (("crop", 1.0), ("original", 0.0)):
+        episode = finished(turn, answer(5), config=EnvConfig(image_search=kind))  # type: ignore[arg-type]
+        assert format_score(episode.result, think_required=True) == kept
 
 
 def test_reasoning_may_be_optional_but_not_broken() -> None:

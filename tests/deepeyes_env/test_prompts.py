@@ -1,10 +1,12 @@
 import json
+import re
 
 import pytest
 from env_parts import picture
 
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.prompts import PROMPTS, system_prompt, user_prompt
+from deepeyes_env.protocol import SearchImage, SearchText, parse_turn
 from deepeyes_env.sandbox.base import SandboxLimits
 
 
@@ -19,12 +21,31 @@ def test_every_variant_states_the_shapes_of_a_turn(name: str) -> None:
 
 
 def test_the_search_signatures_and_examples_are_json() -> None:
-    lines = [line for line in system_prompt(EnvConfig()).splitlines() if line.startswith("{")]
-    assert [json.loads(line)["name"] for line in lines] == [
-        "image_search",
-        "search",
-        "image_search",
-        "search",
+    names = {}
+    for kind in ("crop", "original"):
+        lines = system_prompt(EnvConfig(image_search=kind)).splitlines()  # type: ignore[arg-type]
+        names[kind] = [json.loads(line)["name"] for line in lines if line.startswith("{")]
+    assert names["original"] == ["image_search", "search", "image_search", "search"]
+    assert names["crop"] == ["image_search", "search", "image_search", "image_search", "search"]
+
+
+def test_the_prompt_of_the_paper_knows_no_part_of_an_image() -> None:
+    crop, original = (
+        system_prompt(EnvConfig(image_search=kind))  # type: ignore[arg-type]
+        for kind in ("crop", "original")
+    )
+    assert '"region"' in crop
+    assert '"region"' not in original
+    assert ("only once" in crop, original.count("only once")) == (False, 2)
+    assert '"parameters": null' in original
+
+
+def test_the_examples_parse_as_the_calls_that_they_show() -> None:
+    blocks = re.findall(r"<tool_call>.*?</tool_call>", system_prompt(EnvConfig()), re.DOTALL)
+    assert [type(parse_turn(block)) for block in blocks if "name" in block] == [
+        SearchImage,
+        SearchImage,
+        SearchText,
     ]
 
 

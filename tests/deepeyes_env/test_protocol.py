@@ -49,6 +49,19 @@ def fenced(program: str, language: str = "python") -> str:
         ("<think>t</think><answer>a</answer>no!</think>" + fenced("1"), RunCode("1")),
         ('<tool_call>{"name": "image_search"}</tool_call>', SearchImage()),
         ('<tool_call>{"name": "image_search", "arguments": null}</tool_call>', SearchImage()),
+        ('<tool_call>{"name": "image_search", "arguments": {}}</tool_call>', SearchImage()),
+        (
+            '<tool_call>{"name": "image_search", "arguments": {"image": null, "region": null}}</tool_call>',
+            SearchImage(),
+        ),
+        (
+            '<tool_call>{"name": "image_search", "arguments": {"image": "crop"}}</tool_call>',
+            SearchImage("crop"),
+        ),
+        (
+            '<tool_call>{"name": "image_search", "arguments": {"region": [-3, 0, 90.5, 60]}}</tool_call>',
+            SearchImage(None, (-3, 0, 90.5, 60)),
+        ),
         ('<tool_call>{"name": "search", "arguments": {"query": " a b "}}</tool_call>', SearchText("a b")),
         (
             '<tool_call>{"name": "search", "arguments": {"query": "\\ud800x"}}</tool_call>',
@@ -85,9 +98,9 @@ def test_a_turn_without_a_complete_block_is_malformed(text: str) -> None:
     [
         ('{"name": "zoom"}', 'Error: Invalid tool call name: {"name": "zoom"}.'),
         (
-            '{"name": "image_search", "arguments": {}}',
+            '{"name": "image_search", "arguments": {"bbox": []}}',
             "Error: Invalid tool call parameters for image search: "
-            '{"name": "image_search", "arguments": {}}.',
+            '{"name": "image_search", "arguments": {"bbox": []}}.',
         ),
         (
             '{"name": "search"}',
@@ -111,6 +124,45 @@ def test_a_query_must_be_text(query: object) -> None:
 
     call = json.dumps({"name": "search", "arguments": {"query": query}})
     assert isinstance(parse_turn(f"<tool_call>{call}</tool_call>"), InvalidCall)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "[]",
+        '"image_1"',
+        "0",
+        '{"image": ""}',
+        '{"image": 1}',
+        '{"image": "image_1.crop((0, 0, 9, 9))"}',
+        '{"image": "x); import os; (x"}',
+        '{"image": "lambda"}',
+        '{"image": "None"}',
+        '{"region": []}',
+        '{"region": [1, 2, 3]}',
+        '{"region": [1, 2, 3, 4, 5]}',
+        '{"region": [1, 2, 3, "4"]}',
+        '{"region": [false, 2, 3, 4]}',
+        '{"region": [0, 0, 9, NaN]}',
+        '{"region": [0, 0, 9, Infinity]}',
+        '{"region": [0, 0, 9, 1e999]}',
+        '{"region": [9, 0, 9, 9]}',
+        '{"region": [0, 9, 9, 3]}',
+        '{"region": [-9, -9, 0, 9]}',
+        '{"region": "0 0 9 9"}',
+        '{"region": {"left": 0}}',
+        '{"image": "image_1", "regoin": [0, 0, 9, 9]}',
+    ],
+)
+def test_bad_arguments_of_an_image_search_are_refused_as_upstream_refuses_any(arguments: str) -> None:
+    call = f'{{"name": "image_search", "arguments": {arguments}}}'
+    message = f"Error: Invalid tool call parameters for image search: {call}."
+    assert parse_turn(f"<tool_call>{call}</tool_call>") == InvalidCall(message)
+
+
+def test_large_coordinates_are_the_edge_of_the_picture() -> None:
+    call = f'{{"name": "image_search", "arguments": {{"region": [0, 0, {"9" * 400}, 1e308]}}}}'
+    assert isinstance(parse_turn(f"<tool_call>{call}</tool_call>"), SearchImage)
 
 
 def test_hostile_json_is_an_invalid_call() -> None:

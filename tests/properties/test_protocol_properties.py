@@ -1,10 +1,15 @@
 """The parser is total, templates are exact, and nothing that others wrote can pass for a control token."""
 
+import math
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.episode import Episode
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.protocol import (
     CodeOutput,
     Finish,
@@ -13,13 +18,16 @@ from deepeyes_env.protocol import (
     RunCode,
     SearchImage,
     SearchText,
+    ToolError,
     neutralise,
     parse_turn,
     render_result,
     turn_spans,
 )
-from deepeyes_env.testing import grammatical_turns, hostile_texts, tool_results, turns
+from deepeyes_env.task import Answer, Task
+from deepeyes_env.testing import grammatical_turns, hostile_texts, image_searches, tool_results, turns
 
+PICTURE = EncodedImage.from_pil(Image.new("RGB", (28, 28)))
 ACTIONS = RunCode | SearchText | SearchImage | Finish | InvalidCall | Malformed
 
 
@@ -33,6 +41,31 @@ def test_any_text_gives_an_action_that_can_be_stored(text: str) -> None:
 @given(grammatical_turns())
 def test_grammatical_turns_are_understood(text: str) -> None:
     assert not isinstance(parse_turn(text), InvalidCall | Malformed)
+
+
+@given(turns())
+def test_an_image_search_names_what_could_be_there(text: str) -> None:
+    action = parse_turn(text)
+    if isinstance(action, SearchImage):
+        assert action.image is None or action.image.isidentifier()
+        left, top, right, bottom = action.region or (0, 0, 1, 1)
+        assert max(left, 0) < right < math.inf
+        assert max(top, 0) < bottom < math.inf
+
+
+@given(image_searches())
+def test_the_papers_grammar_refuses_all_arguments(call: str) -> None:
+    turn = f"<think>a</think><tool_call>{call}</tool_call>"
+    task = Task("made/up/0", "?", (PICTURE,), Answer("7"), frozenset(), "made-up")
+    episodes = [
+        Episode(task, EnvConfig(image_search=kind))  # type: ignore[arg-type]
+        for kind in ("crop", "original")
+    ]
+    for episode in episodes:
+        episode.start()
+    assert episodes[0].act(turn) == parse_turn(turn)
+    refusal = ToolError(f"Error: Invalid tool call parameters for image search: {call}.")
+    assert episodes[1].act(turn) == (refusal if "arguments" in call else SearchImage())
 
 
 @given(grammatical_turns(), hostile_texts())

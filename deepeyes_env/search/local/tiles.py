@@ -97,7 +97,7 @@ def spectra(pixels: Floats, rows: Floats, columns: Floats) -> Floats:
         of the squares of all others its contrast, in grey levels.
     """
     (r, waves, _), (c, _, _) = rows.shape, columns.shape
-    product: Floats = rows.reshape(-1, SIDE) @ pixels @ columns.reshape(-1, SIDE).T
+    product = np.matmul(rows.reshape(-1, SIDE) @ pixels, columns.reshape(-1, SIDE).T, dtype=np.float32)
     return product.reshape(*pixels.shape[:-2], r, waves, c, waves).swapaxes(-3, -2)
 
 

@@ -35,6 +35,8 @@ def test_turns_are_what_the_parser_reads() -> None:
     assert parse_turn(turns.code("t", "print(1)\nprint(2)")) == RunCode("print(1)\nprint(2)")
     assert parse_turn(turns.search("t", 'a "quoted" ü')) == SearchText('a "quoted" ü')
     assert parse_turn(turns.image_search("t")) == SearchImage()
+    assert parse_turn(turns.image_search("t", (1, 2, 30, 40.5))) == SearchImage(None, (1, 2, 30, 40.5))
+    assert parse_turn(turns.image_search("t", image="crop")) == SearchImage("crop")
     assert parse_turn(turns.answer("t", "42")) == Finish("42")
 
 

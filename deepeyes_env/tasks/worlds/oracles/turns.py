@@ -24,9 +24,20 @@ def search(thought: str, query: str) -> str:
     return f"<think>{thought}</think>\n<tool_call>\n{call}\n</tool_call>"
 
 
-def image_search(thought: str) -> str:
-    """A turn that searches by the question's first image."""
-    return f'<think>{thought}</think>\n<tool_call>\n{{"name": "image_search"}}\n</tool_call>'
+def image_search(
+    thought: str, region: tuple[float, float, float, float] | None = None, image: str | None = None
+) -> str:
+    """A turn that searches by a picture.
+
+    Args:
+        thought: The reasoning.
+        region: Left, top, right and bottom in the picture's pixels in the sandbox; None is all of it.
+        image: A variable of the session; None is the question's first image.
+    """
+    arguments = {"image": image, "region": region and list(region)}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    call = json.dumps({"name": "image_search"} | ({"arguments": given} if given else {}))
+    return f"<think>{thought}</think>\n<tool_call>\n{call}\n</tool_call>"
 
 
 def answer(thought: str, text: str) -> str:
