@@ -107,15 +107,20 @@ def _winding(rng: random.Random, start: Point, end: Point, swing: float) -> list
 def _edge(canvas: Canvas, rng: random.Random) -> Point:
     along, side = rng.uniform(0.1, 0.9), rng.randrange(4)
     across = canvas.width * along, canvas.height * along
-    return [(across[0], 0.0), (canvas.width * 1.0, across[1]), (across[0], canvas.height * 1.0), (0.0, across[1])][
-        side
-    ]
+    return [
+        (across[0], 0.0),
+        (canvas.width * 1.0, across[1]),
+        (across[0], canvas.height * 1.0),
+        (0.0, across[1]),
+    ][side]
 
 
 def _grid(canvas: Canvas, ink: tuple[int, int, int]) -> None:
     step = canvas.width / 7
     strokes = [[(step * k, 0.0), (step * k, canvas.height * 1.0)] for k in range(1, 7)]
-    strokes += [[(0.0, step * k), (canvas.width * 1.0, step * k)] for k in range(1, int(canvas.height / step) + 1)]
+    strokes += [
+        [(0.0, step * k), (canvas.width * 1.0, step * k)] for k in range(1, int(canvas.height / step) + 1)
+    ]
     canvas.lines(strokes, ink, 1)
 
 

@@ -60,7 +60,9 @@ def paint_note(note: Note, letters: float, ink: float, rng: random.Random) -> Ca
     _grain(canvas, desk, rng)
     left, top, right, bottom = SHEET
     for spread in (14, 9, 4):
-        canvas.rectangle(left - spread + 6, top - spread + 9, right + spread + 6, bottom + spread + 9, "black", alpha=0.09)
+        canvas.rectangle(
+            left - spread + 6, top - spread + 9, right + spread + 6, bottom + spread + 9, "black", alpha=0.09
+        )
     canvas.polygon(_edge(rng), paper)
     for _ in range(9):
         stain = mix(paper, "#8a6a3a", rng.uniform(0.05, 0.16))
@@ -79,7 +81,9 @@ def paint_note(note: Note, letters: float, ink: float, rng: random.Random) -> Ca
     line = bottom - 98
     canvas.line([(right - 360, line), (right - 62, line)], mix(paper, head, 0.7), 1)
     canvas.text(right - 211, line + 18, "for the company", 13, mix(paper, head, 0.8), "serif")
-    canvas.text(right - 211 + rng.uniform(-50, 50), line - 13, note.signed, letters * 1.25, faded, "serif-italic")
+    canvas.text(
+        right - 211 + rng.uniform(-50, 50), line - 13, note.signed, letters * 1.25, faded, "serif-italic"
+    )
     return canvas
 
 
@@ -115,7 +119,9 @@ def _letterhead(canvas: Canvas, note: Note, head: str, paper: str) -> None:
     middle = (left + right) / 2
     size = min(46.0, 560 / text_width(note.company, 1, "serif-bold"))
     canvas.text(middle, top + 66, note.company, size, head, "serif-bold")
-    canvas.text(middle, top + 108, f"makers of {note.trade} · {note.town}", 17, mix(paper, head, 0.8), "serif")
+    canvas.text(
+        middle, top + 108, f"makers of {note.trade} · {note.town}", 17, mix(paper, head, 0.8), "serif"
+    )
     for row, width in ((132, 2.2), (137, 0.8)):
         canvas.line([(left + 56, top + row), (right - 56, top + row)], head, width)
     for side in (-1, 1):
@@ -130,10 +136,16 @@ def _table(canvas: Canvas, rows: Sequence[tuple[int, str, int]], head: str, pape
     a, b, first, step = left + 62, right - 62, top + 268, 39
     ink, rule = mix(paper, "#24211d", 0.86), mix(paper, head, 0.45)
     canvas.rectangle(a, first - 22, b, first + 14, mix(paper, head, 0.16))
-    for x, word, align in ((a + 66, "No.", "right"), (a + 100, "Article", "left"), (b - 12, "Crowns", "right")):
+    for x, word, align in (
+        (a + 66, "No.", "right"),
+        (a + 100, "Article", "left"),
+        (b - 12, "Crowns", "right"),
+    ):
         canvas.text(x, first - 4, word, 15, head, "serif-bold", align=align)
     ruled = [[(a, first + 14 + step * k), (b, first + 14 + step * k)] for k in range(14)]
-    canvas.lines([*ruled, *([(x, first - 22), (x, first + 14 + step * 13)] for x in (a + 82, b - 96))], rule, 1)
+    canvas.lines(
+        [*ruled, *([(x, first - 22), (x, first + 14 + step * 13)] for x in (a + 82, b - 96))], rule, 1
+    )
     for place, (count, article, price) in enumerate(rows):
         y = first + 14 + step * (place + 0.55)
         canvas.text(a + 66, y, str(count), 18, ink, "serif", align="right")
@@ -141,4 +153,12 @@ def _table(canvas: Canvas, rows: Sequence[tuple[int, str, int]], head: str, pape
         canvas.text(b - 12, y, f"{count * price:,}", 18, ink, "serif", align="right")
     total = first + 14 + step * 13 + 26
     canvas.text(b - 110, total, "Total", 18, head, "serif-bold", align="right")
-    canvas.text(b - 12, total, f"{sum(count * price for count, _, price in rows):,}", 18, ink, "serif-bold", align="right")
+    canvas.text(
+        b - 12,
+        total,
+        f"{sum(count * price for count, _, price in rows):,}",
+        18,
+        ink,
+        "serif-bold",
+        align="right",
+    )

@@ -51,7 +51,7 @@ def hang(
     size: tuple[float, float],
     stickers: Sequence[str | None],
     room: tuple[float, float, float, float],
-    below: float = STICKER_DROP + STICKER_RADIUS,
+    below: tuple[float, float] = (2 * STICKER_RADIUS, STICKER_DROP + STICKER_RADIUS),
 ) -> list[Framed]:
     """Pictures in one row or two, slightly uneven.
 
@@ -60,7 +60,7 @@ def hang(
         size: Width and height of a picture without its frame, in pixels.
         stickers: The sticker of each, in the order of rows.
         room: Left, top, right and bottom of the wall that may be hung with pictures, in pixels.
-        below: Pixels kept free below each frame, for stickers and what else hangs there.
+        below: Width and height kept free below each frame, in pixels, for its sticker and what else hangs there.
     """
     count, (left, top, right, bottom) = len(stickers), room
     upper = count if count <= 3 else (count + 1) // 2
@@ -69,9 +69,18 @@ def hang(
         row, of_row = (0, upper) if place < upper else (1, count - upper)
         step, rows = (right - left) / of_row, 1 if upper == count else 2
         column = place if row == 0 else place - upper
-        loose = max(0.0, step - size[0] * 1.3), max(0.0, (bottom - top) / rows - size[1] - size[0] * 0.2 - below - WIRE)
+        widest = max(size[0] * 1.3, below[0] + 12)
+        loose = (
+            max(0.0, step - widest),
+            max(0.0, (bottom - top) / rows - size[1] - size[0] * 2 * FRAME_SHARE - below[1] - WIRE),
+        )
         x = left + step * (column + 0.5) + rng.uniform(-0.35, 0.35) * loose[0]
-        y = top + (bottom - top) * (row + 0.5) / rows - (below - WIRE) / 2 + rng.uniform(-0.4, 0.4) * loose[1]
+        y = (
+            top
+            + (bottom - top) * (row + 0.5) / rows
+            - (below[1] - WIRE) / 2
+            + rng.uniform(-0.4, 0.4) * loose[1]
+        )
         hung.append(Framed(x, y, *size, sticker))
     return hung
 
@@ -120,9 +129,15 @@ def paint_framed(canvas: Canvas, framed: Framed, paint: Callable[[Canvas, float,
         FRAME, mix(FRAME, "black", 0.5), 1.2,
     )  # fmt: skip
     shine, bead = (half[0] + edge * 0.6, half[1] + edge * 0.6), edge * 0.22
-    canvas.rectangle(x - shine[0], y - shine[1], x + shine[0], y + shine[1], None, mix(FRAME, "white", 0.1), edge * 0.15)
     canvas.rectangle(
-        x - half[0] - bead, y - half[1] - bead, x + half[0] + bead, y + half[1] + bead, mix(FRAME, "black", 0.75)
+        x - shine[0], y - shine[1], x + shine[0], y + shine[1], None, mix(FRAME, "white", 0.1), edge * 0.15
+    )
+    canvas.rectangle(
+        x - half[0] - bead,
+        y - half[1] - bead,
+        x + half[0] + bead,
+        y + half[1] + bead,
+        mix(FRAME, "black", 0.75),
     )
     paint(canvas, x, y)
     if framed.sticker is not None:

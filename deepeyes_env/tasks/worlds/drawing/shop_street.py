@@ -79,7 +79,12 @@ def paint_shops(shops: Sequence[Shop], board: float, rng: random.Random) -> Canv
 def _paint_shop(canvas: Canvas, shop: Shop, board: float, rng: random.Random) -> None:
     wall, roof = rng.choice(WALLS), rng.choice(("#5a4a45", "#6e5348", "#4b4f57", "#7a6a5e"))
     left, right, top, wide = shop.left, shop.right, shop.top, shop.right - shop.left
-    eaves = [(left - 6, top), (left + wide * 0.16, top - 52), (right - wide * 0.16, top - 52), (right + 6, top)]
+    eaves = [
+        (left - 6, top),
+        (left + wide * 0.16, top - 52),
+        (right - wide * 0.16, top - 52),
+        (right + 6, top),
+    ]
     canvas.polygon(eaves, roof, mix(roof, "black", 0.3), 1.5)
     canvas.rectangle(left, top, right, STREET, wall)
     if rng.random() < 0.5:
@@ -102,7 +107,9 @@ def _bricks(canvas: Canvas, left: float, top: float, right: float, wall: str) ->
     joints: list[list[Point]] = [[(left, row), (right, row)] for row in rows]
     for place, row in enumerate(rows):
         start = left + (14 if place % 2 else 28)
-        joints += [[(start + 28 * k, row), (start + 28 * k, row + 12)] for k in range(int((right - start) / 28) + 1)]
+        joints += [
+            [(start + 28 * k, row), (start + 28 * k, row + 12)] for k in range(int((right - start) / 28) + 1)
+        ]
     canvas.lines(joints, mix(wall, "black", 0.1), 1)
 
 
@@ -124,7 +131,12 @@ def _paint_display(canvas: Canvas, left: float, right: float, rng: random.Random
         height = rng.uniform(14, 40)
         canvas.rectangle(x - 7, STREET - 50 - height, x + 7, STREET - 50, ware, mix(ware, "black", 0.4), 1)
         x += 21
-    glint = [(left + 6, STREET - 40), (left + 34, STREET - 112), (left + 48, STREET - 112), (left + 18, STREET - 36)]
+    glint = [
+        (left + 6, STREET - 40),
+        (left + 34, STREET - 112),
+        (left + 48, STREET - 112),
+        (left + 18, STREET - 36),
+    ]
     canvas.polygon(glint, "white", alpha=0.1)
 
 
@@ -142,9 +154,20 @@ def _paint_board(canvas: Canvas, shop: Shop, side: float) -> None:
     x, y, half = shop.x, STREET - DOOR_TOP - 30 - side / 2, side / 2
     frame = side * FRAME_SHARE
     for hook in (-0.3, 0.3):
-        canvas.line([(x + hook * side, y - half - frame), (x + hook * side, y - half - frame - 14)], "#33363a", 2)
-    canvas.line([(x - half * 0.9, y - half - frame - 14), (x + half * 0.9, y - half - frame - 14)], "#33363a", 3.5)
-    canvas.rectangle(x - half - frame + 5, y - half - frame + 7, x + half + frame + 5, y + half + frame + 7, "black", alpha=0.22)
+        canvas.line(
+            [(x + hook * side, y - half - frame), (x + hook * side, y - half - frame - 14)], "#33363a", 2
+        )
+    canvas.line(
+        [(x - half * 0.9, y - half - frame - 14), (x + half * 0.9, y - half - frame - 14)], "#33363a", 3.5
+    )
+    canvas.rectangle(
+        x - half - frame + 5,
+        y - half - frame + 7,
+        x + half + frame + 5,
+        y + half + frame + 7,
+        "black",
+        alpha=0.22,
+    )
     canvas.rectangle(x - half - frame, y - half - frame, x + half + frame, y + half + frame, DOORS[shop.door])
     canvas.rectangle(x - half, y - half, x + half, y + half, BOARD)
     paint_emblem(canvas, shop.emblem, x, y, side * EMBLEM_SHARE)

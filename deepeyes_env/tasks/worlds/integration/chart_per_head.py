@@ -131,7 +131,11 @@ def paint(chart: Chart, letters: float, rng: random.Random) -> EncodedImage:
     step = (RIGHT - LEFT) / GRIDLINES
     for line in range(GRIDLINES + 1):
         x = LEFT + step * line
-        canvas.line([(x, TOP), (x, BOTTOM)], dark if line == 0 else mix(paper, "#20252b", 0.2), 1.6 if line == 0 else 1)
+        canvas.line(
+            [(x, TOP), (x, BOTTOM)],
+            dark if line == 0 else mix(paper, "#20252b", 0.2),
+            1.6 if line == 0 else 1,
+        )
         canvas.text(x, BOTTOM + 26, f"{line * chart.step:,}", 17, grey, body)
     pitch, share = (BOTTOM - TOP) / len(chart.names), rng.uniform(0.5, 0.72)
     for place, (name, level) in enumerate(zip(chart.names, chart.levels, strict=True)):

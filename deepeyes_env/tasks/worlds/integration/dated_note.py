@@ -73,7 +73,9 @@ QUESTIONS = (
 )
 
 
-def draw_up(rng: random.Random, world: World) -> tuple[Company, Person, date, tuple[tuple[int, str, int], ...]]:
+def draw_up(
+    rng: random.Random, world: World
+) -> tuple[Company, Person, date, tuple[tuple[int, str, int], ...]]:
     """A company, one who could sign for it, the day, and the goods."""
     company = rng.choice(world.companies)
     person = rng.choice([each for each in world.people if _signs(each, company)])
@@ -100,7 +102,9 @@ class DatedNote:
     skills = frozenset(Skill)
     tools = frozenset({"code", "search"})
     knobs: Mapping[str, Knob] = {
-        "letters": Knob(15, 11, "size of the date's letters in pixels per em; the signature is a quarter larger"),
+        "letters": Knob(
+            15, 11, "size of the date's letters in pixels per em; the signature is a quarter larger"
+        ),
         "ink": Knob(0.8, 0.3, "darkness of date and signature as a share of fresh ink"),
     }
 
@@ -136,14 +140,10 @@ then, dated = (datetime.strptime(text, "%d %B %Y").date() for text in ("{then}",
 
 def _box(shares: tuple[float, float, float, float]) -> str:
     left, top, right, bottom = shares
-    return (
-        f"(image_1.width * {left}, image_1.height * {top}, image_1.width * {right}, image_1.height * {bottom})"
-    )
+    return f"(image_1.width * {left}, image_1.height * {top}, image_1.width * {right}, image_1.height * {bottom})"
 
 
-def _plan(
-    number: int, note: Note, company: Company, person: Person, dated: date, knobs: Knobs
-) -> Plan:
+def _plan(number: int, note: Note, company: Company, person: Person, dated: date, knobs: Knobs) -> Plan:
     kind = QUESTIONS[number]
     subject, then = (
         (person.name, person.born_on) if kind.entity == "person" else (company.name, company.founded_on)

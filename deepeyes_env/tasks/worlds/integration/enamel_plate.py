@@ -25,9 +25,7 @@ STAMP_ROW = 0.955
 """Where the stamp stands, as a share of the height."""
 
 
-def photograph(
-    emblem: Emblem, year: int, letters: float, scratches: int, rng: random.Random
-) -> EncodedImage:
+def photograph(emblem: Emblem, year: int, letters: float, scratches: int, rng: random.Random) -> EncodedImage:
     """An enamelled plate with rivets, scratches and a stamp along its lower edge."""
     enamel = rng.choice(ENAMELS)
     canvas = Canvas(SIDE, SIDE, enamel)

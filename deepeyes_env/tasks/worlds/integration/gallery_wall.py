@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -81,7 +82,7 @@ class GalleryWall:
 
     skills = frozenset(Skill)
     tools = frozenset({"code", "image_search", "search"})
-    knobs = {
+    knobs: ClassVar[Mapping[str, Knob]] = {
         "pictures": Knob(4, 8, "pictures on the wall"),
         "width": Knob(180, 100, "width of a picture in pixels"),
     }
@@ -93,7 +94,9 @@ class GalleryWall:
         asked = sorted(rng.sample(range(len(things)), 2))
         # The other colours stand on one picture each, and some pictures have none.
         stickers: list[str | None] = [None] * len(things)
-        for place, sticker in zip(rng.sample([k for k in range(len(things)) if k not in asked], 2), others, strict=True):
+        for place, sticker in zip(
+            rng.sample([k for k in range(len(things)) if k not in asked], 2), others, strict=True
+        ):
             stickers[place] = sticker
         for place in asked:
             stickers[place] = colour
@@ -106,7 +109,10 @@ class GalleryWall:
         boxes = yield from recognition.find_boxes(find_framed(sticker), f"Where are the {sticker} stickers?")
         found = facts = None
         if boxes is not None:
-            things = [f"what the picture above {which} {sticker} sticker shows" for which in ("the first", "the second")]
+            things = [
+                f"what the picture above {which} {sticker} sticker shows"
+                for which in ("the first", "the second")
+            ]
             found = yield from recognition.recognise_each(boxes, things)
         if found is not None:
             facts = yield from arithmetic.look_up_each((thing, kind.fact) for thing in found)

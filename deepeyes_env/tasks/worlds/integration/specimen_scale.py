@@ -10,7 +10,14 @@ from functools import partial
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
-from deepeyes_env.tasks.worlds.drawing.framed import FRAME_SHARE, STICKERS, Framed, hang, paint_framed, paint_wall
+from deepeyes_env.tasks.worlds.drawing.framed import (
+    FRAME_SHARE,
+    STICKERS,
+    Framed,
+    hang,
+    paint_framed,
+    paint_wall,
+)
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.drawing.specimen import Specimen as PlateLook
 from deepeyes_env.tasks.worlds.drawing.specimen import paint_specimen
@@ -107,7 +114,15 @@ def _paint_card(canvas: Canvas, framed: Framed, specimen: Specimen) -> None:
     canvas.text(left + 14, top + SCALE_ROW - 11, "scale", 10, grey, "serif-italic", align="left")
     start, row, length = left + 14, top + SCALE_ROW, specimen.scale * specimen.per_mm
     canvas.rectangle(start, row, start + length, row + 5, ink)
-    canvas.text(start + length + 8, row + 2.5, f"{specimen.scale} mm", 12, mix(ink, "white", 0.1), "serif", align="left")
+    canvas.text(
+        start + length + 8,
+        row + 2.5,
+        f"{specimen.scale} mm",
+        12,
+        mix(ink, "white", 0.1),
+        "serif",
+        align="left",
+    )
 
 
 MEASURE = """
@@ -146,7 +161,7 @@ class SpecimenScale:
         places = rng.sample(range(len(specimens)), min(len(STICKERS), len(specimens)))
         for place, sticker in zip(places, rng.sample(list(STICKERS), len(places)), strict=True):
             stickers[place] = sticker
-        below = CARD_DROP + CARD[1] + 6.0
+        below = CARD[0], CARD_DROP + CARD[1] + 6.0
         hung = hang(rng, (knobs["width"], knobs["width"]), stickers, ROOM, below)
         return _plan(specimens, hung, places[0])
 

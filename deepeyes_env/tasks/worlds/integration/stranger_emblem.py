@@ -116,7 +116,9 @@ class StrangerEmblem:
         """Find the board, search by image, compare what came with it, look both years up, subtract."""
         door, owner = task.metadata["door"], task.metadata["owner"]
         program = find_boards([door])
-        boxes = yield from recognition.find_boxes(program, f"Where does the board above the {door} door hang?")
+        boxes = yield from recognition.find_boxes(
+            program, f"Where does the board above the {door} door hang?"
+        )
         titles = None
         if boxes is not None:
             titles = yield from recognition.recognise(boxes[0], f"the emblem above the {door} door")
@@ -125,7 +127,9 @@ class StrangerEmblem:
             return
         if owner is None:
             # Whether two emblems are the same is for eyes to say; their pictures came with the titles.
-            seen = yield turns.search("None of these is the same emblem. I look once more.", "emblem registered")
+            seen = yield turns.search(
+                "None of these is the same emblem. I look once more.", "emblem registered"
+            )
             nothing = turns.UNKNOWN if not turns.passages(seen) else NOBODY
             yield turns.answer("No emblem in the encyclopaedia is this one.", nothing)
             return
