@@ -12,11 +12,12 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from deepeyes_env.errors import ConfigError, nearest
+from deepeyes_env.errors import ConfigError, nearest, require
 from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.sandbox.base import SandboxLimits
 from deepeyes_env.sandbox.config import LocalSandboxConfig, SandboxConfig
 from deepeyes_env.search.base import DEFAULT_HITS
+from deepeyes_env.search.config import SearchConfig
 from deepeyes_env.task import Split
 from deepeyes_env.tasks import SourceConfig, WorldConfig
 
@@ -49,12 +50,12 @@ class JudgeConfig:
     attempts: int = 3
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.base_url.startswith(("http://", "https://")), "base_url", self.base_url, "an http(s) URL"
         )
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
-        _require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
+        require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class EnvConfig:
             makes the prompt state the original sizes (reference 8.2).
         sandbox_backend: Where the policy's code runs: `local`, `http` or `e2b`.
         limits: Limits of a sandbox session.
+        search: What the search tools ask; None means the source's own engine as it is.
         search_hits: Hits per search (reference 2.3).
         max_images_per_turn: Images shown per observation (reference 1.5).
         max_images: Images per conversation, after which it is truncated (reference 1.5).
@@ -100,6 +102,7 @@ class EnvConfig:
     sandbox_pixels: Literal["observed", "original"] = "observed"
     sandbox_backend: SandboxConfig = field(default_factory=LocalSandboxConfig)
     limits: SandboxLimits = field(default_factory=SandboxLimits)
+    search: SearchConfig | None = None
     search_hits: int = DEFAULT_HITS
     max_images_per_turn: int = 10
     max_images: int = 50
@@ -110,16 +113,16 @@ class EnvConfig:
     def __post_init__(self) -> None:
         _check_types(self)
         for key in ("max_turns", "search_hits", "max_images_per_turn", "max_images"):
-            _require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+            require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
         chars = self.max_observation_chars
-        _require(chars >= 1_000, "max_observation_chars", chars, "at least 1000")
+        require(chars >= 1_000, "max_observation_chars", chars, "at least 1000")
         for low, high in (("min_pixels", "max_pixels"), ("tool_min_pixels", "tool_max_pixels")):
-            _require(getattr(self, low) >= 1, low, getattr(self, low), "at least 1")
-            _require(getattr(self, low) <= getattr(self, high), low, getattr(self, low), f"at most {high}")
+            require(getattr(self, low) >= 1, low, getattr(self, low), "at least 1")
+            require(getattr(self, low) <= getattr(self, high), low, getattr(self, low), f"at most {high}")
         for item in fields(self.limits):
             limit = getattr(self.limits, item.name)
             if limit is not None:
-                _require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
+                require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
 
 
 def load_config(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, /, **overrides: Any) -> T:
@@ -160,11 +163,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the configuration {str(path)!r}: {error}") from error
-
-
-def _require(condition: bool, key: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ConfigError(f"{key} = {value!r}: must be {wanted}")
 
 
 @functools.cache

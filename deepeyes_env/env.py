@@ -19,6 +19,7 @@ from deepeyes_env.rewards.base import Reward
 from deepeyes_env.rewards.judge import HttpJudge
 from deepeyes_env.runner import EpisodeRunner, Services
 from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.search import SearchEngine, open_search
 from deepeyes_env.spaces import FreeText, RgbArray, RGBImage, TurnText
 from deepeyes_env.task import SPLITS, Split, Task, TaskSource
 from deepeyes_env.tasks import open_source
@@ -66,7 +67,9 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
         self.render_mode = render_mode
         self.observation_space = observation_space()
         self.action_space = TurnText()
-        self._runner = EpisodeRunner(self.config, make_services(self.config, self.tasks, sandbox))
+        services = make_services(self.config, self.tasks, sandbox)
+        self.search_engine: SearchEngine | None = services.engine
+        self._runner = EpisodeRunner(self.config, services)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -211,9 +214,10 @@ def check_action(action: object) -> None:
 def make_services(config: EnvConfig, tasks: TaskSource, sandbox: Sandbox | None) -> Services:
     """What the episodes of an environment share."""
     judge = HttpJudge(config.judge) if config.judge else None
-    return Services(
-        sandbox=lambda: sandbox or _shared_sandbox(config), engine=tasks.search_engine(), judge=judge
-    )
+    engine = tasks.search_engine()
+    if config.search is not None:
+        engine = open_search(config.search, engine)
+    return Services(sandbox=lambda: sandbox or _shared_sandbox(config), engine=engine, judge=judge)
 
 
 def draw_task(

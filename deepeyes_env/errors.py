@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 
 class ConfigError(ValueError):
@@ -14,7 +15,43 @@ class TaskIndexError(ConfigError, IndexError):
     """An index at which the task source has no task."""
 
 
+def require(condition: bool, key: str, value: object, wanted: str) -> None:
+    """Refuse a value of a configuration.
+
+    Args:
+        condition: Whether it can be used.
+        key: Its name.
+        value: The value.
+        wanted: What it must be.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if not condition:
+        raise ConfigError(f"{key} = {value!r}: must be {wanted}")
+
+
 def nearest(key: str, valid: Collection[str]) -> str:
     """A sentence that offers the valid key most like `key`, or lists all of them."""
     close = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(valid))}"
+
+
+def require_url(key: str, url: str) -> None:
+    """Refuse an address of a service that is none, or that holds a password.
+
+    Args:
+        key: Its name.
+        url: The address.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    require(usable, key, url, "an address of http or https")
+    if parts.username or parts.password:
+        raise ConfigError(f"{key}: no credentials in it; put the key into an environment variable")

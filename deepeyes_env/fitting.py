@@ -95,6 +95,7 @@ def _fit_hits(hits: tuple[Hit, ...], config: EnvConfig) -> tuple[Hit, ...]:
             title=_cut(hit.title, snippet // 2),
             url=_cut(hit.url, snippet // 2),
             snippet=_cut(hit.snippet, snippet),
+            date=hit.date and _cut(hit.date, snippet // 2),
         )
         for hit in hits
     )

@@ -29,6 +29,7 @@ from deepeyes_env.rewards.combine import score
 from deepeyes_env.rewards.judge import Judge, JudgeError
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.search.base import SearchEngine
+from deepeyes_env.search.wrappers.blocklist import WithoutQuestion
 from deepeyes_env.task import Task
 from deepeyes_env.telemetry import Telemetry
 from deepeyes_env.tools import EpisodeTools
@@ -74,7 +75,7 @@ class Services:
 
     Attributes:
         sandbox: Gives the sandbox when it is first needed.
-        engine: The source's search engine, or None.
+        engine: The search engine, or None.
         judge: The LLM judge, or None.
     """
 
@@ -116,9 +117,10 @@ class EpisodeRunner:
             episode = Episode(task, self._config)
             observation = episode.start()
         self.episode, self.reward = episode, None
+        engine = self._services.engine
         self._tools = EpisodeTools(
             sandbox=self._services.sandbox,
-            engine=self._services.engine,
+            engine=engine and WithoutQuestion(engine, task.question),
             images=episode.sandbox_images,
             originals=task.images,
             seed=int(rng.integers(2**31)),

@@ -7,7 +7,10 @@ import sys
 
 from deepeyes_env.errors import nearest
 
-SERVERS = {"sandbox": "deepeyes_env.sandbox.server.command"}
+SERVERS = {
+    "sandbox": "deepeyes_env.sandbox.server.command",
+    "search": "deepeyes_env.search.server.command",
+}
 """Modules by the name of what they serve; each has a `main` that takes the remaining arguments."""
 
 

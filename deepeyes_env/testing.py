@@ -31,6 +31,7 @@ from deepeyes_env.protocol import (
 )
 from deepeyes_env.sandbox.conformance import check_sandbox as check_sandbox
 from deepeyes_env.search.base import Hit, SearchEngine
+from deepeyes_env.search.conformance import check_search_engine as check_search_engine
 from deepeyes_env.task import Answer, Skill, Split, Task
 
 CONTROL_TEXTS = (

@@ -187,5 +187,7 @@ def _search_result(
     if response.error is None or response.error is SearchErrorKind.NO_RESULTS:
         return wrap(response.hits)
     if response.error.is_infrastructure:
-        return InfraFailure(f"search failed: {response.error}")
+        return InfraFailure(
+            f"search failed: {response.error}" + (response.detail and f" ({response.detail})")
+        )
     return ToolError("Error: the search engine refused this request.")

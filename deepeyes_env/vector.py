@@ -33,6 +33,7 @@ from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.runner import EpisodeRunner, StepResult
 from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.search import SearchEngine
 from deepeyes_env.spaces import RgbArray, TurnText
 from deepeyes_env.task import Split, TaskSource
 from deepeyes_env.tasks import open_source
@@ -95,6 +96,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         services = make_services(self.config, self.tasks, sandbox)
+        self.search_engine: SearchEngine | None = services.engine
         self._runners = [EpisodeRunner(self.config, services) for _ in range(num_envs)]
         self._rngs = np.random.default_rng().spawn(num_envs)
         self._pool = ThreadPoolExecutor(workers or min(num_envs, MAX_WORKERS), "deepeyes")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import platform
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.speed import cells
+from benchmarks.speed.machine import own_directory, processors, this_machine, write_json
 from benchmarks.speed.record import Row
 from benchmarks.speed.run import INSTALL, LIVE, Run
 from benchmarks.speed.tables import figures_table, targets_table
@@ -69,11 +66,7 @@ def main(argv: Sequence[str]) -> None:
     options = tyro.cli(SandboxBenchOptions, args=list(argv), prog="deepeyes bench sandbox")
     bench = measure(options, Console(stderr=True))
     if options.output is not None:
-        targets = [asdict(verdict) | {"met": verdict.met} for verdict in bench.targets]
-        text = json.dumps(
-            {"options": asdict(options), **asdict(bench), "targets": targets}, default=str, indent=2
-        )
-        options.output.write_text(f"{text}\n", encoding="utf-8")
+        write_json(options.output, options, bench)
     console = Console()
     console.print(targets_table(bench.targets))
     console.print(figures_table(bench.figures))
@@ -88,8 +81,8 @@ def measure(options: SandboxBenchOptions, console: Console) -> SandboxBench:
         options: See there.
         console: Shows what is going on.
     """
-    machine = _machine()
-    with _cores(options.cores) as threads, _own_directory() as directory:
+    machine = this_machine()
+    with processors(options.cores) as threads, own_directory() as directory:
         picture = directory / "photograph.jpg"
         cells.write_photograph(picture)
         with Run(1 if options.quick else options.rounds, threads, picture, console) as run:
@@ -102,37 +95,3 @@ def measure(options: SandboxBenchOptions, console: Console) -> SandboxBench:
             left_behind = run.churn(2 * LIVE if options.quick else options.churn_sessions)
     machine["load_after"] = os.getloadavg()[0]
     return SandboxBench(verdicts(run.record, left_behind), run.record.rows(), left_behind, machine)
-
-
-@contextlib.contextmanager
-def _cores(count: int) -> Iterator[int]:
-    """Use so many processors, with everything that is started meanwhile."""
-    usable = os.sched_getaffinity(0)
-    chosen = sorted(usable)[:count]
-    os.sched_setaffinity(0, chosen)
-    try:
-        yield len(chosen)
-    finally:
-        os.sched_setaffinity(0, usable)
-
-
-@contextlib.contextmanager
-def _own_directory() -> Iterator[Path]:
-    """A directory for all temporary files, in which no other process's files can be taken for a leak."""
-    before = tempfile.tempdir
-    with tempfile.TemporaryDirectory() as directory:
-        tempfile.tempdir = directory
-        try:
-            yield Path(directory)
-        finally:
-            tempfile.tempdir = before
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        "root": os.geteuid() == 0,
-        "load_before": os.getloadavg()[0],
-    }

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, require
 
 TOKEN_VARIABLE = "DEEPEYES_SANDBOX_TOKEN"
 """Environment variable with the token that a code server asks for."""
@@ -50,12 +50,12 @@ class LocalSandboxConfig:
     def __post_init__(self) -> None:
         from deepeyes_env.sandbox.local.tree import EXTRAS
 
-        _require(self.ahead >= 0, "ahead", self.ahead, "at least 0")
-        _require(self.max_sessions >= 1, "max_sessions", self.max_sessions, "at least 1")
+        require(self.ahead >= 0, "ahead", self.ahead, "at least 0")
+        require(self.max_sessions >= 1, "max_sessions", self.max_sessions, "at least 1")
 
         for name in self.extras:
-            _require(name in EXTRAS, "extras", name, f"one of {', '.join(sorted(EXTRAS))}")
-        _require(0 < self.memory_share <= 1, "memory_share", self.memory_share, "above 0 and at most 1")
+            require(name in EXTRAS, "extras", name, f"one of {', '.join(sorted(EXTRAS))}")
+        require(0 < self.memory_share <= 1, "memory_share", self.memory_share, "above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,12 @@ class HttpSandboxConfig:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        _require(
-            parts.scheme in ("http", "https") and bool(parts.hostname), "url", self.url, "an http(s) URL"
-        )
+        require(parts.scheme in ("http", "https") and bool(parts.hostname), "url", self.url, "an http(s) URL")
         if parts.username or parts.password:
             raise ConfigError(f"url: no credentials in it; put a token into ${self.token_variable}")
-        _require(self.patience_seconds > 0, "patience_seconds", self.patience_seconds, "above 0")
-        _require(self.retry_seconds >= 0, "retry_seconds", self.retry_seconds, "at least 0")
-        _require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
+        require(self.patience_seconds > 0, "patience_seconds", self.patience_seconds, "above 0")
+        require(self.retry_seconds >= 0, "retry_seconds", self.retry_seconds, "at least 0")
+        require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +116,9 @@ class E2BSandboxConfig:
     max_reply_bytes: int = MAX_REPLY_BYTES
 
     def __post_init__(self) -> None:
-        _require(self.session_seconds >= 1, "session_seconds", self.session_seconds, "at least 1")
-        _require(self.request_seconds > 0, "request_seconds", self.request_seconds, "above 0")
-        _require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
+        require(self.session_seconds >= 1, "session_seconds", self.session_seconds, "at least 1")
+        require(self.request_seconds > 0, "request_seconds", self.request_seconds, "above 0")
+        require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
 
 
 def _with_kind(config: object) -> object:
@@ -133,8 +131,3 @@ SandboxConfig = Annotated[
     BeforeValidator(_with_kind),
 ]
 """The configuration of any sandbox, told apart by `kind`; without one it is the local sandbox."""
-
-
-def _require(condition: bool, key: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ConfigError(f"{key} = {value!r}: must be {wanted}")

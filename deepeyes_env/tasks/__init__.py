@@ -69,12 +69,15 @@ class DeepEyesV2Config:
         train: Paths of the training files, in order.
         validation: Paths of the validation files, in order.
         test: Paths of the test files, in order.
+        image_search_cache: Path of the released image-search cache (JSON), with its pictures beside it
+            (`deepeyes_env.search.image_cache`); None leaves the tasks without a search engine.
     """
 
     kind: Literal["deepeyesv2"] = "deepeyesv2"
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    image_search_cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from deepeyes_env.search.base import SearchEngine
+    from deepeyes_env.search.image_cache import ImageCacheEngine
     from deepeyes_env.tasks import DeepEyesV2Config
 
 COLUMNS = ("prompt", "images", "data_source", "reward_model", "extra_info")
@@ -47,13 +48,14 @@ class DeepEyesV2Source:
             config: The files of each split.
 
         Raises:
-            DatasetError: A file is missing, is not parquet, or lacks a column.
+            DatasetError: A file is missing, is not parquet, or lacks a column; or the cache cannot be used.
         """
         files: dict[Split, tuple[str, ...]] = {
             "train": config.train,
             "validation": config.validation,
             "test": config.test,
         }
+        self._cache = _image_cache(config.image_search_cache)
         self._tables = {split: [_ParquetRows(Path(path)) for path in paths] for split, paths in files.items()}
 
     @property
@@ -75,13 +77,25 @@ class DeepEyesV2Source:
         row = index
         for table in self._tables[split] if index >= 0 else ():
             if row < len(table):
-                return read_row(table.row(row), table.path, row)
+                return self._known(read_row(table.row(row), table.path, row))
             row -= len(table)
         raise IndexError(f"task index {index} is outside the {self.size(split)} rows of {split!r}")
 
     def search_engine(self) -> SearchEngine | None:
-        """None: the released data bring no corpus."""
-        return None
+        """The image-search cache, if there is one; the released data bring no corpus."""
+        return self._cache
+
+    def _known(self, task: Task) -> Task:
+        """The task, after the cache has learnt whose picture it shows."""
+        if self._cache is not None:
+            self._cache.bind(task.images[0], task.metadata["index"])
+        return task
+
+
+def _image_cache(path: str | None) -> ImageCacheEngine | None:
+    from deepeyes_env.search.image_cache import ImageCacheEngine
+
+    return None if path is None else ImageCacheEngine(path)
 
 
 class _ParquetRows:

@@ -6,7 +6,7 @@ from deepeyes_env.episode import Episode
 from deepeyes_env.protocol import CodeOutput
 from deepeyes_env.rewards.combine import score
 from deepeyes_env.rewards.format import format_score, well_formed
-from deepeyes_env.tasks.worlds import turns
+from deepeyes_env.tasks.worlds.oracles import turns
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from deepeyes_env import DeepEyesEnv
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox import LocalSandbox, Sandbox, SandboxLimits
 from deepeyes_env.search.base import Hit, Region, SearchResponse
-from deepeyes_env.tasks.worlds.turns import image_search
+from deepeyes_env.tasks.worlds.oracles.turns import image_search
 from deepeyes_env.testing import ListSource
 
 PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8))

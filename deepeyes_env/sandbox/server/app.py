@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, fields
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from deepeyes_env.errors import ConfigError
@@ -18,8 +17,9 @@ from deepeyes_env.sandbox.base import SandboxError
 from deepeyes_env.sandbox.local import LocalSandbox
 from deepeyes_env.sandbox.server import dialects
 from deepeyes_env.sandbox.server.dialects import CellRequest, ClearRequest, Render
-from deepeyes_env.sandbox.server.gate import Gate
 from deepeyes_env.sandbox.server.sessions import BusyError, Sessions
+from deepeyes_env.serving.gate import Gate
+from deepeyes_env.serving.refusal import tell_problems
 
 RETRY_AFTER_SECONDS = 1
 """When a client may come back to a busy server."""
@@ -104,12 +104,7 @@ def make_app(sandbox: LocalSandbox, limits: ServerLimits | None = None, token: s
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return JSONResponse({"detail": str(error)}, 503, headers)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        # Without the input, which FastAPI would send back: megabytes, or what JSON cannot hold.
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        return JSONResponse({"detail": problems}, 422)
-
+    tell_problems(app)
     return app
 
 

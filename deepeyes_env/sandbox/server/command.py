@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
 import sys
 from dataclasses import dataclass, field
 
@@ -16,14 +14,10 @@ from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
 from deepeyes_env.sandbox.config import TOKEN_VARIABLE, LocalSandboxConfig
 
 try:
-    import uvicorn
-
     from deepeyes_env.sandbox.server.app import ServerLimits, make_app
+    from deepeyes_env.serving.listener import listen, run
 except ImportError as error:
     raise ConfigError("a server needs FastAPI and uvicorn: pip install 'deepeyes-gym[serve]'") from error
-
-STOP_SECONDS = 3
-"""Time that running requests have to end after an interrupt."""
 
 CELL_SECONDS = 200.0
 """Longest cell: what the released RL environment asks for (reference 1.5)."""
@@ -64,36 +58,12 @@ def main(argv: list[str]) -> int:
     """
     args = tyro.cli(ServeSandboxArgs, prog="deepeyes serve sandbox", args=argv)
     token = os.environ.get(TOKEN_VARIABLE) or None
-    listener = _listen(args.host, args.port, token)
+    danger = f"whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret"
+    listener = listen(args.host, args.port, token, danger)
     sandbox = open_local(args.sandbox, args.limits, slots=args.server.cells)
     try:
         sandbox.open([]).close()
     except SandboxError as error:
         print(f"deepeyes serve sandbox: {error}", file=sys.stderr)
         return 1
-    config = uvicorn.Config(
-        make_app(sandbox, args.server, token),
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    host, port = listener.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    print(f"serving the sandbox at http://{name}:{port}; Ctrl-C stops it", flush=True)
-    server = uvicorn.Server(config)
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-def _listen(host: str, port: int, token: str | None) -> socket.socket:
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if token is None and not ipaddress.ip_address(address[0]).is_loopback:
-            raise ConfigError(
-                f"host = {host!r}: whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret, "
-                "or stay on 127.0.0.1"
-            )
-        return socket.create_server(address[:2], family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigError(f"cannot listen at {host}:{port}: {error}") from error
+    return run(make_app(sandbox, args.server, token), listener, "the sandbox")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import require, require_url
 
 if TYPE_CHECKING:
     from deepeyes_env.search.base import SearchEngine
@@ -41,9 +40,9 @@ class DdgsConfig:
     certificates: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
-        _require("-" in self.region, "region", self.region, "a country and a language such as us-en")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
+        require("-" in self.region, "region", self.region, "a country and a language such as us-en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ class LiteLLMSearchConfig:
 
     def __post_init__(self) -> None:
         if self.base_url:
-            _require_address(self.base_url)
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+            require_url("base_url", self.base_url)
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,9 @@ class SerperConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require_address(self.base_url)
-        _require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_url("base_url", self.base_url)
+        require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +136,9 @@ class SerpApiConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
-        _require_address(self.base_url)
-        _require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
+        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_url("base_url", self.base_url)
+        require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
 
 
 AnyLiveConfig = DdgsConfig | LiteLLMSearchConfig | SerperConfig | SerpApiConfig
@@ -171,19 +170,3 @@ def open_live(config: AnyLiveConfig) -> SearchEngine:
             from deepeyes_env.search.live.serpapi import SerpApiEngine
 
             return SerpApiEngine(config)
-
-
-def _require_address(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    _require(usable, "base_url", url, "an address of http or https")
-    if parts.username or parts.password:
-        raise ConfigError("base_url: no credentials in it; put the key into an environment variable")
-
-
-def _require(condition: bool, key: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ConfigError(f"{key} = {value!r}: must be {wanted}")

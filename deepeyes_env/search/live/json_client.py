@@ -33,11 +33,13 @@ class Key:
         variable: Environment variable with the key.
         header: Header to send it in; empty for none.
         parameter: Query parameter to send it in; empty for none.
+        prefix: What stands before it in the header.
     """
 
     variable: str
     header: str = ""
     parameter: str = ""
+    prefix: str = ""
 
     def value(self) -> str:
         """The key.
@@ -75,7 +77,7 @@ class JsonClient:
         self._client = httpx.Client(
             base_url=url,
             timeout=seconds,
-            headers=headers | ({key.header: key.value()} if key.header else {}),
+            headers=headers | ({key.header: key.prefix + key.value()} if key.header else {}),
             params={key.parameter: key.value()} if key.parameter else None,
             limits=httpx.Limits(max_connections=None),
         )

@@ -1,4 +1,4 @@
-"""Search over pages held in memory: tantivy for text, perceptual hashes for pictures."""
+"""Search over pages in memory or on disk: tantivy for text, perceptual hashes for pictures."""
 
 from __future__ import annotations
 

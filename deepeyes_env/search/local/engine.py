@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.local.page import Page
+from deepeyes_env.search.request import ImageRequest
 
 if TYPE_CHECKING:
     from deepeyes_env.search.local.image import ImageIndex
-    from deepeyes_env.search.local.text import TextIndex
+    from deepeyes_env.search.local.text import Found, TextIndex
+
+BACKEND = "local"
 
 
 class LocalSearchEngine:
-    """A `SearchEngine` over pages held in memory. Thread-safe; pickles as its pages, without its indexes."""
+    """A `SearchEngine` over pages in memory or in an index directory (`open`).
+
+    Thread-safe; pickles as its pages or the directory's path, without its indexes.
+    """
 
     def __init__(self, pages: Sequence[Page] | Callable[[], Sequence[Page]]) -> None:
         """Take a corpus; nothing is read before the first search.
@@ -31,24 +39,39 @@ class LocalSearchEngine:
         self._text: TextIndex | None = None
         self._images: tuple[list[int], ImageIndex] | None = None
 
+    @classmethod
+    def open(cls, directory: str | Path, title_boost: float = 1.0) -> LocalSearchEngine:
+        """Search an index that `deepeyes search index` has made; takes milliseconds, whatever its size.
+
+        Args:
+            directory: The index.
+            title_boost: What a word in the title counts beside one in the body. Less than 1 is better where
+                titles are single words, as in a dictionary.
+
+        Raises:
+            DatasetError: It is no index, or of another version, or damaged.
+        """
+        from deepeyes_env.search.local.stored import StoredPages
+
+        engine = cls(partial(StoredPages, Path(directory), title_boost))
+        engine._corpus()
+        return engine
+
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`; `no_results` when no page has any of its words."""
         if k < 1 or not query.strip():
-            return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
-        pages, index = self._text_index()
-        found = index.search(query, k)
-        hits = tuple(
-            Hit(rank, pages[place].title, pages[place].url, snippet, pages[place].date)
-            for rank, (place, snippet) in enumerate(found, start=1)
-        )
-        return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST, backend=BACKEND)
+        found = self._text_index().search(query, k)
+        hits = tuple(_text_hit(rank, one) for rank, one in enumerate(found, start=1))
+        error = None if hits else SearchErrorKind.NO_RESULTS
+        return SearchResponse(hits, error, backend=BACKEND)
 
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
         """The `k` pages whose pictures look most like `image`; `no_results` when none is similar."""
-        if k < 1:
-            return SearchResponse(error=SearchErrorKind.BAD_REQUEST)
+        if fault := ImageRequest(image, k, region).fault:
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST, detail=fault, backend=BACKEND)
         if region is not None:
             image = image.crop(region)
         pages, places, index = self._image_index()
@@ -56,21 +79,23 @@ class LocalSearchEngine:
             _image_hit(rank, places[found], pages[places[found]], 1 - distance)
             for rank, (found, distance) in enumerate(index.search(image, k), start=1)
         )
-        return SearchResponse(hits) if hits else SearchResponse(error=SearchErrorKind.NO_RESULTS)
+        error = None if hits else SearchErrorKind.NO_RESULTS
+        return SearchResponse(hits, error, backend=BACKEND)
 
     def _corpus(self) -> Sequence[Page]:
         if self._pages is None:
             self._pages = self._source() if callable(self._source) else self._source
         return self._pages
 
-    def _text_index(self) -> tuple[Sequence[Page], TextIndex]:
+    def _text_index(self) -> TextIndex:
+        from deepeyes_env.search.local.stored import StoredPages
         from deepeyes_env.search.local.text import TextIndex
 
         with self._lock:
             pages = self._corpus()
             if self._text is None:
-                self._text = TextIndex(pages)
-            return pages, self._text
+                self._text = pages.text_index() if isinstance(pages, StoredPages) else TextIndex(pages)
+            return self._text
 
     def _image_index(self) -> tuple[Sequence[Page], list[int], ImageIndex]:
         from deepeyes_env.search.local.image import ImageIndex
@@ -78,7 +103,7 @@ class LocalSearchEngine:
         with self._lock:
             pages = self._corpus()
             if self._images is None:
-                places = [place for place, page in enumerate(pages) if page.picture is not None]
+                places = _places_with_pictures(pages)
                 self._images = places, ImageIndex(_picture(pages[place]).decode() for place in places)
             return pages, *self._images
 
@@ -87,6 +112,20 @@ class LocalSearchEngine:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         LocalSearchEngine.__init__(self, state["source"])
+
+
+def _text_hit(rank: int, found: Found) -> Hit:
+    page = found.page
+    name = page.id or str(found.place)
+    return Hit(rank, page.title, page.url, found.snippet, page.date, doc_id=name, score=found.score)
+
+
+def _places_with_pictures(pages: Sequence[Page]) -> list[int]:
+    from deepeyes_env.search.local.stored import StoredPages
+
+    if isinstance(pages, StoredPages):
+        return pages.places_with_pictures()
+    return [place for place, page in enumerate(pages) if page.picture is not None]
 
 
 def _picture(page: Page) -> Any:

@@ -4,9 +4,11 @@ Three steps, each exact: the hashes of the query are compared with those of all 
 pictures are compared by the frequencies themselves, colours included, while the edges of the tile move a
 little; the best of these once more, while the edges move on.
 
-Measured with crops turned to JPEG, resized and lit otherwise (recall of the right picture as the first hit,
-120 emblems of a world that differ in a charge or a colour, 31 photographs of scikit-image, scikit-learn and
-Matplotlib beside them): 90 % of the area 1.0 and .98, 50 % 1.0 and .97, 25 % .93 and .97, 18 % .85 and .90.
+Measured as recall of the right picture as the first hit, queries turned to JPEG, resized and lit otherwise:
+crops of 100, 90, 50 and 25 % of the area of 543 pictures of a generated world .99, .99, .98 and .95; of 31
+photographs of scikit-image, scikit-learn and Matplotlib (two pairs of which are nearly the same) beside them
+.94, .98, .98 and .94; emblems cut out of cluttered scenes with errors of 5 and 15 % per edge .97 and .92.
+Over these 574 pictures a query takes about 30 ms of processor time.
 """
 
 from __future__ import annotations

@@ -26,28 +26,30 @@ def focus(text: str, terms: set[str], analyze: Callable[[str], list[str]], limit
     """
     if len(text) <= limit:
         return text
-    sentences = _sentences(text, limit - 2 * len(ELLIPSIS))
-    matched = [terms.intersection(analyze(sentence)) for sentence in sentences]
+    pieces = sentences(text, limit - 2 * len(ELLIPSIS))
+    matched = [terms.intersection(analyze(sentence)) for sentence in pieces]
     best, best_count = (0, 1), -1
-    for start in range(len(sentences)):
-        stop = _fitting(sentences, start, limit - 2 * len(ELLIPSIS))
+    for start in range(len(pieces)):
+        stop = fitting(pieces, start, limit - 2 * len(ELLIPSIS))
         count = len(set().union(*matched[start:stop]))
         if count > best_count:
             best, best_count = (start, stop), count
     start, stop = best
     lead = ELLIPSIS if start > 0 else ""
-    tail = ELLIPSIS if stop < len(sentences) else ""
-    return lead + " ".join(sentences[start:stop]) + tail
+    tail = ELLIPSIS if stop < len(pieces) else ""
+    return lead + " ".join(pieces[start:stop]) + tail
 
 
-def _sentences(text: str, longest: int) -> list[str]:
+def sentences(text: str, longest: int) -> list[str]:
+    """The sentences of `text`, cut where they are longer than `longest` characters."""
     pieces = re.split(r"(?<=[.!?])\s+", text.strip())
     return [piece[i : i + longest] for piece in pieces for i in range(0, max(1, len(piece)), longest)]
 
 
-def _fitting(sentences: list[str], start: int, limit: int) -> int:
-    stop, used = start + 1, len(sentences[start])
-    while stop < len(sentences) and used + 1 + len(sentences[stop]) <= limit:
-        used += 1 + len(sentences[stop])
+def fitting(pieces: list[str], start: int, limit: int) -> int:
+    """Where a run of pieces from `start` on ends that has `limit` characters, spaces between them counted."""
+    stop, used = start + 1, len(pieces[start])
+    while stop < len(pieces) and used + 1 + len(pieces[stop]) <= limit:
+        used += 1 + len(pieces[stop])
         stop += 1
     return stop

@@ -1,12 +1,18 @@
-"""Text search with tantivy: BM25 over title and body, in memory, the same list in every process.
+"""Text search with tantivy: BM25 over title and body, the same list in every process.
 
-Determinism: one writer thread, k + `SPARE_HITS` fetched, ties broken by the page's place (measured over 404
-queries in `search-and-benchmarks` B.1: more writer threads gave equal scores but other orders).
+A query is a bag of words: nothing in it is syntax, so no query can be wrong. That is as lenient as a parser can
+be, and a policy sends everything: `it's`, open brackets, `capital: france`.
+
+Determinism: one writer thread and one segment for the same run of pages, k + `SPARE_HITS` fetched, ties broken
+by the page's place (measured over 404 queries in `search-and-benchmarks` B.1: more writer threads gave equal
+scores but other orders).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import tantivy
 
@@ -19,8 +25,16 @@ SPARE_HITS = 10
 MAX_TERMS = 64
 """Different words of a query that count; the rest of a longer one is ignored."""
 
-WRITER_BYTES = 30_000_000
-"""Memory of the one writer thread; tantivy refuses less than 15 MB."""
+SCORE_DIGITS = 5
+"""Decimals of a score that count. BM25 scores of words are between 0 and about 15, and the engine adds them up
+as float32 in an order that varies from page to page, which moves the seventh digit of equal ones."""
+
+WRITER_BYTES = 15_000_000, 2_000_000_000
+"""Least memory of a writer that tantivy accepts, and the most that we allow; it takes what it needs."""
+
+WRITER_BYTES_PER_CHAR = 32
+"""Memory that a writer may need for a character of text, so that it never has to begin a second segment. The
+worst text, words that are all different, was seen to take about half of it."""
 
 STOP_WORDS = """
 a an and are as at be been but by did do does for from had has have he her his how i if in into is it its
@@ -29,6 +43,29 @@ when where which who whom whose why will with would you your
 """
 """Lucene's English stop words and the words that questions are made of. Leaving them out of queries makes
 tantivy 2 to 8 times as fast (`search-and-benchmarks` B.1)."""
+
+_ANALYZER, _FREQUENCIES = "english", "freq"
+"""Nothing asks for phrases, so the index holds how often a word is in a page but not where."""
+
+Row = tuple[str, str, bytes | None]
+"""Title and body of a page, and what the index gives back for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page that has some of the words.
+
+    Attributes:
+        place: The page's place in the corpus.
+        score: BM25 of title and body.
+        page: The page.
+        snippet: The part of its body that has most of the words.
+    """
+
+    place: int
+    score: float
+    page: Page
+    snippet: str
 
 
 def english() -> tantivy.TextAnalyzer:
@@ -44,56 +81,108 @@ def english() -> tantivy.TextAnalyzer:
     )
 
 
+def well_formed(text: str) -> str:
+    """`text` with half surrogate pairs replaced, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def build_index(rows: Iterable[Row], chars: int, directory: str | None = None) -> tantivy.Index:
+    """Index `rows` in one segment; about 30 microseconds each.
+
+    Args:
+        rows: In order of their places, well-formed.
+        chars: Characters of all their titles and bodies.
+        directory: An empty directory for the index; None keeps it in memory.
+
+    Returns:
+        The index, whose documents are numbered as the rows.
+    """
+    builder = tantivy.SchemaBuilder()
+    for name in ("title", "body"):
+        builder.add_text_field(name, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
+    builder.add_bytes_field("stored", stored=True, indexed=False)
+    index = tantivy.Index(builder.build(), directory)
+    index.register_tokenizer(_ANALYZER, english())
+    low, high = WRITER_BYTES
+    writer = index.writer(max(low, min(WRITER_BYTES_PER_CHAR * chars, high)), num_threads=1)
+    for title, body, stored in rows:
+        document = tantivy.Document(title=title, body=body)
+        if stored is not None:
+            document.add_bytes("stored", stored)
+        writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()
+    index.reload()
+    if index.searcher().num_segments > 1:
+        raise RuntimeError(f"{chars} characters did not fit one segment; raise WRITER_BYTES_PER_CHAR")
+    return index
+
+
 class TextIndex:
     """An immutable full-text index over pages. Safe to use from many threads."""
 
-    def __init__(self, pages: Sequence[Page]) -> None:
-        """Index `pages`; about 60 microseconds each."""
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        index: tantivy.Index | None = None,
+        segments: Iterable[int] = (),
+        title_boost: float = 1.0,
+    ) -> None:
+        """Index `pages` in memory, or take an index of them.
+
+        Args:
+            pages: The pages; those that are found are looked up here.
+            index: An index of their titles and bodies that is there already.
+            segments: Number of pages in each of its segments.
+            title_boost: What a word in the title counts beside one in the body. Less than 1 is better where
+                titles are single words, as in a dictionary (`search-and-benchmarks` B.1).
+        """
         self._pages = pages
         self._analyzer = english()
-        builder = tantivy.SchemaBuilder()
-        builder.add_text_field("title", tokenizer_name="english")
-        builder.add_text_field("body", tokenizer_name="english")
-        builder.add_unsigned_field("place", stored=True)
-        self._schema = builder.build()
-        index = tantivy.Index(self._schema)
-        index.register_tokenizer("english", self._analyzer)
-        writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
-        for place, page in enumerate(pages):
-            writer.add_document(tantivy.Document(title=page.title, body=page.body, place=place))
-        writer.commit()
-        writer.wait_merging_threads()
-        index.reload()
-        self._searcher = index.searcher()
+        if index is None:
+            rows = [(well_formed(page.title), well_formed(page.body), None) for page in pages]
+            index = build_index(rows, sum(len(title) + len(body) for title, body, _ in rows))
+            segments = (len(pages),)
+        self._schema, self._searcher = index.schema, index.searcher()
+        self._offsets = list(accumulate(segments, initial=0))
+        self._title_boost = title_boost
 
-    def search(self, query: str, k: int) -> list[tuple[int, str]]:
+    def search(self, query: str, k: int) -> list[Found]:
         """The best pages for a query.
-
-        The query is a bag of words: nothing in it is syntax, so no query can be wrong.
 
         Args:
             query: Any text.
             k: Most hits wanted.
 
         Returns:
-            `(place of the page, snippet)`, best first; empty when no page has any of the words.
+            Best first, ties by place; empty when no page has any of the words.
         """
-        terms = list(dict.fromkeys(self._analyzer.analyze(query)))[:MAX_TERMS]
+        terms = list(dict.fromkeys(self._analyzer.analyze(well_formed(query))))[:MAX_TERMS]
         if not terms:
             return []
-        found = self._searcher.search(self._any_of(terms), limit=k + SPARE_HITS).hits
+        # Counting all matches would keep the engine from leaving out those that cannot be among the best.
+        hits = self._searcher.search(self._any_of(terms), limit=k + SPARE_HITS, count=False).hits
         ranked = sorted(
-            ((-score, int(self._searcher.doc(address)["place"][0])) for score, address in found),
+            (-round(score, SCORE_DIGITS), self._offsets[address.segment_ord] + address.doc)
+            for score, address in hits
         )
-        return [(place, self._snippet(place, terms)) for _, place in ranked[:k]]
+        return [self._found(place, -score, set(terms)) for score, place in ranked[:k]]
 
     def _any_of(self, terms: list[str]) -> tantivy.Query:
-        clauses = [
-            (tantivy.Occur.Should, tantivy.Query.term_query(self._schema, field, term))
+        in_title, in_body = (
+            [
+                (tantivy.Occur.Should, tantivy.Query.term_query(self._schema, field, term, _FREQUENCIES))
+                for term in terms
+            ]
             for field in ("title", "body")
-            for term in terms
-        ]
-        return tantivy.Query.boolean_query(clauses)
+        )
+        if self._title_boost != 1:
+            in_title = [
+                (should, tantivy.Query.boost_query(query, self._title_boost)) for should, query in in_title
+            ]
+        return tantivy.Query.boolean_query(in_title + in_body)
 
-    def _snippet(self, place: int, terms: list[str]) -> str:
-        return focus(self._pages[place].body, set(terms), self._analyzer.analyze, SNIPPET_CHARS)
+    def _found(self, place: int, score: float, terms: set[str]) -> Found:
+        page = self._pages[place]
+        body = well_formed(page.body)
+        return Found(place, score, page, focus(body, terms, self._analyzer.analyze, SNIPPET_CHARS))

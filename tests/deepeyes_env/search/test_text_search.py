@@ -22,7 +22,7 @@ INDEX = TextIndex(PAGES)
 
 
 def titles(query: str, k: int = 5) -> list[str]:
-    return [PAGES[place].title for place, _ in INDEX.search(query, k)]
+    return [found.page.title for found in INDEX.search(query, k)]
 
 
 def test_a_name_finds_its_page_before_its_near_duplicate() -> None:
@@ -66,7 +66,7 @@ def test_syntax_of_query_languages_is_only_words() -> None:
 
 
 def test_a_short_page_is_shown_whole() -> None:
-    assert INDEX.search("lighthouse", 1)[0][1] == PAGES[2].body
+    assert INDEX.search("lighthouse", 1)[0].snippet == PAGES[2].body
 
 
 TEXT = " ".join(f"Sentence number {i} speaks of nothing." for i in range(40)) + " The key is under the mat."

@@ -1,0 +1,146 @@
+"""Image search out of the cache that was released with DeepEyesV2: what a web search found for each question.
+
+The file is `{data_id: {"tool_returned_web_title": [title], "cached_images_path": [path or null]}}`, with the
+pictures in files beside it (HF `honglyhly/DeepEyesV2_Search_Cache`; reference 2.3). A title whose picture is
+null or missing is left out.
+
+The cache is by question and an engine sees pictures, so whoever hands out a question binds its picture to its
+id first. Only whole pictures of such questions are found: nobody has ever searched for parts of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.live.hits import TITLE_CHARS, text_of
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+BACKEND = "image-cache"
+
+TITLES, PATHS = "tool_returned_web_title", "cached_images_path"
+
+FOLDERS = ("", "cached_images", "cached_images/train")
+"""Where the pictures lie, from the file's own folder: as the archive `cached_images/train.zip` is
+unpacked."""
+
+_MEND = "use fvqa_train_image_search_results_cache.json of honglyhly/DeepEyesV2_Search_Cache"
+_UNKNOWN = "the cache knows whole images of its own questions only"
+
+
+class ImageCacheEngine:
+    """A `SearchEngine` for pictures of known questions. Safe to use from many threads."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Read the file; pictures are read when they are found.
+
+        Args:
+            path: The JSON file.
+
+        Raises:
+            DatasetError: It is a pickle, or no such cache, or names files outside of its folder.
+        """
+        self._folder = Path(path).resolve().parent
+        self._entries = _read(Path(path))
+        self._ids: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def bind(self, image: EncodedImage, data_id: str) -> None:
+        """Tell which question's picture an image is.
+
+        Args:
+            image: The question's first image.
+            data_id: What the cache may call the question. Of two questions with the same picture, the one
+            that
+                was bound last counts.
+        """
+        if data_id in self._entries:
+            name = _pixels(image.decode())
+            with self._lock:
+                self._ids[name] = data_id
+
+    def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
+        """Refused: the cache holds image searches only."""
+        detail = "the image-search cache holds no texts"
+        return SearchResponse(error=SearchErrorKind.BAD_REQUEST, detail=detail, backend=BACKEND)
+
+    def search_image(
+        self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
+    ) -> SearchResponse:
+        """What was found for the question whose picture this is; see `SearchEngine`."""
+        if k < 1:
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST, backend=BACKEND)
+        data_id = self._ids.get(_pixels(image if region is None else image.crop(region)))
+        if data_id is None:
+            return SearchResponse(error=SearchErrorKind.NO_RESULTS, detail=_UNKNOWN, backend=BACKEND)
+        hits: list[Hit] = []
+        for title, name in self._entries[data_id]:
+            picture = self._picture(name)
+            if picture is not None and len(hits) < k:
+                hits.append(Hit(len(hits) + 1, title, "", thumbnail=picture, doc_id=data_id))
+        error = None if hits else SearchErrorKind.NO_RESULTS
+        return SearchResponse(tuple(hits), error, backend=BACKEND, recorded=True)
+
+    def _picture(self, name: str) -> EncodedImage | None:
+        """The picture in a file; None if it is missing, lies elsewhere by a link, or does not decode."""
+        for folder in FOLDERS:
+            file = (self._folder / folder / name).resolve()
+            if file.is_relative_to(self._folder) and file.is_file():
+                try:
+                    return EncodedImage.from_bytes(file.read_bytes())
+                except (OSError, ImageError):
+                    return None
+        return None
+
+
+def _pixels(image: Image.Image) -> str:
+    """A name for a picture by its decoded pixels."""
+    rgb = image.convert("RGB")
+    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(path, f"cannot be read ({error})", _MEND) from error
+    if path.suffix in (".pkl", ".pickle") or data[:1] == b"\x80":
+        raise DatasetError(path, "this is a pickle, which may run any code when it is read", _MEND)
+    try:
+        cache = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(path, f"this is no JSON ({error})", _MEND) from error
+    if not isinstance(cache, dict):
+        raise DatasetError(path, "this is no JSON object", _MEND)
+    return {data_id: _pairs(entry, path, data_id) for data_id, entry in cache.items()}
+
+
+def _pairs(entry: Any, path: Path, data_id: str) -> tuple[tuple[str, str], ...]:
+    """Titles with the paths of their pictures, without those that have none."""
+    titles, names = (entry.get(key) if isinstance(entry, dict) else None for key in (TITLES, PATHS))
+    if not isinstance(titles, list) or not isinstance(names, list):
+        raise DatasetError(path, f"{data_id!r} lacks a list {TITLES!r} or {PATHS!r}", _MEND)
+    pairs = zip(titles, names, strict=False)
+    return tuple((text_of(title, TITLE_CHARS), _inside(name, path)) for title, name in pairs if name)
+
+
+def _inside(name: Any, path: Path) -> str:
+    """A path that does not leave the cache's folder.
+
+    One from the root of a file system counts only if it leads there.
+    """
+    if not isinstance(name, str) or "\0" in name:
+        raise DatasetError(path, f"{name!r} is no path", _MEND, column=PATHS)
+    parts = PurePosixPath(name)
+    if ".." in parts.parts or (parts.is_absolute() and not parts.is_relative_to(path.resolve().parent)):
+        raise DatasetError(
+            path, f"{name!r} leads out of the cache's folder", "take the path out", column=PATHS
+        )
+    return name

@@ -1,0 +1,231 @@
+"""An index directory: pages on disk, opened in milliseconds by any number of processes.
+
+    text/       segments of a tantivy index, each made of a run of documents and named after their contents;
+                `meta.json` lists those that make up the corpus, in its order, and is replaced as one
+    pictures/   pictures, named after their sources' contents
+
+A process maps the files and keeps no page in memory. What it has opened stays as it is while a newer version is
+being written.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, overload
+
+import tantivy
+
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.search.local.page import Page
+from deepeyes_env.search.local.text import TextIndex
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+FORMAT = 1
+"""Version of the directory's layout, of the fields and of how text is cut into words."""
+
+REBUILD = "delete the directory and index again: deepeyes search index SOURCE --output DIRECTORY"
+
+_OPENING_TRIES = 5
+"""How often opening begins anew when the index is replaced meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of documents in one segment of the index.
+
+    Attributes:
+        digest: Hash of the documents, 32 hexadecimal digits; the name of the files.
+        documents: How many there are.
+        pictures: Number of the document in the segment, and name of the picture, of each that has one.
+    """
+
+    digest: str
+    documents: int
+    pictures: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an index directory holds.
+
+    Attributes:
+        segments: In the corpus's order.
+        complete: Whether it is the whole corpus, and not what an interrupted run left.
+    """
+
+    segments: tuple[Segment, ...] = ()
+    complete: bool = True
+
+    @property
+    def documents(self) -> int:
+        """Number of all documents."""
+        return sum(segment.documents for segment in self.segments)
+
+    @property
+    def pictures(self) -> int:
+        """Number of documents with a picture."""
+        return sum(len(segment.pictures) for segment in self.segments)
+
+
+def text_directory(directory: Path) -> Path:
+    """Where the segments are."""
+    return directory / "text"
+
+
+def picture_file(directory: Path, name: str) -> Path:
+    """Where a picture is; spread over directories, because some file systems are slow with full ones."""
+    return directory / "pictures" / name[:2] / name
+
+
+def segment_file(directory: Path, digest: str) -> Path:
+    """What is said about a segment; written when all its other files are there."""
+    return text_directory(directory) / f"{digest}.segment.json"
+
+
+def read_contents(directory: Path) -> Contents:
+    """Read what an index directory holds.
+
+    Raises:
+        DatasetError: It is none, or of another version, or files are missing.
+    """
+    return _contents(directory, _read_meta(directory))
+
+
+def read_segment(directory: Path, digest: str) -> Segment | None:
+    """A segment that is there; None if it is not, or only in part."""
+    try:
+        said = json.loads(segment_file(directory, digest).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Segment(digest, said["documents"], tuple((doc, name) for doc, name in said["pictures"]))
+
+
+def new_meta(meta: dict[str, Any], contents: Contents) -> str:
+    """tantivy's own list of segments, with our word on the version as its payload.
+
+    Args:
+        meta: The list of any index with the same fields.
+        contents: What the new list is to hold.
+    """
+    segments = [
+        {"segment_id": str(uuid.UUID(segment.digest)), "max_doc": segment.documents, "deletes": None}
+        for segment in contents.segments
+    ]
+    payload = json.dumps({"deepeyes": FORMAT, "complete": contents.complete})
+    return json.dumps(meta | {"segments": segments, "opstamp": contents.documents, "payload": payload})
+
+
+class StoredPages(Sequence[Page]):
+    """The pages of an index directory, read when they are asked for. Safe to use from many threads."""
+
+    def __init__(self, directory: Path, title_boost: float = 1.0) -> None:
+        """Open a directory.
+
+        Args:
+            directory: Made by `deepeyes search index`.
+            title_boost: See `TextIndex`.
+
+        Raises:
+            DatasetError: It is no index directory, or of another version, or damaged.
+        """
+        self._directory, self._title_boost = directory, title_boost
+        self.contents, self._index = _open(directory)
+        self._searcher = self._index.searcher()
+        self._offsets = list(accumulate((s.documents for s in self.contents.segments), initial=0))
+
+    def text_index(self) -> TextIndex:
+        """The index of the pages' words."""
+        segments = [segment.documents for segment in self.contents.segments]
+        return TextIndex(self, self._index, segments, self._title_boost)
+
+    def places_with_pictures(self) -> list[int]:
+        """Places of the pages that have pictures, without a look at the pages."""
+        return [
+            offset + doc
+            for offset, segment in zip(self._offsets, self.contents.segments, strict=False)
+            for doc, _ in segment.pictures
+        ]
+
+    def __len__(self) -> int:
+        return self._offsets[-1]
+
+    @overload
+    def __getitem__(self, place: int) -> Page: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Page]: ...
+    def __getitem__(self, place: int | slice) -> Page | Sequence[Page]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(f"place {place} is outside the {len(self)} pages of {str(self._directory)!r}")
+        segment = bisect_right(self._offsets, place) - 1
+        address = tantivy.DocAddress(segment, place - self._offsets[segment])
+        stored: bytes = self._searcher.doc(address)["stored"][0]
+        name, title, url, date, body, picture = json.loads(stored)
+        load = None if picture is None else partial(_load_picture, picture_file(self._directory, picture))
+        return Page(title, url, body, date, load, name)
+
+
+def _open(directory: Path) -> tuple[Contents, tantivy.Index]:
+    for _ in range(_OPENING_TRIES):
+        meta = _read_meta(directory)
+        try:
+            contents = _contents(directory, meta)
+            index = tantivy.Index.open(str(text_directory(directory)))
+            index.config_reader("manual")
+            index.reload()
+        except (DatasetError, ValueError, OSError) as error:
+            if _read_meta(directory) == meta:
+                raise _damaged(directory, error) from error
+            continue
+        if _read_meta(directory) == meta:  # else it was replaced between our look and the engine's
+            return contents, index
+    raise DatasetError(directory, "the index is being replaced all the time", "try again later")
+
+
+def _read_meta(directory: Path) -> dict[str, Any]:
+    try:
+        text = (text_directory(directory) / "meta.json").read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(
+            directory,
+            "is not an index of deepeyes",
+            "give the directory that was named at: deepeyes search index SOURCE --output DIRECTORY",
+        ) from None
+    try:
+        meta: dict[str, Any] = json.loads(text)
+        version = json.loads(meta["payload"])["deepeyes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(directory, error) from error
+    if version != FORMAT:
+        raise DatasetError(
+            directory, f"is an index of version {version}, and this program reads version {FORMAT}", REBUILD
+        )
+    return meta
+
+
+def _contents(directory: Path, meta: dict[str, Any]) -> Contents:
+    segments = []
+    for listed in meta["segments"]:
+        segment = read_segment(directory, uuid.UUID(listed["segment_id"]).hex)
+        if segment is None:
+            raise DatasetError(directory, f"segment {listed['segment_id']} is missing", REBUILD)
+        segments.append(segment)
+    return Contents(tuple(segments), json.loads(meta["payload"])["complete"])
+
+
+def _damaged(directory: Path, error: Exception) -> DatasetError:
+    if isinstance(error, DatasetError):
+        return error
+    return DatasetError(directory, f"is an index that cannot be opened ({error})", REBUILD)
+
+
+def _load_picture(file: Path) -> EncodedImage:
+    return EncodedImage.from_bytes(file.read_bytes())

@@ -1,0 +1,234 @@
+"""Makes and updates an index directory (`stored`): what is there already is kept, the rest is written.
+
+The index is a function of the corpus alone: each run of documents is one segment, written by one thread, named
+after its contents. So an index that was updated many times is the same as one that was made at once, and an
+interrupted run has lost only the segment that it was at.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+from PIL import Image
+
+from deepeyes_env.images import ImageError, decode_rgb
+from deepeyes_env.search.corpora.document import Document, Picture
+from deepeyes_env.search.local.cuts import Cuts, Entry, Run, runs
+from deepeyes_env.search.local.stored import (
+    FORMAT,
+    Contents,
+    Segment,
+    new_meta,
+    picture_file,
+    read_contents,
+    read_segment,
+    segment_file,
+    text_directory,
+)
+from deepeyes_env.search.local.text import Row, build_index, well_formed
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+PICTURE_SIDE = 640
+"""Longest side of a stored picture in pixels: about 520 visual tokens of 28 x 28 pixels, so that five hits fit
+an episode. A larger one is shrunk."""
+
+PICTURE_QUALITY = 90
+"""JPEG quality of a picture that was shrunk; hashes find 98 of 100 pictures of quality 40 (B.2)."""
+
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
+"""Formats that are kept as they are when the picture is small enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update did.
+
+    Attributes:
+        contents: What the index holds now.
+        written: Documents in segments that were written; the others were kept.
+    """
+
+    contents: Contents
+    written: int
+
+
+def update_index(
+    directory: Path,
+    documents: Iterable[Document],
+    on_document: Callable[[], None] = lambda: None,
+    cuts: Cuts | None = None,
+) -> Update:
+    """Make `directory` an index of `documents`.
+
+    A first index can be searched from its first segment on; an update shows itself when it is complete.
+
+    Args:
+        directory: An index or a directory that is empty or not there.
+        documents: The whole corpus, in order.
+        on_document: Called for each document that has been read.
+        cuts: How long segments are; default: `Cuts()`.
+
+    Raises:
+        DatasetError: The corpus cannot be read, has no document or one twice, or the directory is used for
+            something else or by another process.
+    """
+    cuts = cuts or Cuts()
+    with _locked(directory):
+        before = _before(directory)
+        segments: list[Segment] = []
+        written = 0
+        for run in runs(_entries(directory, documents, on_document), cuts, FORMAT):
+            segment = read_segment(directory, run.digest)
+            if segment is None:
+                segment = _write_segment(directory, run)
+                written += segment.documents
+            segments.append(segment)
+            so_far = Contents(tuple(segments), complete=False)
+            if not before.complete and so_far.documents > before.documents:
+                _publish(directory, so_far)
+                before = so_far
+        if not segments:
+            raise DatasetError(directory, "the corpus has no documents", "give a source that has some")
+        after = Contents(tuple(segments))
+        if after != before:
+            _publish(directory, after)
+        _remove_unused(directory, before, after)
+        return Update(after, written)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    is_used = directory.is_file() or (
+        directory.is_dir() and any(directory.iterdir()) and not text_directory(directory).is_dir()
+    )
+    if is_used:
+        raise DatasetError(directory, "is not an index and not empty", "name another --output")
+    text_directory(directory).mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatasetError(
+                directory, "another process is writing this index", "wait until it has ended"
+            ) from None
+        yield
+
+
+def _before(directory: Path) -> Contents:
+    if (text_directory(directory) / "meta.json").exists():
+        return read_contents(directory)
+    return Contents(complete=False)
+
+
+def _entries(
+    directory: Path, documents: Iterable[Document], on_document: Callable[[], None]
+) -> Iterator[Entry]:
+    seen: set[bytes] = set()  # of hashes, which take less memory than names
+    for document in documents:
+        name = blake2b(well_formed(document.id).encode(), digest_size=8).digest()
+        if name in seen:
+            raise DatasetError(
+                document.file,
+                f"the id {document.id!r} is there already",
+                "give each document an id of its own",
+                row=document.row,
+            )
+        seen.add(name)
+        picture = None if document.picture is None else _keep_picture(directory, document.picture)
+        yield Entry(document, _stored(document, picture), picture)
+        on_document()
+
+
+def _stored(document: Document, picture: str | None) -> bytes:
+    fields = (document.id, document.title, document.url, document.date, document.body, picture)
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def _rows(stored: Iterable[bytes]) -> Iterator[Row]:
+    for data in stored:
+        _, title, _, _, body, _ = json.loads(data)
+        yield title, body, data
+
+
+def _write_segment(directory: Path, run: Run) -> Segment:
+    building = directory / "building"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    build_index(_rows(run.documents), run.chars, str(building))
+    meta = json.loads((building / "meta.json").read_text(encoding="utf-8"))
+    (listed,) = meta["segments"]
+    old_name = listed["segment_id"].replace("-", "")
+    for file in building.glob(f"{old_name}.*"):
+        file.replace(text_directory(directory) / file.name.replace(old_name, run.digest))
+    segment = Segment(run.digest, len(run.documents), tuple(run.pictures))
+    said = {"documents": segment.documents, "pictures": segment.pictures, "meta": meta}
+    _write(segment_file(directory, run.digest), json.dumps(said).encode())
+    shutil.rmtree(building)
+    return segment
+
+
+def _publish(directory: Path, contents: Contents) -> None:
+    said = json.loads(segment_file(directory, contents.segments[0].digest).read_text(encoding="utf-8"))
+    _write(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
+
+
+def _keep_picture(directory: Path, picture: Picture) -> str:
+    data = picture.read()
+    name = sha256(data).hexdigest()
+    file = picture_file(directory, name)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(file, _bounded(data))
+        except ImageError as error:
+            raise DatasetError(
+                picture.name, str(error), "mend the picture or leave it out of the corpus"
+            ) from error
+    return name
+
+
+def _bounded(data: bytes) -> bytes:
+    image = decode_rgb(data)
+    with Image.open(io.BytesIO(data)) as opened:
+        is_kept = opened.format in PICTURE_FORMATS and max(opened.size) <= PICTURE_SIDE
+    if is_kept:
+        return data
+    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=PICTURE_QUALITY)
+    return buffer.getvalue()
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    with part.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    part.replace(file)
+
+
+def _remove_unused(directory: Path, before: Contents, after: Contents) -> None:
+    """Remove what neither this version nor the one before has: somebody may just be opening that one."""
+    used = {segment.digest for contents in (before, after) for segment in contents.segments}
+    for file in text_directory(directory).iterdir():
+        digest, dot, _ = file.name.partition(".")
+        if dot and len(digest) == 32 and digest not in used:
+            file.unlink()
+    pictures = {
+        name for contents in (before, after) for segment in contents.segments for _, name in segment.pictures
+    }
+    for file in directory.glob("pictures/*/*"):
+        if file.name not in pictures:
+            file.unlink()

@@ -1,0 +1,1 @@
+"""Record and replay: the answers of search engines in one SQLite file."""
