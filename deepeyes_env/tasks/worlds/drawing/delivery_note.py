@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, mix, text_width
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix, text_width
 
 WIDTH, HEIGHT = 952, 1064
 

@@ -60,7 +60,7 @@ def hang(
         size: Width and height of a picture without its frame, in pixels.
         stickers: The sticker of each, in the order of rows.
         room: Left, top, right and bottom of the wall that may be hung with pictures, in pixels.
-        below: Width and height kept free below each frame, in pixels, for its sticker and what else hangs there.
+        below: Width and height kept free below each frame in pixels, for its sticker and its card.
     """
     count, (left, top, right, bottom) = len(stickers), room
     upper = count if count <= 3 else (count + 1) // 2
@@ -118,8 +118,8 @@ def paint_framed(canvas: Canvas, framed: Framed, paint: Callable[[Canvas, float,
     half = framed.width / 2, framed.height / 2
     for spread in (9, 5):
         canvas.rectangle(
-            x - half[0] - edge + 4, y - half[1] - edge + 6, x + half[0] + edge + spread, y + half[1] + edge + spread + 2,
-            "black", alpha=0.2,
+            x - half[0] - edge + 4, y - half[1] - edge + 6,
+            x + half[0] + edge + spread, y + half[1] + edge + spread + 2, "black", alpha=0.2,
         )  # fmt: skip
     top = y - half[1] - edge
     canvas.line([(x - half[0] * 0.4, top), (x, top - WIRE), (x + half[0] * 0.4, top)], "#2a2622", 1)

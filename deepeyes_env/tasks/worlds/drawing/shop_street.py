@@ -42,7 +42,7 @@ DOOR_TOP = 132
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop; `door` is a key of `DOORS`, `x` the middle of its door and `top` the row of its roof in pixels."""
+    """A shop; `door` is a key of `DOORS`, `x` the middle of its door, `top` the row of its roof in pixels."""
 
     door: str
     emblem: Emblem
@@ -97,7 +97,7 @@ def _paint_shop(canvas: Canvas, shop: Shop, board: float, rng: random.Random) ->
     for side in (-1, 1):
         inner, outer = shop.x + side * 44, right - 12 if side > 0 else left + 12
         if abs(outer - inner) > 40:
-            _paint_display(canvas, *sorted((inner, outer)), rng)
+            _paint_display(canvas, min(inner, outer), max(inner, outer), rng)
     _paint_door(canvas, shop, rng)
     _paint_board(canvas, shop, board)
 

@@ -13,7 +13,7 @@ from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
-from deepeyes_env.tasks.worlds.oracles import arithmetic, sight, turns
+from deepeyes_env.tasks.worlds.oracles import arithmetic, turns
 
 WIDTH, HEIGHT = 1120, 812
 LEFT, RIGHT, TOP, BOTTOM = 250, 1050, 170, 690
@@ -71,8 +71,8 @@ SUBJECTS = (
         1000,
         (1000, 2000, 4000, 5000),
         ("umbrellas", "lanterns", "barometers", "kettles", "globes", "padlocks", "sundials", "inkwells"),
-        "Look at the town with the {rank} bar. How many {ware} does the chart show for every 1,000 inhabitants"
-        " that the last census counted there? Give one decimal.",
+        "Look at the town with the {rank} bar. How many {ware} does the chart show for every 1,000"
+        " inhabitants that the last census counted there? Give one decimal.",
     ),
     Subject(
         "company",

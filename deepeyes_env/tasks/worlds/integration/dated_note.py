@@ -139,8 +139,10 @@ then, dated = (datetime.strptime(text, "%d %B %Y").date() for text in ("{then}",
 
 
 def _box(shares: tuple[float, float, float, float]) -> str:
-    left, top, right, bottom = shares
-    return f"(image_1.width * {left}, image_1.height * {top}, image_1.width * {right}, image_1.height * {bottom})"
+    sides = ("width", "height", "width", "height")
+    return (
+        "(" + ", ".join(f"image_1.{side} * {share}" for side, share in zip(sides, shares, strict=True)) + ")"
+    )
 
 
 def _plan(number: int, note: Note, company: Company, person: Person, dated: date, knobs: Knobs) -> Plan:

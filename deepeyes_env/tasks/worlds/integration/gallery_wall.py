@@ -1,4 +1,4 @@
-"""All three skills: find the marked pictures on a wall, identify each by its crop, reckon with their facts."""
+"""All three skills: find the marked pictures on a wall, identify each by its crop, reckon with facts."""
 
 from __future__ import annotations
 
@@ -171,16 +171,16 @@ PORTRAIT_GALLERY = GalleryWall(
     (
         Question(
             "born_on",
-            "Two of these portraits have a {0} sticker below their frame. How many days lie between the births"
-            " of the two sitters?",
+            "Two of these portraits have a {0} sticker below their frame. How many days lie between the"
+            " births of the two sitters?",
             _days_between,
             _DAYS,
             "days",
         ),
         Question(
             "died_on",
-            "Two of these portraits have a {0} sticker below their frame. How many days lie between the deaths"
-            " of the two sitters?",
+            "Two of these portraits have a {0} sticker below their frame. How many days lie between the"
+            " deaths of the two sitters?",
             _days_between,
             _DAYS,
             "days",
@@ -220,8 +220,8 @@ MUSEUM_WALL = GalleryWall(
         ),
         Question(
             "acquired_on",
-            "Two of these photographs of museum pieces have a {0} sticker below their frame. How many days lie"
-            " between the purchases of the two pieces by their museums?",
+            "Two of these photographs of museum pieces have a {0} sticker below their frame. How many days"
+            " lie between the purchases of the two pieces by their museums?",
             _days_between,
             _DAYS,
             "days",

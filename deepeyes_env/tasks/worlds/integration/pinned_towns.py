@@ -178,8 +178,8 @@ class PinnedTowns:
         """A map, some of its pins, and what is asked about their towns."""
         kind = rng.choice(QUESTIONS)
         places = lay_out(rng, world, int(knobs["towns"]))
-        pinned = [place for place in places if place.colour is not None]
-        asked = [place.colour for place in rng.sample(pinned, 2)]
+        pins = [place.colour for place in places if place.colour is not None]
+        asked = rng.sample(pins, 2)
         return _plan(QUESTIONS.index(kind), places, asked, knobs["letters"], world)
 
     def oracle(self, task: Task) -> Oracle:

@@ -162,9 +162,10 @@ def _plan(
     return Plan(
         key=f"company/{owner}" if owner is not None else f"emblem/{bearer.emblem}",
         question=(
-            f"For how many years did the works of the company whose emblem hangs above {named} exist, from the"
-            " year of its founding to the year of its closing? If no company in the encyclopaedia bears that"
-            f" emblem, answer: {NOBODY}. If the page says that the year is not recorded, answer: {NOT_RECORDED}."
+            f"For how many years did the works of the company whose emblem hangs above {named} exist, from"
+            " the year of its founding to the year of its closing? If no company in the encyclopaedia bears"
+            f" that emblem, answer: {NOBODY}. If its page says that one of the years is not on record,"
+            f" answer: {NOT_RECORDED}."
         ),
         answer=Answer(
             bearer.answer,

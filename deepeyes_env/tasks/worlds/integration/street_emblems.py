@@ -13,7 +13,7 @@ from deepeyes_env.tasks.worlds.drawing.shop_street import Shop, line_up, paint_s
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
-from deepeyes_env.tasks.worlds.oracles import arithmetic, recognition, turns
+from deepeyes_env.tasks.worlds.oracles import arithmetic, recognition
 from deepeyes_env.tasks.worlds.oracles.shop_boards import find_boards
 
 
