@@ -113,7 +113,7 @@ def lay_out(rng: random.Random, world: World, count: int) -> list[Place]:
     while len(spots) < count:
         x = rng.uniform(MARGIN + 24, WIDTH - MARGIN - 24)
         y = rng.uniform(MARGIN + 26, HEIGHT - MARGIN - 26)
-        if all(abs(_middle(x) - _middle(a)) > wide or abs(y - b) > high for a, b in spots):
+        if all(abs(name_middle(x) - name_middle(a)) > wide or abs(y - b) > high for a, b in spots):
             spots.append((x, y))
     colours = rng.sample(list(PINS), min(count, len(PINS)))
     towns = rng.sample(world.towns, count)
@@ -123,7 +123,7 @@ def lay_out(rng: random.Random, world: World, count: int) -> list[Place]:
     ]
 
 
-def _middle(x: float) -> float:
+def name_middle(x: float) -> float:
     """Middle of a mark and the name that stands beside it, on the side with more room."""
     return x + (LABEL_ROOM[0] / 2 - 16) * (1 if x < WIDTH / 2 else -1)
 
