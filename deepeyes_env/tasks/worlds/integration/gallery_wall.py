@@ -62,6 +62,9 @@ def _days_between(one: str, other: str) -> int:
     return abs((read(one) - read(other)).days)
 
 
+_ORDER = ("first", "second")
+
+
 @dataclass(frozen=True)
 class GalleryWall:
     """Days between the births of two sitters, or what two vessels cost together.
@@ -107,15 +110,12 @@ class GalleryWall:
         """Find the stickers, search by image with each picture above one, look both up, reckon."""
         kind, sticker = self.questions[task.metadata["kind"]], task.metadata["sticker"]
         boxes = yield from recognition.find_boxes(find_framed(sticker), f"Where are the {sticker} stickers?")
-        found = facts = None
+        names, known, facts = task.metadata["shown"], False, None
         if boxes is not None:
-            things = [
-                f"what the picture above {which} {sticker} sticker shows"
-                for which in ("the first", "the second")
-            ]
-            found = yield from recognition.recognise_each(boxes, things)
-        if found is not None:
-            facts = yield from arithmetic.look_up_each((thing, kind.fact) for thing in found)
+            things = [f"what the picture above the {which} {sticker} sticker shows" for which in _ORDER]
+            known = yield from recognition.recognise_each(boxes, things, names)
+        if known:
+            facts = yield from arithmetic.look_up_each((name, kind.fact) for name in names)
         if facts is None:
             yield from arithmetic.give_up("I cannot tell what these pictures show, or the fact is missing.")
             return
@@ -127,7 +127,7 @@ class GalleryWall:
         self, number: int, things: list[Thing], hung: list[Framed], asked: list[int], world: World
     ) -> Plan:
         kind, (one, other) = self.questions[number], (things[place] for place in asked)
-        sticker = hung[asked[0]].sticker
+        sticker, from_top = hung[asked[0]].sticker, sorted(asked, key=lambda place: hung[place].y)
 
         def twin(rng: random.Random) -> Plan:
             place = rng.choice(asked)
@@ -143,7 +143,11 @@ class GalleryWall:
             ),
             draw=lambda rng: (self._photograph(things, hung, rng),),
             twin=twin,
-            metadata={"kind": number, "sticker": sticker},
+            metadata={
+                "kind": number,
+                "sticker": sticker,
+                "shown": [things[place].name for place in from_top],
+            },
         )
 
     def _photograph(self, things: list[Thing], hung: list[Framed], rng: random.Random) -> EncodedImage:

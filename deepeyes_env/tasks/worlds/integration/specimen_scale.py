@@ -169,14 +169,14 @@ class SpecimenScale:
         """Find the plate, measure its card, search by image with the plate, look the span up, divide."""
         sticker, scale = task.metadata["sticker"], task.metadata["scale"]
         boxes = yield from recognition.find_boxes(find_framed(sticker), f"Where is the {sticker} sticker?")
-        ratio = names = facts = None
+        name, ratio, known, facts = task.metadata["species"], None, False, None
         if boxes is not None:
             seen = yield turns.code("Now its card: the span against the scale.", _measure())
             ratio = turns.printed(seen) if seen.images else None
         if ratio is not None and boxes is not None:
-            names = yield from recognition.recognise_each(boxes[:1], ["this species"])
-        if names is not None:
-            facts = yield from arithmetic.look_up_each([(names[0], "size")])
+            known = yield from recognition.recognise_each(boxes[:1], ["this species"], [name])
+        if known:
+            facts = yield from arithmetic.look_up_each([(name, "size")])
         if facts is None:
             yield from arithmetic.give_up("I cannot tell which species this is, or how large it gets.")
             return
@@ -214,7 +214,7 @@ def _plan(specimens: list[Specimen], hung: list[Framed], place: int) -> Plan:
         answer=Answer(str(round(100 * asked.share)), tolerance=TOLERANCE, unit="%"),
         draw=lambda rng: (paint(specimens, hung, rng),),
         twin=twin,
-        metadata={"sticker": sticker, "scale": asked.scale},
+        metadata={"sticker": sticker, "scale": asked.scale, "species": asked.species.name},
     )
 
 

@@ -133,8 +133,9 @@ class StrangerEmblem:
             nothing = turns.UNKNOWN if not turns.passages(seen) else NOBODY
             yield turns.answer("No emblem in the encyclopaedia is this one.", nothing)
             return
-        company = titles[0].removeprefix("Emblem of ") if titles else ""
-        years = yield from arithmetic.look_up_each([(company, "founded"), (company, "closed")])
+        years = None
+        if f"Emblem of {owner}" in titles:
+            years = yield from arithmetic.look_up_each([(owner, "founded"), (owner, "closed")])
         if years is None:
             yield from arithmetic.give_up("I could not look the company up.")
         elif years[1] == NOT_RECORDED:

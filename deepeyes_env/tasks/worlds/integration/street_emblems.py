@@ -68,11 +68,12 @@ class StreetEmblems:
         """Find the two boards, search by image with each, look both companies up, reckon."""
         doors, kind = task.metadata["doors"], QUESTIONS[task.metadata["kind"]]
         boxes = yield from recognition.find_boxes(find_boards(doors), "Where do the two boards hang?")
-        owners = facts = None
+        owners, known, facts = task.metadata["owners"], False, None
         if boxes is not None:
             things = [f"the emblem above the {door} door" for door in doors]
-            owners = yield from recognition.recognise_each(boxes, things, prefix="Emblem of ")
-        if owners is not None:
+            titles = [f"Emblem of {owner}" for owner in owners]
+            known = yield from recognition.recognise_each(boxes, things, titles)
+        if known:
             facts = yield from arithmetic.look_up_each((owner, kind.fact) for owner in owners)
         if facts is None:
             yield from arithmetic.give_up("I cannot tell whose emblems these are, or what the pages say.")
@@ -126,7 +127,11 @@ def _plan(
         answer=Answer(str(result), unit=kind.unit),
         draw=lambda rng: (photograph(shops, board, rng),),
         twin=twin,
-        metadata={"kind": number, "doors": [shops[place].door for place in asked]},
+        metadata={
+            "kind": number,
+            "doors": [shops[place].door for place in asked],
+            "owners": [first.name, second.name],
+        },
     )
 
 

@@ -47,22 +47,23 @@ _SEARCHED = "image search for the image found"
 
 
 def recognise_each(
-    regions: Sequence[Box], things: Sequence[str], prefix: str = ""
-) -> Generator[str, Observation, list[str] | None]:
+    regions: Sequence[Box], things: Sequence[str], titles: Sequence[str]
+) -> Generator[str, Observation, bool]:
     """Recognise several parts, one search for each.
+
+    Near-duplicates come with every search. Which of the pictures shown is the same is for eyes to say, so the
+    right title is known, and counts only if its picture was shown.
 
     Args:
         regions: The parts.
         things: What they show, in words.
-        prefix: What stands before the name in the titles of their pages.
+        titles: Titles of their pages.
 
     Returns:
-        The best title for each without the prefix, or None as soon as nothing is found.
+        Whether every page was among those that its search showed.
     """
-    names = []
-    for region, thing in zip(regions, things, strict=True):
-        titles = yield from recognise(region, thing)
-        if not titles:
-            return None
-        names.append(titles[0].removeprefix(prefix))
-    return names
+    for region, thing, title in zip(regions, things, titles, strict=True):
+        shown = yield from recognise(region, thing)
+        if shown is None or title not in shown:
+            return False
+    return True
