@@ -26,7 +26,7 @@ print(json.dumps(boxes))
 
 
 def find_framed(sticker: str) -> str:
-    """Source that shows the pictures above the stickers of a colour and prints their boxes from top to bottom."""
+    """Source that shows the pictures above a colour's stickers and prints their boxes from top to bottom."""
     share = FRAME_SHARE / (1 + 2 * FRAME_SHARE)
     return (
         sight.MASK_OF
