@@ -13,7 +13,7 @@ from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.encyclopaedia import EMBLEM_SCALE
-from deepeyes_env.tasks.worlds.fictional.world import World
+from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, sight, turns
 
@@ -21,19 +21,16 @@ SIDE = 1120
 
 ENAMELS = ("#f2ead8", "#eef0ec", "#e8e4da", "#f4efe6")
 
-STAMP_SIZE = 13
-"""Pixels per em of the stamp."""
-
 STAMP_ROW = 0.955
 """Where the stamp stands, as a share of the height."""
 
 
-def photograph(emblem: Emblem, year: int, rng: random.Random) -> EncodedImage:
+def photograph(emblem: Emblem, year: int, letters: float, scratches: int, rng: random.Random) -> EncodedImage:
     """An enamelled plate with rivets, scratches and a stamp along its lower edge."""
     enamel = rng.choice(ENAMELS)
     canvas = Canvas(SIDE, SIDE, enamel)
     canvas.rectangle(14, 14, SIDE - 14, SIDE - 14, None, mix(enamel, "#5a5040", 0.35), 3)
-    for _ in range(30):
+    for _ in range(scratches):
         x, y, turn = rng.uniform(0, SIDE), rng.uniform(0, SIDE), rng.uniform(0, 6.3)
         far = rng.uniform(20, 130)
         end = x + far * math.cos(turn), y + far * math.sin(turn)
@@ -46,7 +43,7 @@ def photograph(emblem: Emblem, year: int, rng: random.Random) -> EncodedImage:
             for _ in range(5):
                 dx, dy = rng.uniform(-30, 30), rng.uniform(-30, 30)
                 canvas.circle(x + dx, y + dy, rng.uniform(3, 9), "#8a4f2a", alpha=0.35)
-    canvas.text(SIDE / 2, SIDE * STAMP_ROW, f"ENAMELLED {year}", STAMP_SIZE, "#4a4238", "mono")
+    canvas.text(SIDE / 2, SIDE * STAMP_ROW, f"ENAMELLED {year}", letters, "#4a4238", "mono")
     return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.08, 0.2)), rng.randint(84, 92))
 
 
@@ -57,22 +54,14 @@ class EnamelPlate:
     skills = frozenset(Skill)
     tools = frozenset({"code", "image_search", "search"})
 
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "letters": Knob(15, 11, "size of the stamp's letters in pixels per em"),
+        "scratches": Knob(10, 50, "scratches in the enamel"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company and the year of one of its plates."""
-        company = rng.choice(world.companies)
-        age = rng.randint(11, 68)
-        return Plan(
-            key=f"company/{company.name}",
-            question=(
-                "The year in which this plate was enamelled is stamped on it. How many years after the "
-                "founding of the company whose emblem it bears was that?"
-            ),
-            answer=Answer(str(age), unit="years"),
-            draw=lambda rng: (photograph(company.emblem, company.founded + age, rng),),
-            metadata={"year": company.founded + age},
-        )
+        return _plan(rng.choice(world.companies), rng.randint(11, 68), knobs)
 
     def oracle(self, task: Task) -> Oracle:
         """Enlarge the stamp, search by image and by name, subtract."""
@@ -85,6 +74,21 @@ class EnamelPlate:
             return
         years = task.metadata["year"] - int(founded)
         yield turns.answer(f"{task.metadata['year']} - {founded} = {years}.", str(years))
+
+
+def _plan(company: Company, age: int, knobs: Knobs) -> Plan:
+    year, letters, scratches = company.founded + age, knobs["letters"], int(knobs["scratches"])
+    return Plan(
+        key=f"company/{company.name}",
+        question=(
+            "The year in which this plate was enamelled is stamped on it. How many years after the "
+            "founding of the company whose emblem it bears was that?"
+        ),
+        answer=Answer(str(age), unit="years"),
+        draw=lambda rng: (photograph(company.emblem, year, letters, scratches, rng),),
+        twin=lambda rng: _plan(company, rng.randint(11, 68), knobs),
+        metadata={"year": year},
+    )
 
 
 ENAMEL_PLATE = EnamelPlate()

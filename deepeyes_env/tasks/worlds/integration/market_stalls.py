@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -30,9 +30,6 @@ AWNINGS = {
 }
 """Colours of awnings, far apart in hue; the other stripe is white."""
 
-SIGN_SIZE = 12
-"""Pixels per em of the names on the signs."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stall:
@@ -44,9 +41,8 @@ class Stall:
     foot: float
 
 
-def set_up(rng: random.Random, world: World) -> list[Stall]:
-    """Four to six stalls in two rows."""
-    count = rng.randint(4, 6)
+def set_up(rng: random.Random, world: World, count: int) -> list[Stall]:
+    """`count` stalls in two rows."""
     colours, companies = rng.sample(list(AWNINGS), count), rng.sample(world.companies, count)
     front = count // 2
     stalls = []
@@ -58,18 +54,18 @@ def set_up(rng: random.Random, world: World) -> list[Stall]:
     return stalls
 
 
-def paint(stalls: list[Stall], rng: random.Random) -> EncodedImage:
-    """The market as a photograph."""
+def paint(stalls: list[Stall], letters: float, rng: random.Random) -> EncodedImage:
+    """The market as a photograph; `letters` is the size of the signs' letters in pixels per em."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, SQUARE - 90, "#b5aa98", rng)
     for _ in range(7):
         scenery.tree(canvas, rng.uniform(0, WIDTH), SQUARE - 70, rng.uniform(150, 260), rng)
     scenery.paving(canvas, SQUARE - 90, "#b0a797", rng)
     for stall in stalls:
-        _paint_stall(canvas, stall, rng)
+        _paint_stall(canvas, stall, letters, rng)
     return as_jpeg(daylight(canvas, rng), rng.randint(84, 92))
 
 
-def _paint_stall(canvas: Canvas, stall: Stall, rng: random.Random) -> None:
+def _paint_stall(canvas: Canvas, stall: Stall, letters: float, rng: random.Random) -> None:
     x, foot, wood = stall.x, stall.foot, rng.choice(("#8a6240", "#7a5a44", "#9a7650"))
     left, right, awning = x - 150, x + 150, foot - 205
     canvas.rectangle(left - 6, foot - 4, right + 14, foot + 8, "black", alpha=0.18)
@@ -100,10 +96,10 @@ def _paint_stall(canvas: Canvas, stall: Stall, rng: random.Random) -> None:
         canvas.polygon(roof, tint)
         canvas.rectangle(a, awning, b, awning + 14, mix(tint, "black", 0.07))
         canvas.circle((a + b) / 2, awning + 14, (b - a) / 2, mix(tint, "black", 0.07))
-    half = text_width(stall.company.name, SIGN_SIZE, "serif-bold") / 2 + 9
+    half = text_width(stall.company.name, letters, "serif-bold") / 2 + 9
     at = x + rng.uniform(-1, 1) * (140 - half)
     canvas.rectangle(at - half, foot - 56, at + half, foot - 34, "#f1e8d2", "#5a4630", 1.2)
-    canvas.text(at, foot - 45, stall.company.name, SIGN_SIZE, "#2d2418", "serif-bold")
+    canvas.text(at, foot - 45, stall.company.name, letters, "#2d2418", "serif-bold")
 
 
 FIND = """
@@ -125,24 +121,16 @@ class MarketStalls:
     skills = frozenset(Skill)
     tools = frozenset({"code", "search"})
 
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "stalls": Knob(4, 6, "stalls on the market"),
+        "letters": Knob(14, 10, "size of the signs' letters in pixels per em"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A market and two of its stalls."""
-        stalls = set_up(rng, world)
-        first, second = rng.sample(stalls, 2)
-        years = abs(first.company.founded - second.company.founded)
-        return Plan(
-            key=f"company/{first.company.name}",
-            further_keys=(f"company/{second.company.name}",),
-            question=(
-                "How many years lie between the founding of the company at the stall with the "
-                f"{first.colour} awning and that of the company at the stall with the {second.colour} awning?"
-            ),
-            answer=Answer(str(years), unit="years"),
-            draw=lambda rng: (paint(stalls, rng),),
-            metadata={"stalls": [[stall.colour, stall.company.name] for stall in (first, second)]},
-        )
+        stalls = set_up(rng, world, int(knobs["stalls"]))
+        first, second = rng.sample(range(len(stalls)), 2)
+        return _plan(stalls, first, second, knobs["letters"], world)
 
     def oracle(self, task: Task) -> Oracle:
         """Enlarge each sign, search for its name, subtract the years."""
@@ -161,6 +149,29 @@ class MarketStalls:
                 return
             years.append(int(year))
         yield turns.answer(f"{years[0]} and {years[1]}.", str(abs(years[0] - years[1])))
+
+
+def _plan(stalls: list[Stall], first: int, second: int, letters: float, world: World) -> Plan:
+    one, other = stalls[first], stalls[second]
+
+    def twin(rng: random.Random) -> Plan:
+        shown = {stall.company.name for stall in stalls}
+        company = rng.choice([each for each in world.companies if each.name not in shown])
+        changed = [replace(stall, company=company) if stall is one else stall for stall in stalls]
+        return _plan(changed, first, second, letters, world)
+
+    return Plan(
+        key=f"company/{one.company.name}",
+        further_keys=(f"company/{other.company.name}",),
+        question=(
+            "How many years lie between the founding of the company at the stall with the "
+            f"{one.colour} awning and that of the company at the stall with the {other.colour} awning?"
+        ),
+        answer=Answer(str(abs(one.company.founded - other.company.founded)), unit="years"),
+        draw=lambda rng: (paint(stalls, letters, rng),),
+        twin=twin,
+        metadata={"stalls": [[stall.colour, stall.company.name] for stall in (one, other)]},
+    )
 
 
 MARKET_STALLS = MarketStalls()
