@@ -44,7 +44,7 @@ def test_splits_own_all_keys_once() -> None:
 def test_companies_asked_about_never_leave_their_split() -> None:
     asked = {
         split: {
-            FictionalWorld(0, ("emblem-fact",)).task(index, split).metadata["company"] for index in range(12)
+            FictionalWorld(0, ("emblem-fact",)).task(index, split).metadata["subject"] for index in range(12)
         }
         for split in SPLITS
     }

@@ -136,9 +136,9 @@ def paint_sheet(
                     (ay + (by - ay) * share) * height + rng.uniform(-rough, rough),
                 )
             )
-    for step in range(3):
-        shift = width * 0.006 * (step + 1)
-        brush.shape([(px + shift, py + shift) for px, py in edge], "black", 0.12)
+    for step in (1, 2):
+        shift = width * 0.008 * step
+        brush.shape([(px + shift, py + shift) for px, py in edge], "black", 0.16)
     brush.shape(edge, paper)
     for _ in range(7):
         r = rng.uniform(0.02, 0.09) * width

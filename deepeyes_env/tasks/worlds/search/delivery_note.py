@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import desk
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix, text_width
 from deepeyes_env.tasks.worlds.drawing.document import paint_sheet
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
@@ -18,9 +18,11 @@ from deepeyes_env.tasks.worlds.fictional.world import Product, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, turns
 
-WIDTH, HEIGHT = 1008, 784
+WIDTH, HEIGHT = 896, 700
 
 INK = "#26262e"
+FACE = "serif-italic"
+RECEIVED = ("Received in good order", "Unpacked and counted", "Handed over at the yard")
 
 QUESTIONS = {
     "weighed": (
@@ -50,11 +52,11 @@ def photograph_note(lines: tuple[Line, ...], rng: random.Random) -> EncodedImage
     canvas = desk.desk(WIDTH, HEIGHT, rng)
     x, y, width, height = WIDTH * 0.45, HEIGHT / 2, WIDTH * 0.76, HEIGHT * 0.9
     free = (x + width / 2 + WIDTH) / 2
-    desk.inkwell(canvas, free, HEIGHT * rng.uniform(0.14, 0.22), 88, rng)
-    desk.coins(canvas, free, HEIGHT * rng.uniform(0.78, 0.86), 40, rng)
+    desk.inkwell(canvas, free, HEIGHT * rng.uniform(0.14, 0.22), 78, rng)
+    desk.coins(canvas, free, HEIGHT * rng.uniform(0.78, 0.86), 35, rng)
     paint_sheet(canvas, "letter", x, y, width, height, rng)
     _write(canvas, lines, x - width / 2, y - height / 2, width, height, rng)
-    desk.pen(canvas, free, HEIGHT * rng.uniform(0.42, 0.56), 190, rng)
+    desk.pen(canvas, free, HEIGHT * rng.uniform(0.42, 0.56), 170, rng)
     return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.08, 0.18)), rng.randint(80, 90))
 
 
@@ -68,61 +70,33 @@ def _write(
     rng: random.Random,
 ) -> None:
     accent = rng.choice(("#7a2a24", "#27406b", "#2f5a44", "#5a3a6e"))
-    canvas.text(left + width / 2, top + height * 0.1, "DELIVERY NOTE", 46, accent, "serif-bold")
-    number = f"No. {rng.randint(102, 988)}"
-    canvas.text(
-        left + width * 0.93,
-        top + height * 0.19,
-        number,
-        21,
-        mix(accent, INK, 0.5),
-        "serif-italic",
-        align="right",
-    )
-    canvas.text(
-        left + width * 0.08,
-        top + height * 0.26,
-        "pieces",
-        19,
-        mix(INK, "white", 0.3),
-        "serif-italic",
-        align="left",
-    )
-    canvas.text(
-        left + width * 0.24,
-        top + height * 0.26,
-        "article",
-        19,
-        mix(INK, "white", 0.3),
-        "serif-italic",
-        align="left",
-    )
+    faint, rule = mix(INK, "white", 0.3), mix(accent, "white", 0.5)
+    first, second, right = (left + width * share for share in (0.08, 0.24, 0.93))
+    canvas.text(left + width / 2, top + height * 0.1, "DELIVERY NOTE", 43, accent, "serif-bold")
+    canvas.text(right, top + height * 0.19, f"No. {rng.randint(102, 988)}", 20, faint, FACE, align="right")
+    canvas.text(first, top + height * 0.26, "pieces", 18, faint, FACE, align="left")
+    canvas.text(second, top + height * 0.26, "article", 18, faint, FACE, align="left")
     step = min(height * 0.1, height * 0.5 / len(lines))
     row = top + height * 0.3
-    canvas.line([(left + width * 0.07, row), (left + width * 0.93, row)], accent, 2.5)
+    start, edge = row, left + width * 0.07
+    canvas.line([(edge, row), (right, row)], accent, 2.5)
+    widest = max(text_width(line.product.name, 1, "serif") for line in lines)
+    size = min(26.0, (right - second) / widest)
     for line in lines:
-        middle = row + step / 2
-        canvas.text(left + width * 0.18, middle, str(line.count), 29, INK, "serif", align="right")
-        canvas.text(left + width * 0.24, middle, line.product.name, 27, INK, "serif", align="left")
+        canvas.text(left + width * 0.18, row + step / 2, str(line.count), 27, INK, "serif", align="right")
+        canvas.text(second, row + step / 2, line.product.name, size, INK, "serif", align="left")
         row += step
-        canvas.line([(left + width * 0.07, row), (left + width * 0.93, row)], mix(accent, "white", 0.5), 1.2)
-    canvas.line(
-        [(left + width * 0.21, top + height * 0.3), (left + width * 0.21, row)],
-        mix(accent, "white", 0.5),
-        1.2,
-    )
-    received = ("Received in good order", "Unpacked and counted", "Handed over at the yard")
-    canvas.text(
-        left + width * 0.08, top + height * 0.9, rng.choice(received), 21, INK, "serif-italic", align="left"
-    )
+        canvas.line([(edge, row), (right, row)], rule, 1.2)
+    canvas.line([(left + width * 0.21, start), (left + width * 0.21, row)], rule, 1.2)
+    canvas.text(first, top + height * 0.9, rng.choice(RECEIVED), 20, INK, FACE, align="left")
     _stamp(canvas, left + width * 0.8, top + height * 0.875, accent, rng)
 
 
 def _stamp(canvas: Canvas, x: float, y: float, ink: str, rng: random.Random) -> None:
     tilt = rng.uniform(-18, 18)
-    canvas.circle(x, y, 50, None, mix(ink, "white", 0.35), 4)
-    canvas.circle(x, y, 41, None, mix(ink, "white", 0.35), 1.5)
-    canvas.text(x, y, "PAID", 27, mix(ink, "white", 0.35), "bold", tilt)
+    canvas.circle(x, y, 44, None, mix(ink, "white", 0.35), 4)
+    canvas.circle(x, y, 36, None, mix(ink, "white", 0.35), 1.5)
+    canvas.text(x, y, "PAID", 24, mix(ink, "white", 0.35), "bold", tilt)
 
 
 class DeliveryNote:

@@ -19,7 +19,7 @@ from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, turns
 from deepeyes_env.tasks.worlds.search.trails import Trail, end_of
 
-WIDTH, HEIGHT = 1064, 784
+WIDTH, HEIGHT = 896, 672
 
 KINDS: tuple[DocumentKind, ...] = ("letter", "deed", "cutting")
 
@@ -72,13 +72,13 @@ def photograph_document(document: Document, letters: float, rng: random.Random) 
     width, height = WIDTH * letters, HEIGHT * min(0.94, letters * 1.08)
     x, y = WIDTH * 0.06 + width / 2 + rng.uniform(-12, 12), HEIGHT / 2 + rng.uniform(-6, 6)
     free = (x + width / 2 + WIDTH) / 2
-    desk.inkwell(canvas, free, HEIGHT * rng.uniform(0.14, 0.2), 92, rng)
-    desk.coins(canvas, free, HEIGHT * rng.uniform(0.8, 0.86), 44, rng)
+    desk.inkwell(canvas, free, HEIGHT * rng.uniform(0.14, 0.2), 78, rng)
+    desk.coins(canvas, free, HEIGHT * rng.uniform(0.8, 0.86), 36, rng)
     paint_document(
         canvas, document.kind, document.heading, document.paragraphs, document.signature,
         x, y, width, height, rng,
     )  # fmt: skip
-    desk.pen(canvas, free + 16, HEIGHT * rng.uniform(0.42, 0.56), 210, rng)
+    desk.pen(canvas, free + 16, HEIGHT * rng.uniform(0.42, 0.56), 180, rng)
     return as_jpeg(daylight(canvas.finish(), rng, shade=rng.uniform(0.08, 0.2)), rng.randint(80, 90))
 
 

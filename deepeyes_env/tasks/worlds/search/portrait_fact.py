@@ -10,7 +10,7 @@ from deepeyes_env.tasks.worlds.drawing.rephotograph import rephotograph
 from deepeyes_env.tasks.worlds.fictional.world import Person
 from deepeyes_env.tasks.worlds.search.picture_fact import PictureFact
 
-WIDTH = 560
+WIDTH = 448
 
 
 def photograph_portrait(person: Person, shade: float, rng: random.Random) -> EncodedImage:
