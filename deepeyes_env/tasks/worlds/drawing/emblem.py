@@ -31,7 +31,7 @@ LIGHT = frozenset({"gold", "ivory", "sky"})
 """A charge is light on dark or dark on light, as heraldry asks, so that it can be seen."""
 
 APART = 120
-"""Differences of channels (0-255), summed, between two dark tinctures at least: navy on charcoal is not seen."""
+"""Least sum of differences of channels (0-255) between two dark tinctures: navy on charcoal is not seen."""
 
 DARK_PAIRS = tuple(
     (first, second)
