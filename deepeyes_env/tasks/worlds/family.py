@@ -40,9 +40,9 @@ class Plan:
     question: str
     answer: Answer
     draw: Callable[[random.Random], tuple[EncodedImage, ...]]
+    twin: Callable[[random.Random], Plan]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     further_keys: tuple[str, ...] = ()
-    twin: Callable[[random.Random], Plan] = None  # type: ignore[assignment]
 
 
 W_contra = TypeVar("W_contra", contravariant=True)

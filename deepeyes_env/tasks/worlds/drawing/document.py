@@ -32,7 +32,7 @@ def paint_document(
         rng: Chooses stains, folds and rough edges.
     """
     left, top = x - width / 2, y - height / 2
-    _sheet(canvas, kind, x, y, width, height, rng)
+    paint_sheet(canvas, kind, x, y, width, height, rng)
     ink, face = INKS[kind], FACES[kind]
     margin = width * 0.085
     size, lines = fitted(
@@ -118,9 +118,10 @@ def wrapped(text: str, size: float, face: str, width: float) -> list[str]:
     return lines
 
 
-def _sheet(
+def paint_sheet(
     canvas: Canvas, kind: str, x: float, y: float, width: float, height: float, rng: random.Random
 ) -> None:
+    """Paint the empty sheet: stains, folds, a rough edge and its shadow."""
     paper = SHEETS[kind]
     brush = Brush(canvas, x, y, 1)
     rough = {"letter": 0.002, "deed": 0.004, "cutting": 0.006}[kind] * width
@@ -135,9 +136,9 @@ def _sheet(
                     (ay + (by - ay) * share) * height + rng.uniform(-rough, rough),
                 )
             )
-    for step in range(3):
-        shift = width * 0.006 * (step + 1)
-        brush.shape([(px + shift, py + shift) for px, py in edge], "black", 0.12)
+    for step in (1, 2):
+        shift = width * 0.008 * step
+        brush.shape([(px + shift, py + shift) for px, py in edge], "black", 0.16)
     brush.shape(edge, paper)
     for _ in range(7):
         r = rng.uniform(0.02, 0.09) * width

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from dataclasses import dataclass, replace
 
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, closed, mix, regular, star
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, closed, mix, regular, rgb, star
 
 TINCTURES = {
     "crimson": "#b3202c",
@@ -28,6 +29,16 @@ CHARGES = ("star", "sun", "moon", "tower", "anchor", "key", "tree", "gear", "cro
 
 LIGHT = frozenset({"gold", "ivory", "sky"})
 """A charge is light on dark or dark on light, as heraldry asks, so that it can be seen."""
+
+APART = 120
+"""Least sum of differences of channels (0-255) between two dark tinctures: navy on charcoal is not seen."""
+
+DARK_PAIRS = tuple(
+    (first, second)
+    for first, second in itertools.permutations(sorted(TINCTURES.keys() - LIGHT), 2)
+    if sum(abs(a - b) for a, b in zip(rgb(TINCTURES[first]), rgb(TINCTURES[second]), strict=True)) >= APART
+)
+"""Field and division in tinctures that are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Emblem:
 
 def draw_emblem_facts(rng: random.Random) -> Emblem:
     """A random emblem."""
-    dark = rng.sample(sorted(TINCTURES.keys() - LIGHT), 2)
+    dark = rng.choice(DARK_PAIRS)
     return Emblem(
         outline=rng.choice(OUTLINES),
         division=rng.choice(DIVISIONS),
@@ -72,6 +83,11 @@ def near_duplicate(emblem: Emblem, rng: random.Random) -> Emblem:
     if rng.random() < 0.5:
         return replace(emblem, charge=rng.choice([c for c in CHARGES if c != emblem.charge]))
     return replace(emblem, division=rng.choice([d for d in DIVISIONS if d != emblem.division]))
+
+
+def visible(emblem: Emblem) -> Emblem:
+    """What can be seen of an emblem: a plain field shows no second tincture."""
+    return replace(emblem, second=emblem.field) if emblem.division == "plain" else emblem
 
 
 def paint_emblem(canvas: Canvas, emblem: Emblem, x: float, y: float, size: float) -> None:

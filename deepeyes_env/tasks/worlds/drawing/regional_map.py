@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deepeyes_env.tasks.worlds.drawing.brush import Brush, smooth
@@ -14,6 +15,10 @@ KILOMETRES = 100
 """Side of the mapped square."""
 
 PAPERS = ("#f0e6cc", "#ece4d2", "#e6e8d4", "#f3ead8")
+
+
+Projection = Callable[[float, float], Point]
+"""Kilometres east and north -> pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,9 @@ def paint_regional_map(
     )
 
 
-def _relief(canvas: Canvas, places: Sequence[Place], at: object, inner: float, hand: random.Random) -> None:
-    assert callable(at)
+def _relief(
+    canvas: Canvas, places: Sequence[Place], at: Projection, inner: float, hand: random.Random
+) -> None:
     hills: list[list[Point]] = []
     for _ in range(70):
         east, north = hand.uniform(3, KILOMETRES - 3), hand.uniform(3, KILOMETRES - 3)
@@ -91,8 +97,9 @@ def _relief(canvas: Canvas, places: Sequence[Place], at: object, inner: float, h
         canvas.lines(hills, "#a08a5e", inner * 0.002)
 
 
-def _rivers(canvas: Canvas, places: Sequence[Place], at: object, side: float, hand: random.Random) -> None:
-    assert callable(at)
+def _rivers(
+    canvas: Canvas, places: Sequence[Place], at: Projection, side: float, hand: random.Random
+) -> None:
     for river in sorted({place.river for place in places}):
         stops = sorted((p.east, p.north) for p in places if p.river == river)
         start, end = (
@@ -100,16 +107,19 @@ def _rivers(canvas: Canvas, places: Sequence[Place], at: object, side: float, ha
             (float(KILOMETRES), stops[-1][1] + hand.uniform(-12, 12)),
         )
         # The river passes just beside its towns, so that no dot hides it.
-        course: list[Point] = [start, *[(e, n - 1.6) for e, n in stops], end]
+        course: list[Point] = [start, *[(e, n - 2.4) for e, n in stops], end]
         line = [
             at(min(max(e, 0.0), 100.0), min(max(n, 1.0), 99.0))
             for e, n in smooth(course, is_closed=False).tolist()
         ]
         canvas.line(line, "#7fa6bd", side * 0.007)
         canvas.line(line, "#a9cbdc", side * 0.003)
-        half = max(1, len(line) // 12)
-        spot = line[half]
-        turn = math.degrees(math.atan2(line[half + 1][1] - spot[1], line[half + 1][0] - spot[0]))
-        canvas.text(
-            spot[0] + side * 0.012, spot[1] - side * 0.017, river, side * 0.02, "#4a7690", "serif", turn
+        towns = [at(place.east, place.north) for place in places]
+        spot, beyond = max(
+            itertools.pairwise(line[2:-2]),
+            key=lambda pair: min(math.dist(pair[0], t) for t in towns),
         )
+        turn = math.degrees(math.atan2(beyond[1] - spot[1], beyond[0] - spot[0]))
+        lift = math.radians(turn + 90)
+        x, y = spot[0] - side * 0.018 * math.cos(lift), spot[1] - side * 0.018 * math.sin(lift)
+        canvas.text(x, y, river, side * 0.02, "#4a7690", "serif-italic", turn)

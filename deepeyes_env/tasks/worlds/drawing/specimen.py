@@ -16,7 +16,7 @@ GROUNDS = ("#7a2f22", "#c9762c", "#274a6b", "#2f6a58", "#5b3a6e", "#3a332c", "#b
 SECONDS = ("#e6c56a", "#f0e4c8", "#8fb7cf", "#d98a5a", "#c95a4a", "#2a2420", "#9fc0a0", "#d8a8b8")
 OUTLINES = ("broad", "pointed", "tailed", "scalloped")
 """Outline of wings, of a beetle's body or of petals."""
-FILLS = {"butterfly": 0.98, "beetle": 0.86, "flower": 0.82}
+FILLS = {"butterfly": 0.8, "beetle": 0.86, "flower": 0.82}
 """Scale at which a kind's longest limbs stay inside the plate's border."""
 PATTERNS = ("bands", "eyes", "spots", "edged", "veined", "halved")
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import date
 
-from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts, near_duplicate
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts, near_duplicate, visible
 from deepeyes_env.tasks.worlds.fictional import names
 from deepeyes_env.tasks.worlds.fictional.dates import day_in
 from deepeyes_env.tasks.worlds.fictional.people import UNRECORDED, Person
@@ -60,7 +60,7 @@ class Company:
 def found_companies(
     rng: random.Random, towns: tuple[Town, ...], people: tuple[Person, ...]
 ) -> tuple[Company, ...]:
-    """All companies; no emblem is used twice."""
+    """All companies; no two emblems look the same."""
     companies: dict[str, Company] = {}
     singles: list[Company] = []
     emblems: set[Emblem] = set()
@@ -72,9 +72,9 @@ def found_companies(
         trades = [trade for trade in names.TRADES if f"{stem} {trade}" not in companies]
         if not trades:
             continue
-        while emblem in emblems:
+        while visible(emblem) in emblems:
             emblem = near_duplicate(emblem, rng)
-        emblems.add(emblem)
+        emblems.add(visible(emblem))
         trade = rng.choice(trades)
         company = _company(rng, f"{stem} {trade}", trade, founder, rng.choice(towns), emblem)
         companies[company.name] = company

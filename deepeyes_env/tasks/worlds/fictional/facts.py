@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deepeyes_env.tasks.worlds.fictional.artefacts import Artefact
 from deepeyes_env.tasks.worlds.fictional.companies import Company
 from deepeyes_env.tasks.worlds.fictional.dates import written
@@ -9,6 +11,7 @@ from deepeyes_env.tasks.worlds.fictional.people import Person
 from deepeyes_env.tasks.worlds.fictional.products import Product
 from deepeyes_env.tasks.worlds.fictional.species import Species
 from deepeyes_env.tasks.worlds.fictional.towns import Town
+from deepeyes_env.tasks.worlds.fictional.world import World
 
 Thing = Town | Person | Company | Species | Artefact | Product
 
@@ -37,6 +40,22 @@ def facts_of(thing: Thing) -> dict[str, str]:
 def key_of(thing: Thing) -> str:
     """The plan key of a question about a thing: the same in every family."""
     return f"{type(thing).__name__.lower()}/{thing.name}"
+
+
+def followed(world: World, start: Thing, steps: Sequence[str]) -> str | None:
+    """Where a trail of facts leads: each step is a fact of the thing that the step before it named.
+
+    Returns:
+        The last fact, or None where the trail breaks off (a founder without a teacher, a grave not recorded).
+    """
+    thing: Thing | None = start
+    value: str | None = None
+    for step in steps:
+        value = None if thing is None else facts_of(thing).get(step)
+        if value is None or value == NOT_RECORDED:
+            return None
+        thing = world.named.get(value)
+    return value
 
 
 _Values = dict[str, str | int | None]

@@ -69,7 +69,10 @@ def found_towns(rng: random.Random) -> tuple[Town, ...]:
         # Regions in turn: each has six towns, so that every map is worth looking at.
         region = names.REGIONS[place % len(names.REGIONS)]
         taken = [(town.east, town.north) for town in towns if town.region == region]
-        towns.append(_town(rng, name, region, rng.choice(rivers[region]), _free_place(rng, taken)))
+        east, north = _free_place(rng, taken)
+        # Each river has a third of the map, so that rivers run side by side and never cross.
+        river = rivers[region][north * 3 // REGION_SIDE]
+        towns.append(_town(rng, name, region, river, (east, north)))
     return tuple(towns)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
@@ -74,9 +74,30 @@ class World:
         return {company.name: company for company in self.companies}
 
     @cached_property
+    def named(self) -> dict[str, Town | Person | Company | Species | Artefact | Product]:
+        """Everything that has a page of its own, by name; names are unique."""
+        things = (self.towns, self.people, self.companies, self.species, self.artefacts, self.products)
+        return {thing.name: thing for kind in things for thing in kind}
+
+    @cached_property
     def companies_of(self) -> dict[str, list[Company]]:
         """Companies by their founder's name."""
         return grouped(self.companies, lambda company: company.founder)
+
+    @cached_property
+    def namesakes_of(self) -> dict[str, list[Company]]:
+        """Companies by the family name they bear."""
+        return grouped(self.companies, lambda company: company.name.split()[0])
+
+    @cached_property
+    def mistakable(self) -> frozenset[str]:
+        """Names of companies whose emblem differs from another's in charge or division alone."""
+        without: list[Callable[[Company], str]] = [
+            lambda company: repr(replace(company.emblem, charge="")),
+            lambda company: repr(replace(company.emblem, division="")),
+        ]
+        groups = [group for rest in without for group in grouped(self.companies, rest).values()]
+        return frozenset(company.name for group in groups if len(group) > 1 for company in group)
 
     @cached_property
     def companies_in(self) -> dict[str, list[Company]]:

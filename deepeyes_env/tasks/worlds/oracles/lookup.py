@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,6 +145,23 @@ def look_up(subject: str, name: str) -> Generator[str, Observation, str | None]:
         f"I have to look up {subject}: {name.replace('_', ' ')}.", f"{subject} {FACTS[name].words}"
     )
     return fact(turns.passages(seen).get(subject, ""), name)
+
+
+def follow(subject: str, steps: Sequence[str]) -> Generator[str, Observation, str | None]:
+    """Search once for each step of a trail: each step is a fact of what the step before it named.
+
+    Args:
+        subject: Title of the page on which the trail begins.
+        steps: Keys of `FACTS`.
+
+    Returns:
+        The last fact, or None when a search did not show one.
+    """
+    found: str | None = subject
+    for step in steps:
+        if found is not None:
+            found = yield from look_up(found, step)
+    return found
 
 
 def identify() -> Generator[str, Observation, str | None]:

@@ -6,14 +6,17 @@ import random
 from collections.abc import Mapping
 
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.task import Answer, Skill, Task
+from deepeyes_env.task import Skill, Task
 from deepeyes_env.tasks.worlds.drawing import scenery
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
+from deepeyes_env.tasks.worlds.fictional.answers import answer_for
+from deepeyes_env.tasks.worlds.fictional.facts import key_of
 from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, turns
+from deepeyes_env.tasks.worlds.search.trails import Trail, draw_start, end_of
 
 WIDTH, HEIGHT = 1008, 756
 STREET = 640
@@ -23,8 +26,8 @@ FRONTS = ("#2f4b3c", "#5b2430", "#26384f", "#6b4a2b", "#3d3a4f")
 """Paint of shop fronts."""
 
 
-def photograph(company: Company, rng: random.Random) -> EncodedImage:
-    """A shop front under the company's name."""
+def photograph(company: Company, letters: float, rng: random.Random) -> EncodedImage:
+    """A shop front under the company's name in `letters` pixels per em, or fewer where it is long."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, STREET, "#aaa49a", rng)
     brick = rng.choice(("#a9654a", "#b98a63", "#8f8a86", "#c2a67e"))
     canvas.rectangle(110, 60, WIDTH - 110, STREET, brick)
@@ -41,7 +44,7 @@ def photograph(company: Company, rng: random.Random) -> EncodedImage:
         canvas.line([(x - 43, 165), (x + 43, 165)], "#efe9da", 5)
     canvas.rectangle(150, 290, WIDTH - 150, STREET, front)
     canvas.rectangle(142, 278, WIDTH - 142, 372, mix(front, "black", 0.25), "#d8b45a", 3)
-    size = min(52.0, 1050 / len(company.name))
+    size = min(letters, 1050 / len(company.name))
     canvas.text(WIDTH / 2, 325, company.name, size, "#ecd08a", rng.choice(("serif-bold", "bold")))
     _paint_panes(canvas, front, rng)
     scenery.paving(canvas, STREET, "#a8a39a", rng)
@@ -66,40 +69,61 @@ def _paint_panes(canvas: Canvas, front: str, rng: random.Random) -> None:
     canvas.circle(545, 560, 5, "#d8b45a")
 
 
+TRAILS: dict[Trail, str] = {
+    ("founder", "birthplace"): "Which is the town where the founder of the company with this shop was born?",
+    ("founder", "died_on"): (
+        "On which day, month and year did the founder of the company with this shop die?"
+    ),
+    ("founder", "birthplace", "river"): (
+        "On which river lies the town where the founder of the company with this shop was born?"
+    ),
+    ("founder", "birthplace", "chartered_on"): (
+        "On which day, month and year did the town receive its charter where the founder of the company with "
+        "this shop was born?"
+    ),
+    ("founder", "teacher", "birthplace", "landmark_height"): (
+        "How high, in metres, is the tower of the town where the teacher of the founder of the company with "
+        "this shop was born?"
+    ),
+    ("founder", "teacher", "birthplace", "population"): (
+        "How many inhabitants has the town where the teacher of the founder of the company with this shop "
+        "was born?"
+    ),
+}
+"""Facts to follow from the company -> the question. Its name stands over its window and nowhere else."""
+
+
 class FounderTrail:
     """On which river lies the town where the founder of this company was born?"""
 
     name = "founder-trail"
     skills = frozenset({Skill.SEARCH})
     tools = frozenset({"search"})
-
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {
+        "hops": Knob(2, 4, "pages to follow, the company's own included"),
+        "letters": Knob(52, 30, "height of the letters over the window in pixels per em, at most"),
+    }
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company, and how far to follow its founder."""
-        company, to_river = rng.choice(world.companies), rng.random() < 0.5
-        birthplace = world.person_named[company.founder].birthplace
-        town = f"the town where the founder of {company.name} was born"
-        return Plan(
-            key=f"company/{company.name}",
-            question=(
-                f"The picture shows a shop of {company.name}. "
-                + (f"On which river does {town} lie?" if to_river else f"Which is {town}?")
-            ),
-            answer=Answer(world.town_named[birthplace].river if to_river else birthplace),
-            draw=lambda rng: (photograph(company, rng),),
-            metadata={"company": company.name, "to_river": to_river},
-        )
+        steps = rng.choice([trail for trail in TRAILS if len(trail) == knobs["hops"]])
+        return _plan(world, draw_start(rng, world, world.companies, steps), steps, knobs["letters"])
 
     def oracle(self, task: Task) -> Oracle:
-        """One search for each step of the trail."""
-        found: str | None = task.metadata["company"]
-        for step in (
-            ("founder", "birthplace", "river") if task.metadata["to_river"] else ("founder", "birthplace")
-        ):
-            if found is not None:
-                found = yield from lookup.look_up(found, step)
+        """Read the name, then one search for each step of the trail."""
+        found = yield from lookup.follow(task.metadata["subject"], task.metadata["steps"])
         yield turns.answer("That is the end of the trail.", found or turns.UNKNOWN)
+
+
+def _plan(world: World, company: Company, steps: Trail, letters: float) -> Plan:
+    return Plan(
+        key=key_of(company),
+        question=TRAILS[steps],
+        answer=answer_for(steps[-1], end_of(world, company, steps)),
+        draw=lambda rng: (photograph(company, letters, rng),),
+        twin=lambda rng: _plan(world, draw_start(rng, world, world.companies, steps), steps, letters),
+        metadata={"subject": company.name, "steps": list(steps)},
+    )
 
 
 FOUNDER_TRAIL = FounderTrail()

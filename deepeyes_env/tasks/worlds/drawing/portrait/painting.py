@@ -41,9 +41,9 @@ def paint_portrait(canvas: Canvas, look: Portrait, x: float, y: float, width: fl
 def _backdrop(brush: Brush, look: Portrait, hand: random.Random) -> None:
     tone = BACKDROPS[look.backdrop]
     brush.shape([(-1, -ASPECT), (1, -ASPECT), (1, ASPECT), (-1, ASPECT)], mix(tone, "black", 0.3))
-    for step in range(7):
-        size = 0.82 - step * 0.09
-        brush.oval(look.light * 0.14, -0.15, size, size * 1.2, mix(tone, "#f3e2c0", 0.08), 0.28)
+    for step in range(5):
+        size = 0.82 - step * 0.12
+        brush.oval(look.light * 0.14, -0.15, size, size * 1.2, mix(tone, "#f3e2c0", 0.08), 0.36)
     for share, ink in ((0.35, "black"), (0.35, "white"), (0.2, "#c98f4a")):
         lines = []
         for _ in range(26):

@@ -11,7 +11,7 @@ from deepeyes_env.tasks.worlds.fictional.world import World, grouped
 
 def write_all(rng: random.Random, world: World) -> list[Page]:
     """One page for each name that several companies share."""
-    companies = grouped(world.companies, lambda company: company.name.split()[0])
+    companies = world.namesakes_of
     families = grouped(world.people, lambda person: person.family_name)
     artefacts = grouped(world.artefacts, lambda artefact: artefact.name.split()[-2])
     pages = []
