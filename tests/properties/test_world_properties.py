@@ -128,6 +128,7 @@ def test_a_twin_asks_the_same_about_another_picture_and_has_another_answer(
 @given(families, st.floats(0, 1))
 def test_knobs_stand_between_their_ends(name: str, difficulty: float) -> None:
     knobs = family(name).knobs
+    assert knobs
     for key, value in settings(knobs, difficulty, {}, name).items():
         low, high = sorted((knobs[key].easy, knobs[key].hard))
         assert low <= value <= high
