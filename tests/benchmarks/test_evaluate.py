@@ -12,7 +12,6 @@ from agents.tiny import build_tiny
 from benchmarks.evaluate import EvalOptions, evaluate, main, table
 from trainers.evaluation import accuracy, by_family
 
-
 FAMILIES = ["closer-look", "at-a-glance", "bar-chart", "emblem-fact", "market-stalls"]
 
 
