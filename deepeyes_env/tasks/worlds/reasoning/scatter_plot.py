@@ -226,8 +226,8 @@ def _plan(scatter: Scatter, asked: Asked) -> Plan:
     result = calculation.result(scatter.values)
 
     def twin(rng: random.Random) -> Plan:
-        changed = _move_one(scatter, asked, rng)
-        return _plan(changed if _is_twin(scatter, changed, asked) else scatter, asked)
+        moves = (_move_one(scatter, asked, rng) for _ in range(TRIES))
+        return _plan(next((each for each in moves if _is_twin(scatter, each, asked)), scatter), asked)
 
     return Plan(
         key=f"scatter/{scatter.towns}/{scatter.wide}/{scatter.high}/{scatter.line}",
