@@ -201,7 +201,7 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     return Plan(
         key=f"lines/{lines.subject}/{lines.towns}/{lines.first}/{lines.step}",
         question=calculation.question,
-        answer=Answer(answer, tolerance=0.0 if asked.is_year else TOLERANCE, unit=calculation.unit),
+        answer=Answer(answer) if asked.is_year else Answer(answer, tolerance=TOLERANCE, unit=_noun(lines)),
         draw=lambda rng: (paint(lines, rng),),
         twin=twin,
         metadata={

@@ -179,12 +179,12 @@ def _twins(pie: Pie, asked: Calculation, least: float, rng: random.Random) -> It
     """The pie with one cut elsewhere and another answer, in every way, in random order."""
     ways = list(itertools.product(range(len(pie.cuts) - 1), range(STOPS)))
     rng.shuffle(ways)
+    result = asked.result(pie.shares)
     for moved, stop in ways:
         before, after = (0.0, *pie.cuts)[moved] + least, pie.cuts[moved + 1] - least
         cut = round(before + max(0.0, after - before) * (stop + rng.random()) / STOPS, 4)
         changed = replace(pie, cuts=(*pie.cuts[:moved], cut, *pie.cuts[moved + 1 :]))
-        results = (asked.result(each.shares) for each in (pie, changed))
-        if _is_clear(changed, asked) and apart(*results, TOLERANCE):
+        if _is_clear(changed, asked) and apart(result, asked.result(changed.shares), TOLERANCE):
             yield changed
 
 
