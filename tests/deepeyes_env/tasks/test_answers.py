@@ -79,3 +79,28 @@ def test_a_difference_of_bars_is_not_too_small_to_be_measured() -> None:
     bars = replace(bar_chart.invent(random.Random(0), make_world(0), 3), values=(40, 38, 20), step=10)
     asked = [Asked(Calculation("?", f"values[0] - values[{n}]")) for n in (1, 2)]
     assert [bar_chart.is_clear(bars, each) for each in asked] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "wording"),
+    [
+        ("maze", "Which lettered sign", "Sign {}"),
+        ("jigsaw", "which tile comes", "Tile {}"),
+        ("colour-match", "number of the tile", "tile {}"),
+        ("spot-the-change", "compartment", "Compartment {}"),
+    ],
+)
+def test_a_thing_may_be_named_by_its_kind_and_its_number(name: str, words: str, wording: str) -> None:
+    source = FictionalWorld(0, (name,))
+    asked = next(plan for plan in (source.plan(n, "train") for n in range(100)) if words in plan.question)
+    assert is_right(wording.format(asked.answer.text), asked)
+
+
+def test_a_row_of_tiles_may_be_listed_in_any_usual_way() -> None:
+    source = FictionalWorld(0, ("jigsaw",))
+    plans = (source.plan(index, "train") for index in range(100))
+    asked = next(plan for plan in plans if "row from above of the picture" in plan.question)
+    *most, last = asked.answer.text.split(", ")
+    for right in (" ".join([*most, last]), ",".join([*most, last]), f"{', '.join(most)} and {last}"):
+        assert is_right(right, asked)
+    assert not is_right(", ".join([last, *most]), asked)
