@@ -17,7 +17,7 @@ from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, settings
 from deepeyes_env.tasks.worlds.real.source import RealWorld
-from deepeyes_env.tasks.worlds.source import GeneratedSource, split_of
+from deepeyes_env.tasks.worlds.source import GeneratedSource
 from deepeyes_env.tasks_command.choice import open_world, world_config
 
 families = st.sampled_from(list(FAMILY_MODULES))
@@ -122,12 +122,13 @@ def test_a_twin_asks_the_same_about_another_picture_and_has_another_answer(
     ]
     plan, other = source.plan(first // 2, "train"), source.twin_plan(first // 2, "train")
     keys = [key for each in (plan, other) for key in (each.key, *each.further_keys)]
-    assert {split_of(source.name, key) for key in keys} == {"train"}
+    assert {source.split_of(key) for key in keys} == {"train"}
 
 
 @given(families, st.floats(0, 1))
 def test_knobs_stand_between_their_ends(name: str, difficulty: float) -> None:
     knobs = family(name).knobs
+    assert knobs
     for key, value in settings(knobs, difficulty, {}, name).items():
         low, high = sorted((knobs[key].easy, knobs[key].hard))
         assert low <= value <= high
@@ -142,7 +143,7 @@ def test_splits_share_no_key(name: str, seed: int, index: int) -> None:
     for split in SPLITS:
         plan = source.plan(index, split)
         keys[split] = {plan.key, *plan.further_keys}
-        assert all(split_of(source.name, key) == split for key in keys[split])
+        assert all(source.split_of(key) == split for key in keys[split])
     assert len(set.union(*keys.values())) == sum(len(found) for found in keys.values())
 
 

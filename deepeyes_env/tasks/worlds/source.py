@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -15,15 +14,13 @@ from deepeyes_env.task import SPLITS, Answer, Split, Task
 from deepeyes_env.tasks.worlds import family, knobs
 from deepeyes_env.tasks.worlds.family import Family, Plan
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
+from deepeyes_env.tasks.worlds.splits import split_by_hash
 
 if TYPE_CHECKING:
     from deepeyes_env.search.base import SearchEngine
 
-SPLIT_TENTHS: dict[Split, range] = {"train": range(0, 6), "validation": range(6, 8), "test": range(8, 10)}
-"""Tenths of the key space that each split owns; disjoint, so that splits share no plan key."""
-
-TWIN_DRAWS = 1_000
-"""Draws after which a family has to be mended: a twin in the right split is one in ten or so."""
+PLAN_DRAWS, TWIN_DRAWS = 10_000, 1_000
+"""Draws after which a family has to be mended: one in five to one in a hundred falls into the right split."""
 
 RECENT_TASKS = 64
 """Tasks kept after they were drawn: the samples of a group ask for the same one again and again."""
@@ -46,6 +43,7 @@ class GeneratedSource(Generic[W]):
         engine: Callable[[], SearchEngine],
         families: tuple[str, ...],
         *,
+        dealt: Callable[[W], Mapping[str, Split]] = lambda world: {},
         difficulty: float = DEFAULT_DIFFICULTY,
         chosen: Mapping[str, Knobs] | None = None,
         twins: bool = False,
@@ -57,6 +55,7 @@ class GeneratedSource(Generic[W]):
             world: Gives the facts when they are first needed.
             engine: Gives the engine over the world's pages.
             families: Family names, at least one.
+            dealt: Gives the splits of keys that were dealt out; all others are split by their hash.
             difficulty: Where every knob stands, from 0 (easy) to 1 (hard).
             chosen: Family -> knob -> setting, for knobs that are to stand elsewhere.
             twins: Whether every task is followed by its twin.
@@ -69,7 +68,7 @@ class GeneratedSource(Generic[W]):
         for other in (chosen or {}).keys() - set(families):
             raise ConfigError(f"knobs.{other}: not one of the chosen families; {nearest(other, families)}")
         self._name, self._twins = name, twins
-        self._world, self._engine = world, engine
+        self._world, self._engine, self._dealt = world, engine, dealt
         self._families: tuple[Family[W], ...] = tuple(family(each) for each in families)
         self._knobs = {
             each.name: knobs.settings(each.knobs, difficulty, (chosen or {}).get(each.name, {}), each.name)
@@ -125,11 +124,12 @@ class GeneratedSource(Generic[W]):
             raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
         chosen = self._family_of(index)
         settings = self._knobs[chosen.name]
-        for rng in _generators(self._task_id(index, split)):
+        name = self._task_id(index, split)
+        for rng in itertools.islice(_generators(name), PLAN_DRAWS):
             plan = chosen.plan(rng, self.world, settings)
             if self._belongs(plan, split):
                 return plan
-        raise AssertionError("the generators are endless")
+        raise RuntimeError(f"{name} has no plan: {PLAN_DRAWS} draws fell into another split")
 
     def twin_plan(self, index: int, split: Split) -> Plan:
         """The twin of the task at `index` of `split` before it is drawn; raises as `task`."""
@@ -144,8 +144,12 @@ class GeneratedSource(Generic[W]):
         """The engine over this world's pages; all sources of one world in a process share it."""
         return self._engine()
 
+    def split_of(self, key: str) -> Split:
+        """The split that owns a plan key."""
+        return self._dealt(self.world).get(key) or split_by_hash(self.name, key)
+
     def _belongs(self, plan: Plan, split: Split) -> bool:
-        return all(split_of(self.name, key) == split for key in (plan.key, *plan.further_keys))
+        return all(self.split_of(key) == split for key in (plan.key, *plan.further_keys))
 
     def _paint(self, index: int, split: Split, *, twin: bool) -> Task:
         plan = self.twin_plan(index, split) if twin else self.plan(index, split)
@@ -185,9 +189,3 @@ def _apart(first: Answer, second: Answer) -> bool:
     if a is None or b is None:
         return True
     return not close_enough(a.value, b.value, max(first.tolerance, second.tolerance))
-
-
-def split_of(world: str, key: str) -> Split:
-    """The split that owns `key` in the world called `world`."""
-    tenth = int.from_bytes(hashlib.sha256(f"{world}/{key}".encode()).digest()[:8], "big") % 10
-    return next(split for split, tenths in SPLIT_TENTHS.items() if tenth in tenths)

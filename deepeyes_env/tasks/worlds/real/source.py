@@ -45,6 +45,7 @@ class RealWorld(GeneratedSource[Facts]):
             the_facts,
             _engine,
             families or tuple(REAL),
+            dealt=lambda facts: facts.splits(f"real-{seed}"),
             difficulty=difficulty,
             chosen=knobs,
             twins=twins,

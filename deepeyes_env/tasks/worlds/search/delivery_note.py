@@ -112,7 +112,10 @@ class DeliveryNote:
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """Some products and how many of each."""
-        products = rng.sample(world.products, int(knobs["lines"]))
+        # All of one split, as everything that a task asks about must be: by chance that were rare.
+        split = world.splits[key_of(rng.choice(world.products))]
+        peers = [product for product in world.products if world.splits[key_of(product)] == split]
+        products = rng.sample(peers, int(knobs["lines"]))
         most = int(knobs["pieces"])
         lines = tuple(Line(rng.randint(2, most), product) for product in products)
         return _plan(lines, rng.choice(list(QUESTIONS)), most)
