@@ -140,3 +140,10 @@ def test_the_photographs_that_are_shown_are_the_ones_that_are_credited() -> None
     for name in TINTS:
         assert name.removesuffix(".png") in credit.text
     assert "cat" not in credit.text
+
+
+def test_the_page_of_an_element_names_no_second_year() -> None:
+    pages = {page.title: page.body for page in write_pages()}
+    for element in the_facts().elements:
+        years = set(re.findall(r"\b1[6-9]\d\d\b", pages[element.name].partition("CAS number")[2]))
+        assert years <= {str(element.year)}, element.name

@@ -97,7 +97,6 @@ class Element:
     density: float | None
     year: int | None
     discoverers: str
-    description: str
 
 
 class Facts:
@@ -183,7 +182,6 @@ class Facts:
                 None if one["atomic_number"] in PREDICTED_DENSITY else _known(one["density"]),
                 _year(one),
                 str(one["discoverers"]),
-                str(one["description"]),
             )
             for one in table
         )
