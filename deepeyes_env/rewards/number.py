@@ -20,6 +20,7 @@ _UNITS = {
     "millimeter": "mm", "millimeters": "mm", "millimetre": "mm", "millimetres": "mm",
     "kilometer": "km", "kilometers": "km", "kilometre": "km", "kilometres": "km",
     "kilogram": "kg", "kilograms": "kg", "gram": "g", "grams": "g",
+    "squaremeter": "m2", "squaremeters": "m2", "squaremetre": "m2", "squaremetres": "m2", "sqm": "m2",
     "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "hour": "h", "hours": "h",
 }
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -71,9 +72,12 @@ def parse_quantity(text: str) -> Quantity | None:
     return Quantity(value * scale, normalise_unit(unit))
 
 
+_POWERS = str.maketrans({"²": "2", "³": "3", "^": None})
+
+
 def normalise_unit(unit: str) -> str:
-    """A unit without case and white space; common names become their signs."""
-    folded = "".join(unit.casefold().split()).rstrip(".")
+    """A unit without case and white space; common names become their signs, `m²` and `m^2` become `m2`."""
+    folded = "".join(unit.casefold().split()).rstrip(".").translate(_POWERS)
     return _UNITS.get(folded, folded)
 
 

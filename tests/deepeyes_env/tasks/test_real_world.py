@@ -1,16 +1,24 @@
 import math
+import re
 import sys
+import zoneinfo
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.rewards.accuracy import grade_by_rule
 from deepeyes_env.tasks import RealWorldConfig, open_source
+from deepeyes_env.tasks.worlds.real import facts
 from deepeyes_env.tasks.worlds.real.attribution import CREDITS
 from deepeyes_env.tasks.worlds.real.boarding_pass import distance
 from deepeyes_env.tasks.worlds.real.encyclopaedia import write_pages
-from deepeyes_env.tasks.worlds.real.facts import the_facts
+from deepeyes_env.tasks.worlds.real.facts import Facts, the_facts
+from deepeyes_env.tasks.worlds.real.lookup import FACTS
 from deepeyes_env.tasks.worlds.real.packages import package
+from deepeyes_env.tasks.worlds.real.photographs import TINTS
 from deepeyes_env.tasks.worlds.real.reagent_bottle import Salt, weight
 from deepeyes_env.tasks.worlds.real.source import RealWorld
 
@@ -64,3 +72,78 @@ def test_every_package_with_facts_is_credited() -> None:
     }
     assert any("CC BY 4.0" in credit.licence and "GeoNames" in credit.text for credit in CREDITS)
     assert all(math.isfinite(element.weight) for element in the_facts().elements)
+
+
+def test_hours_are_the_packages_and_not_those_of_the_systems_older_table(
+    tmp_path: Path,
+) -> None:
+    zones = tmp_path / "Asia"
+    zones.mkdir()
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    (zones / "Almaty").write_bytes(resources.files("tzdata").joinpath("zoneinfo/Asia/Tokyo").read_bytes())
+    try:
+        facts._zone.cache_clear()
+        facts._offset.cache_clear()
+        almaty = next(city for city in Facts().cities if city.name == "Almaty")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert (almaty.winter, almaty.summer) == (300, 300)
+
+
+def test_what_reference_works_do_not_agree_on_is_neither_stated_nor_asked() -> None:
+    elements = {element.symbol: element for element in the_facts().elements}
+    assert elements["Nd"].year is None, "mendeleev says 1925; it was 1885"
+    assert elements["Ga"].year == 1875
+    assert elements["Og"].density is None, "nobody has weighed it"
+    assert elements["Fe"].density == pytest.approx(7.87, rel=0.01)
+    source = RealWorld(0, ("element-tile",))
+    asked = [plan for plan in map(source.plan, range(80), ["train"] * 80) if plan.answer.unit == "g/cm3"]
+    assert asked
+    assert all(float(plan.answer.text) >= 0.1 for plan in asked), "a gas has many densities"
+    assert grade_by_rule(f"{asked[0].answer.text} g/cm³", asked[0].answer).correct
+
+
+def test_a_coordinate_of_the_page_is_right_also_at_the_equator() -> None:
+    source, pages = RealWorld(0, ("night-lights",)), {page.title: page.body for page in write_pages()}
+    smallest = 90.0
+    for index in range(400):
+        plan = source.plan(index, "train")
+        page = pages["{city}, {country}".format(**plan.metadata)]
+        if (asked := plan.metadata["fact"]) == "population":
+            continue
+        written = re.search(FACTS[asked], page)
+        assert written
+        value = float(written[1].rstrip("."))
+        smallest = min(smallest, abs(value))
+        for right in (f"{value}", f"{value:.2f}", f"{value}°", f"{value:.3f} degrees"):
+            assert grade_by_rule(right, plan.answer).correct, (right, plan.answer)
+        assert not grade_by_rule(f"{value + 0.2:.4f}", plan.answer).correct
+    assert smallest < 1
+
+
+def test_a_number_of_inhabitants_may_be_written_with_its_unit() -> None:
+    source = RealWorld(0, ("night-lights",))
+    plans = (source.plan(index, "train") for index in range(100))
+    plan = next(plan for plan in plans if plan.metadata["fact"] == "population")
+    for unit in ("", " inhabitants", " people"):
+        assert grade_by_rule(f"{int(plan.answer.text):,}{unit}", plan.answer).correct
+
+
+def test_a_countrys_cities_are_in_one_split_in_all_families() -> None:
+    for name in ("night-lights", "arrivals-board"):
+        plan = RealWorld(0, (name,)).plan(0, "test")
+        assert all(key.startswith("country/") for key in (plan.key, *plan.further_keys))
+
+
+def test_the_photographs_that_are_shown_are_the_ones_that_are_credited() -> None:
+    credit = next(credit for credit in CREDITS if credit.package == "scikit-image")
+    for name in TINTS:
+        assert name.removesuffix(".png") in credit.text
+    assert "cat" not in credit.text
+
+
+def test_the_page_of_an_element_names_no_second_year() -> None:
+    pages = {page.title: page.body for page in write_pages()}
+    for element in the_facts().elements:
+        years = set(re.findall(r"\b1[6-9]\d\d\b", pages[element.name].partition("CAS number")[2]))
+        assert years <= {str(element.year)}, element.name

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from deepeyes_env.images import EncodedImage
+from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds import family
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.fictional.world import make_world
@@ -102,3 +103,21 @@ def test_plans_are_made_at_every_corner_of_the_knobs(name: str) -> None:
         }
         plan = family(name).plan(random.Random(place), WORLD, chosen)
         assert plan.draw(random.Random(0))[0].width > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "difficulty", "split", "index", "seed"),
+    [
+        ("line-chart", 0.5, "train", 11, 0),
+        ("line-chart", 1.0, "train", 47, 1),
+        ("pie-chart", 0.0, "validation", 33, 0),
+        ("pie-chart", 1.0, "train", 5, 0),
+        ("timetable", 1.0, "validation", 74, 0),
+        ("timetable", 1.0, "test", 11, 1),
+    ],
+)
+def test_pictures_that_hardly_had_a_twin_have_one(
+    name: str, difficulty: float, split: Split, index: int, seed: int
+) -> None:
+    source = FictionalWorld(seed, (name,), difficulty=difficulty)
+    assert source.twin_plan(index, split).answer.text != source.plan(index, split).answer.text

@@ -236,7 +236,7 @@ def _plan(chart: Chart) -> Plan:
             "What is the number of the tile on the colour card that is painted exactly like the wooden "
             f"{chart.figure}?"
         ),
-        answer=Answer(str(chart.match + 1)),
+        answer=Answer(str(chart.match + 1), aliases=(f"tile {chart.match + 1}",)),
         draw=lambda rng: (paint(chart, rng),),
         twin=twin,
         metadata={

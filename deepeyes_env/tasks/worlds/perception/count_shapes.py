@@ -172,7 +172,7 @@ def _plan(shapes: list[Shape], kind: Kind) -> Plan:
     return Plan(
         key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
         question=f"How many {colour} {form}s are there in the picture?",
-        answer=Answer(str(count)),
+        answer=Answer(str(count), aliases=(f"{count} {colour} {form}s",), unit=f"{form}s"),
         draw=lambda rng: (paint(shapes, rng),),
         twin=twin,
         metadata={"colour": colour, "form": form, "count": count},

@@ -139,7 +139,7 @@ def _plan(pots: list[Ringed], lead: int) -> Plan:
     best = max(pots, key=lambda pot: pot.rings)
 
     def twin(rng: random.Random) -> Plan:
-        # The number of rings of one pot is changed so that it takes the lead: more of them if there is room.
+        # One pot gets so many rings that it takes the lead; a belly has room for them.
         other = rng.choice([pot for pot in pots if pot is not best])
         changed = [replace(pot, rings=best.rings + lead) if pot is other else pot for pot in pots]
         return _plan(changed, lead)

@@ -44,12 +44,20 @@ CANNOT = Answer(
     "cannot be determined",
     aliases=(
         "it cannot be determined",
+        "can not be determined",
+        "it can not be determined",
+        "the price can not be determined",
         "the price cannot be determined",
         "cannot be determined from the picture",
         "not in the picture",
         "unanswerable",
         "no price",
         "there is no price",
+        "no price is shown",
+        "blank",
+        "the tag is blank",
+        "no tag",
+        "there is no tag",
     ),
 )
 """The answer where there is no price; `unknown`, which oracles say without tools, is none of its aliases."""

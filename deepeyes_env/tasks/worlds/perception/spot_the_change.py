@@ -252,7 +252,15 @@ def _plan(tray: Tray, change: Change, shift: tuple[int, int]) -> Plan:
             "The two pictures show the same tray before and after one thing in it was changed. Which "
             "compartment, named by its column's letter and its row's number, holds that thing?"
         ),
-        answer=Answer(f"{letter}{row + 1}", aliases=(f"{letter} {row + 1}", f"{row + 1}{letter}")),
+        answer=Answer(
+            f"{letter}{row + 1}",
+            aliases=(
+                *(f"{letter}{sign}{row + 1}" for sign in (" ", "-", ", ")),
+                f"{row + 1}{letter}",
+                f"column {letter}, row {row + 1}",
+                f"compartment {letter}{row + 1}",
+            ),
+        ),
         draw=lambda rng: paint(tray, change, shift, rng),
         twin=twin,
         metadata={

@@ -92,7 +92,7 @@ class ArrivalsBoard:
 
     def plan(self, rng: random.Random, world: Facts, knobs: Knobs) -> Plan:
         """Two cities in different time zones, a day and a time."""
-        cities = [city for city in world.cities if city.population >= knobs["least"] and len(city.name) <= 20]
+        cities = _large(world, knobs["least"])
         here, there = rng.sample(cities, 2)
         while here.winter == there.winter or here.summer == there.summer:
             there = rng.choice(cities)
@@ -123,13 +123,14 @@ def _plan(board: Board) -> Plan:
     places = [f"{city.name}, {city.country}" for city in (board.here, board.there)]
     text = board.answer
     return Plan(
-        key=f"city/{places[0]}",
-        further_keys=(f"city/{places[1]}",),
+        # Countries, not cities: a country's cities mostly share their hours.
+        key=f"country/{board.here.country}",
+        further_keys=(f"country/{board.there.country}",),
         question=(
             "The board shows the local time in its first city on the given day. What is the local time in "
             "its second city at that moment? Answer as HH:MM on a 24-hour clock."
         ),
-        answer=Answer(text, aliases=(text.lstrip("0"),) if text[0] == "0" and text[1] != "0" else ()),
+        answer=Answer(text, aliases=(text[1:],) if text[0] == "0" else ()),
         draw=lambda rng: (photograph(board, rng),),
         twin=lambda rng: _plan(replace(board, minute=rng.randrange(0, DAY, 5))),
         metadata={"cities": places, "minute": board.minute, "summer": board.summer},

@@ -28,7 +28,7 @@ CREDITS = (
         "countries and cities: names, positions, inhabitants, time zones",
         "MIT; data CC BY 4.0",
         "This work uses data of GeoNames (https://www.geonames.org), licensed under CC BY 4.0 "
-        "(https://creativecommons.org/licenses/by/4.0/); cities below 100,000 inhabitants were left out.",
+        "(https://creativecommons.org/licenses/by/4.0/); cities below 15,000 inhabitants were left out.",
     ),
     Credit("airportsdata", "airports: codes, positions, elevations", "MIT", "Mike Borsetti, airportsdata."),
     Credit(
@@ -51,8 +51,8 @@ CREDITS = (
         "scikit-image",
         "photographs on which papers lie",
         "BSD-3-Clause; photographs CC0 or in the public domain",
-        "brick, gravel: CC0Textures. grass: DeviantArt, linolafett. coffee: Rachel Michetti, Pikolo Espresso "
-        "Bar. cat: Stefan van der Walt.",
+        "brick, gravel: CC0Textures. grass: DeviantArt, linolafett. coffee: Rachel Michetti, courtesy of "
+        "Pikolo Espresso Bar.",
     ),
 )
 """Every package that the extra `real` installs for its contents (`search-and-benchmarks` B.3)."""

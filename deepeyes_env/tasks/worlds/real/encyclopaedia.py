@@ -60,9 +60,10 @@ def _airport_page(one: Airport) -> Page:
 def _element_page(one: Element) -> Page:
     density = "" if one.density is None else f" Its density is {one.density:g} g/cm3."
     year = "" if one.year is None else f" It was discovered in {one.year}."
+    # Not mendeleev's own descriptions: nobody says where they are from, and some name another year.
     body = (
         f"{one.name} (symbol {one.symbol}) is the chemical element with atomic number {one.number}. Its "
         f"standard atomic weight is {one.weight:g} and its CAS number {one.cas}.{density}{year} "
-        f"Discoverers: {one.discoverers} {one.description}"
+        f"Discoverers: {one.discoverers.rstrip('.')}."
     )
     return _page("element", one.symbol, one.name, body)

@@ -25,6 +25,17 @@ LEAST_LIGHT = 15_000
 YEAR = 2025
 """The year whose clock changes count."""
 
+DISPUTED = frozenset((
+    "Am", "Be", "Bh", "Br", "Cn", "Co", "Cr", "Db", "Er", "Eu", "Fl", "Fm", "He", "Hf", "Ir", "La", "Lr",
+    "Lu", "Lv", "Mc", "Mg", "Mo", "Nd", "Nh", "No", "O", "Og", "Os", "Pa", "Pd", "Pt", "Rf", "Rh", "Rn",
+    "Se", "Si", "Sr", "Te", "Th", "Ts", "V", "W", "Y",
+))  # fmt: skip
+"""Elements for which mendeleev's year of discovery is not the one that other tables give (Royal Society of
+Chemistry, IUPAC), most often because some count the idea, some the isolation; no year is stated for them."""
+
+PREDICTED_DENSITY = frozenset((85, 87, *range(100, 119)))
+"""Atomic numbers of which nobody has seen enough to weigh it: the tables give calculated densities."""
+
 
 @dataclass(frozen=True, slots=True)
 class Country:
@@ -86,7 +97,6 @@ class Element:
     density: float | None
     year: int | None
     discoverers: str
-    description: str
 
 
 class Facts:
@@ -169,10 +179,9 @@ class Facts:
                 one["name"],
                 float(one["atomic_weight"]),
                 str(one["cas"]),
-                _known(one["density"]),
-                None if _known(one["discovery_year"]) is None else int(one["discovery_year"]),
+                None if one["atomic_number"] in PREDICTED_DENSITY else _known(one["density"]),
+                _year(one),
                 str(one["discoverers"]),
-                str(one["description"]),
             )
             for one in table
         )
@@ -211,9 +220,22 @@ def the_facts() -> Facts:
 
 @lru_cache(maxsize=1024)
 def _offset(zone: str, month: int) -> int:
-    offset = datetime(YEAR, month, 15, tzinfo=ZoneInfo(zone)).utcoffset()
+    offset = datetime(YEAR, month, 15, tzinfo=_zone(zone)).utcoffset()
     assert offset is not None
     return round(offset.total_seconds() / 60)
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo:
+    # Not `ZoneInfo(name)`, which prefers the system's table: that may be years older than the package.
+    package("tzdata")
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, name)
+
+
+def _year(record: dict[str, Any]) -> int | None:
+    year = _known(record["discovery_year"])
+    return None if year is None or record["symbol"] in DISPUTED else int(year)
 
 
 def _known(value: float) -> float | None:

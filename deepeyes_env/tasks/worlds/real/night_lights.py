@@ -47,8 +47,14 @@ QUESTIONS = {
 }
 """Fact -> the question that asks for it."""
 
-APART = 90
-"""Least distance of two ringed cities in pixels."""
+LONGEST = 22
+"""Letters of the longest name: a longer one might run over the map's edge."""
+
+DEGREES = 0.05
+"""Error of a coordinate that counts as right: about five kilometres, within one city."""
+
+HEADS = 0.01
+"""Relative error of a number of inhabitants that counts as right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +154,12 @@ def paint(shown: Map, facts: Facts, rng: random.Random) -> EncodedImage:
     canvas.text(40, HEIGHT - 46, f"{shown.country} at night", 26, "#e9d9b0", "serif", align="left")
     for colour, city in shown.rings:
         x, y = chosen.place(city.longitude, city.latitude)
+        # A dark rim, for on the brightest lights a white ring would be lost.
+        canvas.circle(x, y, 13, None, "#0b1020", 9, alpha=0.7)
         canvas.circle(x, y, 13, None, RINGS[colour], 4)
         wide = text_width(city.name, shown.letters)
         canvas.rectangle(
-            x + 20, y - shown.letters * 0.8, x + 30 + wide, y + shown.letters * 0.8, "#0b1020", alpha=0.55
+            x + 20, y - shown.letters * 0.8, x + 30 + wide, y + shown.letters * 0.8, "#0b1020", alpha=0.8
         )
         canvas.text(x + 25, y, city.name, shown.letters, "#efe8d6", align="left")
     return as_jpeg(daylight(canvas, rng, shade=0.05), rng.randint(86, 94), fine_colour=True)
@@ -189,7 +197,11 @@ class NightLights:
         colours = rng.sample(list(RINGS), len(shown))
         rings = tuple(zip(colours, shown, strict=True))
         country = Map(world.countries[code].name, code, rings, knobs["letters"])
-        return _plan(country, rng.choice(colours), rng.choice(list(QUESTIONS)), world)
+        colour, asked = rng.choice(colours), rng.choice(list(QUESTIONS))
+        if not _unlike(country, colour, asked):
+            # All cities nearly in one line: no other one could be the twin's.
+            return self.plan(rng, world, knobs)
+        return _plan(country, colour, asked, world)
 
     def oracle(self, task: Task) -> Oracle:
         """Enlarge the name beside the ring, then look the city up."""
@@ -211,28 +223,49 @@ def _by_country(facts: Facts) -> dict[str, list[City]]:
     codes = {country.name: code for code, country in facts.countries.items()}
     found: dict[str, list[City]] = {}
     for city in facts.cities:
-        found.setdefault(codes[city.country], []).append(city)
+        if len(city.name) <= LONGEST:
+            found.setdefault(codes[city.country], []).append(city)
     return {code: cities for code, cities in found.items() if len(cities) >= 8}
 
 
 def _plan(shown: Map, colour: str, asked: str, facts: Facts) -> Plan:
     rings = dict(shown.rings)
     city = rings[colour]
-    value = {"population": city.population, "latitude": city.latitude, "longitude": city.longitude}[asked]
 
     def twin(rng: random.Random) -> Plan:
-        other = rng.choice([one for one in rings if one != colour])
+        other = rng.choice(_unlike(shown, colour, asked))
         swapped = {**rings, colour: rings[other], other: city}
         return _plan(replace(shown, rings=tuple(swapped.items())), colour, asked, facts)
 
     return Plan(
-        key=f"map/{shown.country}",
+        # The country, not the city: a twin asks about another city on the same map.
+        key=f"country/{shown.country}",
         question=QUESTIONS[asked].format(colour),
-        answer=Answer(f"{value:.2f}" if asked != "population" else str(value), tolerance=0.01),
+        answer=_answer(city, asked),
         draw=lambda rng: (paint(shown, facts, rng),),
         twin=twin,
         metadata={"colour": colour, "city": city.name, "country": shown.country, "fact": asked},
     )
+
+
+def _unlike(shown: Map, colour: str, asked: str) -> list[str]:
+    """Rings whose cities have a clearly other answer than that of the ring asked about."""
+    values = {ring: _value(city, asked) for ring, city in shown.rings}
+    error = HEADS * values[colour] if asked == "population" else DEGREES
+    return [ring for ring, value in values.items() if abs(value - values[colour]) > 3 * error]
+
+
+def _value(city: City, asked: str) -> float:
+    return {"population": city.population, "latitude": city.latitude, "longitude": city.longitude}[asked]
+
+
+def _answer(city: City, asked: str) -> Answer:
+    if asked == "population":
+        people = f"{city.population:,} people"
+        return Answer(str(city.population), aliases=(people,), tolerance=HEADS, unit="inhabitants")
+    value = _value(city, asked)
+    # An absolute error, for a relative one would be none at the equator and 100 km in Japan.
+    return Answer(f"{value:.4f}", tolerance=DEGREES / max(abs(value), 1e-9), unit="degrees")
 
 
 NIGHT_LIGHTS = NightLights()

@@ -156,7 +156,7 @@ wide, high = image_1.width * 0.07, image_1.height
 
 
 class ReagentBottle:
-    """What is the molar mass of the salt in the bottle with the red cap?"""
+    """What is the molar mass of the compound in the bottle with the red cap?"""
 
     name = "reagent-bottle"
     skills = frozenset(Skill)
@@ -209,7 +209,7 @@ def _plan(bottles: tuple[tuple[str, Salt], ...], cap: str, letters: float, facts
 
     return Plan(
         key=f"salt/{salt.formula}",
-        question=f"What is the molar mass, in g/mol, of the salt in the bottle with the {cap} cap?",
+        question=f"What is the molar mass, in g/mol, of the compound in the bottle with the {cap} cap?",
         answer=Answer(f"{weight(salt, facts):.2f}", tolerance=TOLERANCE, unit="g/mol"),
         draw=lambda rng: (photograph(bottles, letters, rng),),
         twin=twin,

@@ -26,8 +26,11 @@ STEP_PARTS = 5
 
 GRIDLINES = 5
 
+LEAST = 0.8
+"""Smallest result that is asked for, in steps."""
+
 TOLERANCE = 0.03
-"""Relative error that counts as right: about two pixels of the tallest bar."""
+"""Relative error that counts as right: two pixels of the least result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,14 @@ print(round({formula}, 2))
 """Measures every bar; the axis' top value was read before."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A calculation; `third` is the bar, if any, that is named beside the tallest and the shortest one."""
+
+    calculation: Calculation
+    third: int | None = None
+
+
 class BarChart:
     """By how much do the bars of A and B together exceed that of C?"""
 
@@ -105,9 +116,12 @@ class BarChart:
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A chart and a calculation over some of its bars."""
-        bars = invent(rng, world, int(knobs["bars"]))
-        terms = sorted(rng.sample(range(len(bars.labels)), int(knobs["terms"])))
-        return _plan(bars, rng.choice(CALCULATIONS)(bars, terms), terms)
+        while True:
+            bars = invent(rng, world, int(knobs["bars"]))
+            terms = sorted(rng.sample(range(len(bars.labels)), int(knobs["terms"])))
+            asked = rng.choice(CALCULATIONS)(bars, terms)
+            if is_clear(bars, asked):
+                return _plan(bars, asked)
 
     def oracle(self, task: Task) -> Oracle:
         """Show the axis, then measure the bars and calculate."""
@@ -122,68 +136,79 @@ class BarChart:
         yield turns.answer(f"The calculation gives {value}.", value)
 
 
-def _plan(bars: Bars, asked: Calculation, terms: list[int]) -> Plan:
+def is_clear(bars: Bars, asked: Asked) -> bool:
+    """Whether the result is not too small to be measured, and no bar is named twice in two ways."""
+    calculation = asked.calculation
+    big = calculation.unit == "%" or calculation.result(bars.values) >= LEAST * bars.step
+    extremes = max(bars.values), min(bars.values)
+    return big and (asked.third is None or bars.values[asked.third] not in extremes)
+
+
+def _plan(bars: Bars, asked: Asked) -> Plan:
+    calculation = asked.calculation
+    result = calculation.result(bars.values)
+
     def twin(rng: random.Random) -> Plan:
         place, level = rng.randrange(len(bars.values)), rng.choice(_LEVELS)
         values = list(bars.values)
         values[place] = level * bars.step // STEP_PARTS
         changed = replace(bars, values=tuple(values))
-        before, after = asked.result(bars.values), asked.result(values)
-        good = after > 0 and len({*values}) == len(values) and apart(before, after, TOLERANCE)
-        return _plan(changed if good else bars, asked, terms)
+        is_another = apart(result, calculation.result(values), TOLERANCE)
+        good = len({*values}) == len(values) and is_another and is_clear(changed, asked)
+        return _plan(changed if good else bars, asked)
 
     return Plan(
         # Without the values: a twin must have the key of its original, for few values would fit another.
         key=f"chart/{bars.title}/{bars.labels}/{bars.step}",
-        question=asked.question,
-        answer=Answer(shown(asked.result(bars.values)), tolerance=TOLERANCE, unit=asked.unit),
+        question=calculation.question,
+        answer=Answer(shown(result), tolerance=TOLERANCE, unit=calculation.unit or bars.unit.split()[0]),
         draw=lambda rng: (paint(bars, rng),),
         twin=twin,
         metadata={
             "ink": sight.channels(bars.style.palette[0]),
             "box": bars.style.box,
             "most": bars.axis.high,
-            "formula": asked.formula,
+            "formula": calculation.formula,
         },
     )
 
 
-def _total(bars: Bars, terms: list[int]) -> Calculation:
+def _total(bars: Bars, terms: list[int]) -> Asked:
     question = f"What is the total of {_listed(bars, terms)} in the chart ({bars.unit})?"
-    return Calculation(question, _sum(terms))
+    return Asked(Calculation(question, _sum(terms)))
 
 
-def _mean(bars: Bars, terms: list[int]) -> Calculation:
+def _mean(bars: Bars, terms: list[int]) -> Asked:
     question = f"What is the average of {_listed(bars, terms)} in the chart ({bars.unit})?"
-    return Calculation(question, f"({_sum(terms)}) / {len(terms)}")
+    return Asked(Calculation(question, f"({_sum(terms)}) / {len(terms)}"))
 
 
-def _excess(bars: Bars, terms: list[int]) -> Calculation:
+def _excess(bars: Bars, terms: list[int]) -> Asked:
     low, *rest = sorted(terms, key=bars.values.__getitem__)
     verb = ("do", "together exceed") if len(rest) > 1 else ("does", "exceed")
     question = (
         f"By how much {verb[0]} {_listed(bars, sorted(rest))} {verb[1]} {bars.labels[low]} in the chart "
         f"({bars.unit})?"
     )
-    return Calculation(question, f"{_sum(sorted(rest))} - values[{low}]")
+    return Asked(Calculation(question, f"{_sum(sorted(rest))} - values[{low}]"))
 
 
-def _share(bars: Bars, terms: list[int]) -> Calculation:
+def _share(bars: Bars, terms: list[int]) -> Asked:
     question = f"What share of all {bars.unit} in the chart falls to {_listed(bars, terms)}, in percent?"
-    return Calculation(question, f"100 * ({_sum(terms)}) / sum(values)", "%")
+    return Asked(Calculation(question, f"100 * ({_sum(terms)}) / sum(values)", "%"))
 
 
-def _others(bars: Bars, terms: list[int]) -> Calculation:
+def _others(bars: Bars, terms: list[int]) -> Asked:
     question = f"What do all bars of the chart but {_listed(bars, terms)} add up to ({bars.unit})?"
-    return Calculation(question, f"sum(values) - ({_sum(terms)})")
+    return Asked(Calculation(question, f"sum(values) - ({_sum(terms)})"))
 
 
-def _extremes(bars: Bars, terms: list[int]) -> Calculation:
+def _extremes(bars: Bars, terms: list[int]) -> Asked:
     question = (
         f"What do the chart's tallest bar, its shortest bar and the bar of {bars.labels[terms[0]]} add up to "
         f"({bars.unit})?"
     )
-    return Calculation(question, f"max(values) + min(values) + values[{terms[0]}]")
+    return Asked(Calculation(question, f"max(values) + min(values) + values[{terms[0]}]"), third=terms[0])
 
 
 CALCULATIONS = (_total, _mean, _excess, _share, _others, _extremes)

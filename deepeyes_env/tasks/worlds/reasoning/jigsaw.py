@@ -168,7 +168,7 @@ def _plan(jigsaw: Jigsaw, asked: Asked) -> Plan:
     return Plan(
         key=f"jigsaw/{jigsaw.picture}",
         question=asked.question,
-        answer=Answer(", ".join(numbers), aliases=tuple(sign.join(numbers) for sign in (" ", ",", "-"))),
+        answer=Answer(", ".join(numbers), aliases=_aliases(numbers)),
         draw=lambda rng: (paint(jigsaw, rng),),
         twin=twin,
         metadata={
@@ -178,6 +178,12 @@ def _plan(jigsaw: Jigsaw, asked: Asked) -> Plan:
             "asked": f'", ".join(str(laid[piece]) for piece in {pieces})',
         },
     )
+
+
+def _aliases(numbers: list[str]) -> tuple[str, ...]:
+    if len(numbers) == 1:
+        return (f"tile {numbers[0]}",)
+    return (*(sign.join(numbers) for sign in (" ", ",", "-")), f"{', '.join(numbers[:-1])} and {numbers[-1]}")
 
 
 ORDINALS = ("first", "second", "third", "fourth")

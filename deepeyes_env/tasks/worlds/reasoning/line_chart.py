@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
@@ -31,7 +31,7 @@ STRIDE = 7
 """Largest change from one year to the next in levels: steeper lines would run along a marker."""
 
 TRIES = 300
-"""Changes that are tried before a chart counts as one without a twin."""
+"""Changes that are looked at before a chart counts as one without a twin."""
 
 LEAST = 0.8
 """Smallest result that is asked for, in steps."""
@@ -163,7 +163,8 @@ class LineChart:
             lines = invent(rng, world, int(knobs["series"]), int(knobs["years"]))
             asked = rng.choice(CALCULATIONS)(lines, rng)
             # Some charts cannot be given another answer by one marker: they would have no twin.
-            if _is_clear(lines, asked) and _can_change(lines, asked, rng):
+            changes = itertools.islice(_changes(lines, rng), TRIES)
+            if _is_clear(lines, asked) and any(_is_twin(lines, changed, asked) for changed in changes):
                 return _plan(lines, asked)
 
     def oracle(self, task: Task) -> Oracle:
@@ -192,14 +193,15 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     result = calculation.result(lines.values)
 
     def twin(rng: random.Random) -> Plan:
-        changed = _change_one(lines, rng)
-        return _plan(changed if _is_twin(lines, changed, asked) else lines, asked)
+        # All changes are looked at if need be: in some charts few of them give another answer.
+        twins = (changed for changed in _changes(lines, rng) if _is_twin(lines, changed, asked))
+        return _plan(next(twins, lines), asked)
 
     answer = str(lines.first + int(result)) if asked.is_year else shown(result)
     return Plan(
         key=f"lines/{lines.subject}/{lines.towns}/{lines.first}/{lines.step}",
         question=calculation.question,
-        answer=Answer(answer, tolerance=0.0 if asked.is_year else TOLERANCE, unit=calculation.unit),
+        answer=Answer(answer) if asked.is_year else Answer(answer, tolerance=TOLERANCE, unit=_noun(lines)),
         draw=lambda rng: (paint(lines, rng),),
         twin=twin,
         metadata={
@@ -213,25 +215,22 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     )
 
 
-def _change_one(lines: Lines, rng: random.Random) -> Lines:
-    """The chart with one marker elsewhere."""
-    series, year = rng.randrange(len(lines.towns)), rng.randrange(len(lines.years))
-    row = list(lines.values[series])
-    row[year] = rng.choice(LEVELS) * lines.step // STEP_PARTS
-    return replace(lines, values=(*lines.values[:series], tuple(row), *lines.values[series + 1 :]))
-
-
-def _can_change(lines: Lines, asked: Asked, rng: random.Random) -> bool:
-    """Whether a few tries find a twin."""
-    return any(_is_twin(lines, _change_one(lines, rng), asked) for _ in range(TRIES))
+def _changes(lines: Lines, rng: random.Random) -> Iterator[Lines]:
+    """The chart with one marker elsewhere, in every way, in random order."""
+    ways = list(itertools.product(range(len(lines.towns)), range(len(lines.years)), LEVELS))
+    rng.shuffle(ways)
+    for series, year, level in ways:
+        row = list(lines.values[series])
+        row[year] = level * lines.step // STEP_PARTS
+        yield replace(lines, values=(*lines.values[:series], tuple(row), *lines.values[series + 1 :]))
 
 
 def _is_twin(lines: Lines, changed: Lines, asked: Asked) -> bool:
     """Whether the changed chart can be drawn and has another answer."""
-    if not (_is_drawable(changed) and _is_clear(changed, asked)):
-        return False
+    # The cheapest question first: most changes leave the answer as it is.
     before, after = asked.calculation.result(lines.values), asked.calculation.result(changed.values)
-    return apart(before, after, 0.0 if asked.is_year else TOLERANCE)
+    is_another = apart(before, after, 0.0 if asked.is_year else TOLERANCE)
+    return is_another and _is_clear(changed, asked) and _is_drawable(changed)
 
 
 def _is_drawable(lines: Lines) -> bool:

@@ -307,7 +307,8 @@ def _plan(maze: Maze, sign: str | None) -> Plan:
     steps = maze.steps()
     if sign is None:
         question = "Which lettered sign is reached from the fountain on the shortest way through the maze?"
-        answer = Answer(min(steps, key=steps.__getitem__))
+        letter = min(steps, key=steps.__getitem__)
+        answer = Answer(letter, aliases=(f"sign {letter}",))
     else:
         question = (
             f"A step leads from one square of the maze to the next. How many steps is the shortest way from "

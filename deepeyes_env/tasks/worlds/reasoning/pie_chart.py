@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
@@ -37,6 +37,9 @@ RING = 0.72
 
 TOLERANCE = 0.04
 """Relative error that counts as right: a degree of the smallest slice is more than that."""
+
+STOPS = 24
+"""Places between its neighbours at which a cut is tried for a twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,8 @@ class PieChart:
         while True:
             pie = invent(rng, world, int(knobs["slices"]), knobs["least"])
             asked = rng.choice(CALCULATIONS)(pie, rng.sample(range(len(pie.towns)), 2))
-            if _is_clear(pie, asked):
+            # Some pies cannot be given another answer by one cut: they would have no twin.
+            if _is_clear(pie, asked) and next(_twins(pie, asked, knobs["least"], rng), None):
                 return _plan(pie, asked, knobs["least"])
 
     def oracle(self, task: Task) -> Oracle:
@@ -171,16 +175,24 @@ def _is_clear(pie: Pie, asked: Calculation) -> bool:
     return asked.result(pie.shares) >= 0.05 * whole
 
 
+def _twins(pie: Pie, asked: Calculation, least: float, rng: random.Random) -> Iterator[Pie]:
+    """The pie with one cut elsewhere and another answer, in every way, in random order."""
+    ways = list(itertools.product(range(len(pie.cuts) - 1), range(STOPS)))
+    rng.shuffle(ways)
+    result = asked.result(pie.shares)
+    for moved, stop in ways:
+        before, after = (0.0, *pie.cuts)[moved] + least, pie.cuts[moved + 1] - least
+        cut = round(before + max(0.0, after - before) * (stop + rng.random()) / STOPS, 4)
+        changed = replace(pie, cuts=(*pie.cuts[:moved], cut, *pie.cuts[moved + 1 :]))
+        if _is_clear(changed, asked) and apart(result, asked.result(changed.shares), TOLERANCE):
+            yield changed
+
+
 def _plan(pie: Pie, asked: Calculation, least: float) -> Plan:
     result = asked.result(pie.shares)
 
     def twin(rng: random.Random) -> Plan:
-        moved = rng.randrange(len(pie.cuts) - 1)
-        before, after = (0.0, *pie.cuts)[moved], pie.cuts[moved + 1]
-        cut = round(rng.uniform(before + least, max(before + least, after - least)), 4)
-        changed = replace(pie, cuts=(*pie.cuts[:moved], cut, *pie.cuts[moved + 1 :]))
-        good = _is_clear(changed, asked) and apart(result, asked.result(changed.shares), TOLERANCE)
-        return _plan(changed if good else pie, asked, least)
+        return _plan(next(_twins(pie, asked, least, rng), pie), asked, least)
 
     x, y = pie.middle
     return Plan(

@@ -27,6 +27,15 @@ AXES = (
 )
 """Title of the level axis, of the upright axis, and what a dot is."""
 
+UNITS = {
+    "Water drawn in buckets a day": "buckets",
+    "Girth in centimetres": "cm",
+    "Crates carried": "crates",
+    "Rain in millimetres": "mm",
+    "Pieces made in a week": "pieces",
+}
+"""Title of the upright axis -> the unit that an answer may carry."""
+
 WHOLES = (20, 40, 50, 80, 100, 200, 400, 500)
 """Length of an axis in its unit."""
 
@@ -148,7 +157,7 @@ for colour in {colours}:
     group = [((c + 0.5) / plot.width * {wide}, (1 - (r + 0.5) / plot.height) * {high}) for r, c in centres]
     values.append(sorted((float(x), float(y)) for x, y in group))
 print([len(group) for group in values])
-print(round({formula}, 3))
+print(round({formula}, 6))
 """
 """Finds the dots of each colour; the axes and the legend were read before."""
 
@@ -189,11 +198,12 @@ class ScatterPlot:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A calculation over the dots of `group`; `least` is the least result that can be measured."""
+    """A calculation over the dots of `group` in `unit`; `least` is the least result that can be measured."""
 
     calculation: Calculation
     group: int
     least: float
+    unit: str | None
     is_count: bool = False
 
 
@@ -226,13 +236,15 @@ def _plan(scatter: Scatter, asked: Asked) -> Plan:
     result = calculation.result(scatter.values)
 
     def twin(rng: random.Random) -> Plan:
-        changed = _move_one(scatter, asked, rng)
-        return _plan(changed if _is_twin(scatter, changed, asked) else scatter, asked)
+        moves = (_move_one(scatter, asked, rng) for _ in range(TRIES))
+        return _plan(next((each for each in moves if _is_twin(scatter, each, asked)), scatter), asked)
 
     return Plan(
         key=f"scatter/{scatter.towns}/{scatter.wide}/{scatter.high}/{scatter.line}",
         question=calculation.question,
-        answer=Answer(shown(result, 3 if result < 20 else 1), tolerance=tolerance),
+        answer=Answer(
+            shown(result, 6 if result < 1 else 3 if result < 20 else 1), tolerance=tolerance, unit=asked.unit
+        ),
         draw=lambda rng: (paint(scatter, rng),),
         twin=twin,
         metadata={
@@ -251,7 +263,7 @@ def _above(scatter: Scatter, group: int) -> Asked:
     start, end = (share * scatter.high for share in scatter.line)
     question = f"How many {scatter.axes[2]} of {scatter.towns[group]} lie above the dashed line?"
     formula = f"sum([y > {start!r} + ({end!r} - {start!r}) * x / {scatter.wide} for x, y in values[{group}]])"
-    return Asked(Calculation(question, formula), group, 1, is_count=True)
+    return Asked(Calculation(question, formula), group, 1, scatter.axes[2], is_count=True)
 
 
 def _greatest(scatter: Scatter, group: int) -> Asked:
@@ -260,7 +272,7 @@ def _greatest(scatter: Scatter, group: int) -> Asked:
         f"{scatter.towns[group]} add up to?"
     )
     formula = f"sum(sorted([y for x, y in values[{group}]])[-3:])"
-    return Asked(Calculation(question, formula), group, 0.3 * scatter.high)
+    return Asked(Calculation(question, formula), group, 0.3 * scatter.high, UNITS[scatter.axes[1]])
 
 
 def _spread(scatter: Scatter, group: int) -> Asked:
@@ -269,7 +281,7 @@ def _spread(scatter: Scatter, group: int) -> Asked:
         f"{scatter.towns[group]} differ?"
     )
     formula = f"max([y for x, y in values[{group}]]) - min([y for x, y in values[{group}]])"
-    return Asked(Calculation(question, formula), group, 0.3 * scatter.high)
+    return Asked(Calculation(question, formula), group, 0.3 * scatter.high, UNITS[scatter.axes[1]])
 
 
 def _utmost(scatter: Scatter, group: int) -> Asked:
@@ -278,7 +290,10 @@ def _utmost(scatter: Scatter, group: int) -> Asked:
         f'furthest to the left. What do their values of "{scatter.axes[1]}" add up to?'
     )
     return Asked(
-        Calculation(question, f"values[{group}][-1][1] + values[{group}][0][1]"), group, 0.3 * scatter.high
+        Calculation(question, f"values[{group}][-1][1] + values[{group}][0][1]"),
+        group,
+        0.3 * scatter.high,
+        UNITS[scatter.axes[1]],
     )
 
 
@@ -298,7 +313,7 @@ def _slope(scatter: Scatter, group: int) -> Asked:
         f"abs(({many} * {sums['xy']} - {sums['x']} * {sums['y']}) "
         f"/ ({many} * {sums['xx']} - {sums['x']} ** 2))"
     )
-    return Asked(Calculation(question, formula), group, 0.25 * scatter.high / scatter.wide)
+    return Asked(Calculation(question, formula), group, 0.25 * scatter.high / scatter.wide, None)
 
 
 CALCULATIONS: Sequence[Callable[[Scatter, int], Asked]] = (

@@ -156,7 +156,7 @@ def _plan(stacks: Stacks, asked: Calculation) -> Plan:
     return Plan(
         key=f"stacks/{stacks.title}/{stacks.labels}/{stacks.towns}",
         question=asked.question,
-        answer=Answer(shown(result), tolerance=TOLERANCE, unit=asked.unit),
+        answer=Answer(shown(result), tolerance=TOLERANCE, unit=asked.unit or stacks.unit),
         draw=lambda rng: (paint(stacks, rng),),
         twin=twin,
         metadata={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
@@ -26,6 +26,9 @@ LETTERS = 22.0
 
 ROUNDING = 0.005
 """Relative error that counts as right for an average that is not whole."""
+
+SHIFTS = tuple(minutes for minutes in range(-14, 15) if abs(minutes) >= 2)
+"""Minutes by which a twin's train calls earlier or later."""
 
 Times = tuple[int | None, ...]
 """Minutes after midnight at each station, None where the train does not call."""
@@ -140,8 +143,12 @@ class TimetableSum:
         while True:
             table = draw_facts(rng, world, int(knobs["stations"]), int(knobs["trains"]))
             a, b = sorted(rng.sample(range(len(table.stations)), 2))
-            if _is_possible(table) and len(_between(table, a, b)) >= 3:
-                return _plan(table, rng.choice(CALCULATIONS)(table, a, b, rng), (a, b))
+            if not (_is_possible(table) and len(_between(table, a, b)) >= 3):
+                continue
+            asked = rng.choice(CALCULATIONS)(table, a, b, rng)
+            # Some timetables cannot be given another answer by one call: they would have no twin.
+            if next(_twins(table, asked, (a, b), rng), None):
+                return _plan(table, asked, (a, b))
 
     def oracle(self, task: Task) -> Oracle:
         """Read the timetable, then calculate."""
@@ -166,17 +173,9 @@ def _between(table: Timetable, a: int, b: int) -> list[int]:
 def _plan(table: Timetable, asked: Asked, ends: tuple[int, int]) -> Plan:
     calculation = asked.calculation
     result = calculation.result(table.trains)
-    tolerance = 0.0 if result == int(result) else ROUNDING
 
     def twin(rng: random.Random) -> Plan:
-        station = rng.choice(ends)
-        train = rng.choice([place for place, run in enumerate(table.trains) if run[station]])
-        run = list(table.trains[train])
-        run[station] = (run[station] or 0) + rng.choice((-1, 1)) * rng.randint(2, 14)
-        trains = (*table.trains[:train], tuple(run), *table.trains[train + 1 :])
-        changed = replace(table, trains=trains)
-        good = _is_possible(changed) and apart(result, calculation.result(trains), tolerance)
-        return _plan(changed if good else table, asked, ends)
+        return _plan(next(_twins(table, asked, ends, rng), table), asked, ends)
 
     answer = clock(result) if asked.is_clock else shown(result)
     return Plan(
@@ -184,8 +183,8 @@ def _plan(table: Timetable, asked: Asked, ends: tuple[int, int]) -> Plan:
         question=calculation.question,
         answer=Answer(
             answer,
-            aliases=(answer.replace(":", "."), f"0{answer}") if asked.is_clock else (),
-            tolerance=tolerance,
+            aliases=(answer.replace(":", "."), answer.zfill(len("00:00"))) if asked.is_clock else (),
+            tolerance=_tolerance(result),
             unit=calculation.unit,
         ),
         draw=lambda rng: (paint(table, rng),),
@@ -196,6 +195,26 @@ def _plan(table: Timetable, asked: Asked, ends: tuple[int, int]) -> Plan:
             "is_clock": asked.is_clock,
         },
     )
+
+
+def _tolerance(result: float) -> float:
+    return 0.0 if result == int(result) else ROUNDING
+
+
+def _twins(table: Timetable, asked: Asked, ends: tuple[int, int], rng: random.Random) -> Iterator[Timetable]:
+    """The timetable with one call at another time and another answer, in every way, in random order."""
+    result = asked.calculation.result(table.trains)
+    ways = list(itertools.product(ends, range(len(table.trains)), SHIFTS))
+    rng.shuffle(ways)
+    for station, train, shift in ways:
+        run = list(table.trains[train])
+        if (minutes := run[station]) is None:
+            continue
+        run[station] = minutes + shift
+        trains = (*table.trains[:train], tuple(run), *table.trains[train + 1 :])
+        changed = replace(table, trains=trains)
+        if _is_possible(changed) and apart(result, asked.calculation.result(trains), _tolerance(result)):
+            yield changed
 
 
 def _is_possible(table: Timetable) -> bool:
