@@ -121,6 +121,8 @@ def _hits(response: SearchResponse) -> tuple[Hit, ...]:
     match response.error:
         case None | SearchErrorKind.NO_RESULTS | SearchErrorKind.BAD_REQUEST:
             return response.hits
+        case SearchErrorKind.UNSUPPORTED:
+            raise HTTPException(501, "the engine has no text search")
         case SearchErrorKind.TIMEOUT:
             raise HTTPException(504, "the engine gave no answer in time")
         case SearchErrorKind.BUDGET:

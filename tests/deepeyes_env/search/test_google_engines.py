@@ -321,11 +321,11 @@ def test_a_picture_is_uploaded_and_its_address_is_searched(server: MisbehavingSe
 
 
 @both
-def test_without_an_upload_only_image_search_is_unavailable(server: MisbehavingServer, service: str) -> None:
+def test_without_an_upload_only_image_search_is_unsupported(server: MisbehavingServer, service: str) -> None:
     engine = make(service, lens(server))
     before = len(server.requests)
     response = engine.search_image(PICTURE)
-    assert response.error == SearchErrorKind.UNAVAILABLE
+    assert response.error == SearchErrorKind.UNSUPPORTED
     assert "set upload" in response.detail
     assert len(server.requests) == before
     assert engine.search_text("x").error == SearchErrorKind.NO_RESULTS
