@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
 from deepeyes_env.search.fetch.error import FetchError, FetchFault
@@ -27,6 +27,10 @@ MAX_URL_CHARS = 2_000
 
 _UNICAST = IPv6Network("2000::/3")
 """The only global unicast addresses that are given out (IANA)."""
+
+_WITHIN_CLOUDS = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
+"""IETF's protocol assignments (RFC 6890), most of which older Pythons take for public and where Oracle's
+cloud has its metadata, 192.0.0.192; and the address at which Azure's machines reach their host."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are an IPv4 address, which a translator connects to."""
@@ -67,6 +71,8 @@ def is_public(address: IPAddress) -> bool:
             return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
         if address not in _UNICAST or address.sixtofour is not None or address.teredo is not None:
             return False
+    elif any(address in network for network in _WITHIN_CLOUDS):
+        return False
     return address.is_global and not address.is_multicast
 
 

@@ -100,8 +100,9 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         owner, connection = getattr(self._local, "opened", (0, None))
         if connection is None or owner != os.getpid():
-            # SQLite forbids to use, and even to close, a parent's connection after a fork.
-            _INHERITED.append(connection)
+            if connection is not None:
+                # SQLite forbids to use, and even to close, a parent's connection after a fork.
+                _INHERITED.append(connection)
             connection = self._connect()
             self._local.opened = os.getpid(), connection
         return connection
@@ -123,7 +124,7 @@ class Database:
             raise DatasetError(self.path, f"the recording cannot be used ({error})", _MEND) from error
 
 
-_INHERITED: list[sqlite3.Connection | None] = []
+_INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process, kept from being closed."""
 
 

@@ -29,11 +29,12 @@ MAX_THUMBNAIL_BYTES = 5 << 20
 """Bytes of a thumbnail (search note A.4)."""
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-"""Control characters but tab and newline, marks that turn the direction of writing, spaces without width,
-lone surrogates, and tag characters, in which whole sentences can be hidden. The joiners U+200C and U+200D
+"""Control characters but tab and newline, marks that turn the direction of writing, soft hyphens and spaces
+without width, lone surrogates, and tag characters and supplementary variation selectors, in which whole
+sentences can be hidden. The joiners U+200C and U+200D
 stay: Persian and Hindi are written with them."""
 
 
@@ -42,8 +43,7 @@ class Sanitised(Wrapper):
 
     Lengths and counts are capped, invisible characters dropped, protocol tags and chat special tokens lose
     their power by `protocol.neutralise`. Rendering an observation does the last again, because engines also
-    come without this wrapper and because it removes text itself; here it serves all other users of an engine,
-    such as a search server's.
+    come without this wrapper and because it removes text itself; here it serves all other users of an engine.
     """
 
     def __init__(self, engine: SearchEngine) -> None:
@@ -56,7 +56,7 @@ class Sanitised(Wrapper):
         hits: list[Hit] = []
         room = MAX_CHARS
         for hit in response.hits[: min(request.k, MAX_HITS)]:
-            clean = _clean_hit(hit, len(hits) + 1)
+            clean = clean_hit(hit, len(hits) + 1)
             room -= _length(clean)
             if room < 0:
                 break
@@ -64,7 +64,8 @@ class Sanitised(Wrapper):
         return replace(response, hits=tuple(hits))
 
 
-def _clean_hit(hit: Hit, rank: int) -> Hit:
+def clean_hit(hit: Hit, rank: int) -> Hit:
+    """A hit of bounded size and harmless text."""
     picture = hit.thumbnail
     return Hit(
         rank,
