@@ -17,8 +17,9 @@ from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Operation, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked
-from deepeyes_env.search.live.hits import DATE_CHARS, SNIPPET_CHARS, TITLE_CHARS, ranked, text_of, web_address
+from deepeyes_env.search.live.hits import DATE_CHARS, ranked, text_of, web_address
 from deepeyes_env.search.live.json_client import JsonClient, Key
 
 BACKEND = "retrieve"

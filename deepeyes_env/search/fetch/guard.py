@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
+from deepeyes_env.search.caps import URL_CHARS
 from deepeyes_env.search.fetch.error import FetchError, FetchFault
 from deepeyes_env.search.patience import Deadline, within
 
@@ -21,9 +22,6 @@ IPAddress = IPv4Address | IPv6Address
 
 PORTS = {"http": 80, "https": 443}
 """Schemes that are fetched, and their ports; both ports are allowed for both (A.4)."""
-
-MAX_URL_CHARS = 2_000
-"""Longest address; what browsers and search engines agree to handle (A.4)."""
 
 _UNICAST = IPv6Network("2000::/3")
 """The only global unicast addresses that are given out (IANA)."""
@@ -114,8 +112,8 @@ class Guard:
         Raises:
             FetchError: `REFUSED`.
         """
-        if len(url) > MAX_URL_CHARS:
-            raise _refused(f"the address has {len(url)} characters, more than {MAX_URL_CHARS}")
+        if len(url) > URL_CHARS:
+            raise _refused(f"the address has {len(url)} characters, more than {URL_CHARS}")
         # Parsers disagree about these: what one takes for the host is the path for another.
         if any(char <= " " or char in "\\\x7f" for char in url):
             raise _refused("the address holds spaces, control characters or backslashes")

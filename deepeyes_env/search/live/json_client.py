@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +77,7 @@ class JsonClient:
         if key.parameter:
             _keep_out_of_logs(key.parameter)
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
-        self._connect = partial(
+        self._new_client = partial(
             httpx.Client,
             base_url=url,
             timeout=seconds,
@@ -88,6 +89,12 @@ class JsonClient:
 
     def __reduce__(self) -> tuple[type[JsonClient], tuple[str, float, Key]]:
         return JsonClient, (self._base_url, self._seconds, self.key)
+
+    def _connect(self) -> httpx.Client:
+        """Nobody closes an engine: its connections go with it."""
+        client = self._new_client()
+        weakref.finalize(self, client.close)
+        return client
 
     def _client(self) -> httpx.Client:
         """This process's connections: a forked one would mix its replies with its parent's."""

@@ -7,20 +7,12 @@ from dataclasses import replace
 
 from deepeyes_env.protocol import neutralise
 from deepeyes_env.search.base import Hit, SearchEngine, SearchResponse
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.request import Request
 from deepeyes_env.search.wrappers.base import Wrapper
 
 MAX_HITS = 10
 """Hits of a response, and so thumbnails: the images a turn may show (reference 1.5)."""
-
-MAX_TITLE = 300
-"""Characters of a title, a date or a document's name; page titles rarely exceed 100."""
-
-MAX_URL = 2_000
-"""Characters of an address (what browsers and servers agree on)."""
-
-MAX_SNIPPET = 2_000
-"""Characters of a snippet (search note A.4)."""
 
 MAX_CHARS = 20_000
 """Characters of a whole response: about what the environment shows at most (`max_observation_chars`)."""
@@ -69,12 +61,12 @@ def clean_hit(hit: Hit, rank: int) -> Hit:
     picture = hit.thumbnail
     return Hit(
         rank,
-        title=_line(hit.title, MAX_TITLE),
-        url=_line(hit.url, MAX_URL),
-        snippet=_clean(hit.snippet, MAX_SNIPPET).strip(),
-        date=_line(hit.date or "", MAX_TITLE) or None,
+        title=_line(hit.title, TITLE_CHARS),
+        url=_line(hit.url, URL_CHARS),
+        snippet=_clean(hit.snippet, SNIPPET_CHARS).strip(),
+        date=_line(hit.date or "", TITLE_CHARS) or None,
         thumbnail=None if picture is None or len(picture.data) > MAX_THUMBNAIL_BYTES else picture,
-        doc_id=_line(hit.doc_id, MAX_TITLE),
+        doc_id=_line(hit.doc_id, TITLE_CHARS),
         score=hit.score,
     )
 

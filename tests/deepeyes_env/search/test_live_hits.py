@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepeyes_env.search.base import SearchErrorKind
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.live.failure import SearchFailure, checked, seconds_to_wait
 from deepeyes_env.search.live.hits import (
     DATE_CHARS,
-    SNIPPET_CHARS,
-    TITLE_CHARS,
-    URL_CHARS,
     hits_of,
     text_of,
     web_address,
