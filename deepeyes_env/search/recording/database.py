@@ -110,6 +110,13 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         mode = "rw" if self._writable else "ro"
         if not self._writable and not os.access(self.path.parent, os.W_OK):
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise DatasetError(
+                    log,
+                    "holds answers that cannot be read where nothing can be written",
+                    "copy both elsewhere",
+                )
             mode += "&immutable=1"  # else SQLite must write beside it to read it
         address = f"file:{quote(str(self.path.absolute()))}?mode={mode}"
         connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
