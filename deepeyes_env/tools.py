@@ -97,7 +97,7 @@ class EpisodeTools:
             return _NO_ENGINE
         with self._telemetry.measure("search"):
             response = self._engine.search_text(query, self._hits)
-        return _search_result(response, lambda hits: TextHits(query, hits))
+        return _search_result("search", response, lambda hits: TextHits(query, hits))
 
     def _search_image(self, call: SearchImage) -> ToolResult:
         if self._engine is None:
@@ -111,7 +111,7 @@ class EpisodeTools:
                 return found
             image, region = found
             response = self._engine.search_image(image, self._hits, region)
-        return _search_result(response, ImageHits)
+        return _search_result("image search", response, ImageHits)
 
     def _picture(self, call: SearchImage) -> tuple[Image.Image, Region | None] | ToolError:
         """The picture that a call names, as sharp as there is one, and the part of it to search with."""
@@ -169,12 +169,12 @@ def _scaled(
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if left >= right or top >= bottom:
         return None
-    across, down = full_width / width, full_height / height
+    # Multiplied first, so that whole numbers are not rounded before they are divided.
     return (
-        math.floor(left * across),
-        math.floor(top * down),
-        min(math.ceil(right * across), full_width),
-        min(math.ceil(bottom * down), full_height),
+        math.floor(left * full_width / width),
+        math.floor(top * full_height / height),
+        min(math.ceil(right * full_width / width), full_width),
+        min(math.ceil(bottom * full_height / height), full_height),
     )
 
 
@@ -182,10 +182,12 @@ _NO_ENGINE = ToolError("Error: search is not available for this task.")
 
 
 def _search_result(
-    response: SearchResponse, wrap: Callable[[tuple[Hit, ...]], TextHits | ImageHits]
+    tool: str, response: SearchResponse, wrap: Callable[[tuple[Hit, ...]], TextHits | ImageHits]
 ) -> ToolResult:
     if response.error is None or response.error is SearchErrorKind.NO_RESULTS:
         return wrap(response.hits)
+    if response.error is SearchErrorKind.UNSUPPORTED:
+        return ToolError(f"Error: {tool} is not available for this task.")
     if response.error.is_infrastructure:
         return InfraFailure(
             f"search failed: {response.error}" + (response.detail and f" ({response.detail})")

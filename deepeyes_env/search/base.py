@@ -14,11 +14,23 @@ DEFAULT_HITS = 5
 """Hits shown per search (reference section 2.3: the released code and the paper show the top 5)."""
 
 
+class Operation(StrEnum):
+    """What an engine can be asked for."""
+
+    TEXT = "text"
+    IMAGE = "image"
+
+
 class SearchErrorKind(StrEnum):
-    """Why a search gave nothing. The last four are the infrastructure's fault and never the policy's."""
+    """Why a search gave nothing. The last four are the infrastructure's fault and never the policy's.
+
+    `UNSUPPORTED` is neither's: the engine can never do what it was asked for. The policy is told and goes on;
+    nothing is tried again.
+    """
 
     NO_RESULTS = "no_results"
     BAD_REQUEST = "bad_request"
+    UNSUPPORTED = "unsupported"
     RATE_LIMITED = "rate_limited"
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
@@ -87,7 +99,8 @@ class SearchEngine(Protocol):
     """Text and image search.
 
     Implementations are safe to call from many threads and never raise for a failed request: the response says
-    what failed.
+    what failed. One that can never do an operation answers `UNSUPPORTED` and says so in an attribute `lacks`
+    (`operations_lacking`).
     """
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
@@ -105,3 +118,9 @@ class SearchEngine(Protocol):
             region: The part to search with, inside the picture; None means all of it.
         """
         ...
+
+
+def operations_lacking(engine: SearchEngine | None) -> frozenset[Operation]:
+    """What an engine can never do, by its attribute `lacks`; without one it can do everything."""
+    lacking: frozenset[Operation] = getattr(engine, "lacks", frozenset())
+    return lacking

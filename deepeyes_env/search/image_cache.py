@@ -10,7 +10,6 @@ id first. Only whole pictures of such questions are found: nobody has ever searc
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from pathlib import Path, PurePosixPath
@@ -19,8 +18,11 @@ from typing import Any
 from PIL import Image
 
 from deepeyes_env.images import EncodedImage, ImageError
-from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
-from deepeyes_env.search.live.hits import TITLE_CHARS, text_of
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Operation, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.caps import TITLE_CHARS
+from deepeyes_env.search.live.hits import text_of
+from deepeyes_env.search.pixel_hash import pixel_hash
+from deepeyes_env.search.request import ImageRequest
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 BACKEND = "image-cache"
@@ -37,6 +39,8 @@ _UNKNOWN = "the cache knows whole images of its own questions only"
 
 class ImageCacheEngine:
     """A `SearchEngine` for pictures of known questions. Safe to use from many threads."""
+
+    lacks = frozenset({Operation.TEXT})
 
     def __init__(self, path: str | Path) -> None:
         """Read the file; pictures are read when they are found.
@@ -57,27 +61,26 @@ class ImageCacheEngine:
 
         Args:
             image: The question's first image.
-            data_id: What the cache may call the question. Of two questions with the same picture, the one
-            that
-                was bound last counts.
+            data_id: What the cache may call the question. Of two questions with the same picture, the
+                last one counts.
         """
         if data_id in self._entries:
-            name = _pixels(image.decode())
+            name = pixel_hash(image.decode())
             with self._lock:
                 self._ids[name] = data_id
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
-        """Refused: the cache holds image searches only."""
+        """Always `unsupported`: the cache holds image searches only."""
         detail = "the image-search cache holds no texts"
-        return SearchResponse(error=SearchErrorKind.BAD_REQUEST, detail=detail, backend=BACKEND)
+        return SearchResponse(error=SearchErrorKind.UNSUPPORTED, detail=detail, backend=BACKEND)
 
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
         """What was found for the question whose picture this is; see `SearchEngine`."""
-        if k < 1:
-            return SearchResponse(error=SearchErrorKind.BAD_REQUEST, backend=BACKEND)
-        data_id = self._ids.get(_pixels(image if region is None else image.crop(region)))
+        if fault := ImageRequest(image, k, region).fault:
+            return SearchResponse(error=SearchErrorKind.BAD_REQUEST, detail=fault, backend=BACKEND)
+        data_id = self._ids.get(pixel_hash(image if region is None else image.crop(region)))
         if data_id is None:
             return SearchResponse(error=SearchErrorKind.NO_RESULTS, detail=_UNKNOWN, backend=BACKEND)
         hits: list[Hit] = []
@@ -98,12 +101,6 @@ class ImageCacheEngine:
                 except (OSError, ImageError):
                     return None
         return None
-
-
-def _pixels(image: Image.Image) -> str:
-    """A name for a picture by its decoded pixels."""
-    rgb = image.convert("RGB")
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
 
 
 def _read(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchEngine, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Operation, Region, SearchEngine, SearchResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class TextRequest:
         query: As the policy wrote it.
         k: Most hits wanted.
     """
+
+    operation: ClassVar[Operation] = Operation.TEXT
 
     query: str
     k: int = DEFAULT_HITS
@@ -40,6 +43,8 @@ class ImageRequest:
         k: Most hits wanted.
         region: The part to search with, or None for all of it.
     """
+
+    operation: ClassVar[Operation] = Operation.IMAGE
 
     image: Image.Image
     k: int = DEFAULT_HITS

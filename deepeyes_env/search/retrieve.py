@@ -16,9 +16,10 @@ from typing import Any
 from PIL import Image
 
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Operation, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked
-from deepeyes_env.search.live.hits import DATE_CHARS, SNIPPET_CHARS, TITLE_CHARS, ranked, text_of, web_address
+from deepeyes_env.search.live.hits import DATE_CHARS, ranked, text_of, web_address
 from deepeyes_env.search.live.json_client import JsonClient, Key
 
 BACKEND = "retrieve"
@@ -34,6 +35,8 @@ _ID_CHARS = 200
 
 class RetrieveEngine:
     """Text search by a `/retrieve` server. Safe to use from many threads; tries once."""
+
+    lacks = frozenset({Operation.IMAGE})
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """Prepare a client; nothing is sent before the first search.
@@ -62,9 +65,9 @@ class RetrieveEngine:
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
-        """Refused: these servers search texts only."""
-        detail = "a /retrieve server searches texts only; switch image_search off or choose another engine"
-        return SearchResponse(error=SearchErrorKind.BAD_REQUEST, detail=detail, backend=BACKEND)
+        """Always `unsupported`: these servers search texts only."""
+        detail = "a /retrieve server searches texts only; take image_search out of tools or another engine"
+        return SearchResponse(error=SearchErrorKind.UNSUPPORTED, detail=detail, backend=BACKEND)
 
     def _ask(self, query: str, k: int) -> SearchResponse:
         body = {"queries": [checked(query, k)], "topk": k, "return_scores": True}

@@ -159,10 +159,15 @@ def test_no_results_and_refusals_are_told() -> None:
     for kind, text in (
         (SearchErrorKind.NO_RESULTS, "found 0 results"),
         (SearchErrorKind.BAD_REQUEST, "refused"),
+        (SearchErrorKind.UNSUPPORTED, "not available for this task"),
     ):
         env = make(tasks=make_source(OnePageEngine(kind)))
         env.reset(options={"index": 0})
-        assert text in env.step(search("x"))[0]["text"]
+        for turn in (search("x"), IMAGE_SEARCH):
+            observation, _, terminated, truncated, _ = env.step(turn)
+            assert text in observation["text"]
+            assert not terminated
+            assert not truncated
     env = make(tasks=ListSource([make_task(0)]))
     env.reset()
     assert "not available for this task" in env.step(IMAGE_SEARCH)[0]["text"]

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from env_parts import BrokenSandbox, code, make_task
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from deepeyes_env import DeepEyesEnv
@@ -13,6 +15,7 @@ from deepeyes_env.sandbox import LocalSandbox, Sandbox, SandboxLimits
 from deepeyes_env.search.base import Hit, Region, SearchResponse
 from deepeyes_env.tasks.worlds.oracles.turns import image_search
 from deepeyes_env.testing import ListSource
+from deepeyes_env.tools import _scaled
 
 PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8))
 SECOND = Image.new("RGB", (90, 60), "teal")
@@ -70,6 +73,29 @@ def test_a_region_is_scaled_from_the_pixels_that_the_sandbox_holds(sandbox: Sand
     # 400 x 300 is observed as 196 x 140.
     (found,), _ = play(sandbox, image_search("a", (49, 35, 98, 70), "image_1"), max_pixels=30_000)
     assert same(found, PHOTO.crop((100, 75, 200, 150)))
+
+
+def test_whole_pixels_stay_whole_when_they_are_scaled() -> None:
+    # 98 * (106 / 196) is a little more than 53.
+    assert _scaled((0, 0, 98, 70), (196, 140), (106, 300)) == (0, 0, 53, 150)
+
+
+@given(
+    width=st.integers(1, 4_000),
+    full=st.integers(1, 20_000),
+    edges=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_a_scaled_region_holds_the_region_and_at_most_a_pixel_more(
+    width: int, full: int, edges: tuple[float, float]
+) -> None:
+    left, right = sorted(round(edge * width) for edge in edges)
+    region = _scaled((left, 0, right, 1), (width, 1), (full, 1))
+    if left == right:
+        assert region is None
+    else:
+        assert region is not None
+        assert region[0] == left * full // width
+        assert region[2] == -(-right * full // width)
 
 
 def test_what_juts_out_of_the_picture_is_left_off(sandbox: Sandbox) -> None:

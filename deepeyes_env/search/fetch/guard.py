@@ -11,9 +11,10 @@ import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
+from deepeyes_env.search.caps import URL_CHARS
 from deepeyes_env.search.fetch.error import FetchError, FetchFault
 from deepeyes_env.search.patience import Deadline, within
 
@@ -22,11 +23,12 @@ IPAddress = IPv4Address | IPv6Address
 PORTS = {"http": 80, "https": 443}
 """Schemes that are fetched, and their ports; both ports are allowed for both (A.4)."""
 
-MAX_URL_CHARS = 2_000
-"""Longest address; what browsers and search engines agree to handle (A.4)."""
-
 _UNICAST = IPv6Network("2000::/3")
 """The only global unicast addresses that are given out (IANA)."""
+
+_WITHIN_CLOUDS = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
+"""IETF's protocol assignments (RFC 6890), most of which older Pythons take for public and where Oracle's
+cloud has its metadata, 192.0.0.192; and the address at which Azure's machines reach their host."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are an IPv4 address, which a translator connects to."""
@@ -67,6 +69,8 @@ def is_public(address: IPAddress) -> bool:
             return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
         if address not in _UNICAST or address.sixtofour is not None or address.teredo is not None:
             return False
+    elif any(address in network for network in _WITHIN_CLOUDS):
+        return False
     return address.is_global and not address.is_multicast
 
 
@@ -108,8 +112,8 @@ class Guard:
         Raises:
             FetchError: `REFUSED`.
         """
-        if len(url) > MAX_URL_CHARS:
-            raise _refused(f"the address has {len(url)} characters, more than {MAX_URL_CHARS}")
+        if len(url) > URL_CHARS:
+            raise _refused(f"the address has {len(url)} characters, more than {URL_CHARS}")
         # Parsers disagree about these: what one takes for the host is the path for another.
         if any(char <= " " or char in "\\\x7f" for char in url):
             raise _refused("the address holds spaces, control characters or backslashes")

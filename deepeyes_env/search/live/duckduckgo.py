@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Operation, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.live.config import DdgsConfig
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked, refusal, shown
 from deepeyes_env.search.live.hits import hits_of
@@ -28,6 +28,8 @@ _TOO_MANY = 202
 
 class DdgsEngine:
     """A `SearchEngine` on ddgs: text only. Safe to use from many threads."""
+
+    lacks = frozenset({Operation.IMAGE})
 
     def __init__(self, config: DdgsConfig) -> None:
         """Nothing is sent before the first search.
@@ -50,9 +52,9 @@ class DdgsEngine:
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
-        """Always `unavailable`: ddgs finds pictures by words, not pages by pictures."""
+        """Always `unsupported`: ddgs finds pictures by words, not pages by pictures."""
         return SearchResponse(
-            error=SearchErrorKind.UNAVAILABLE,
+            error=SearchErrorKind.UNSUPPORTED,
             detail="ddgs cannot search by image; take Serper or SerpAPI for it, or image_search out of tools",
             backend=self._name,
         )

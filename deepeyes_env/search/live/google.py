@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Hit, Operation, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.fetch import Fetcher
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked
 from deepeyes_env.search.live.hits import hits_of, web_address
@@ -16,6 +16,11 @@ from deepeyes_env.search.live.thumbnails import seconds_for, with_thumbnails
 from deepeyes_env.search.live.upload import Upload, public_address
 
 _NO_THUMBNAILS = "the hits have no pictures, and an episode shows only hits that have one: set thumbnails"
+
+_NO_UPLOAD = (
+    "image search by a service needs a public address of the picture: set upload to a function that takes a "
+    "JPEG file and returns its address, or take image_search out of tools"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ class GoogleEngine:
         self._upload = upload
         self._fetcher = fetcher
 
+    @property
+    def lacks(self) -> frozenset[Operation]:
+        """Without an upload there is no image search."""
+        return frozenset() if self._upload else frozenset({Operation.IMAGE})
+
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""
 
@@ -86,11 +96,15 @@ class GoogleEngine:
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
-        """The `k` pages whose pictures look most like `image`; `unavailable` without an upload."""
+        """The `k` pages whose pictures look most like `image`; `unsupported` without an upload."""
+        if (upload := self._upload) is None:
+            return SearchResponse(
+                error=SearchErrorKind.UNSUPPORTED, detail=_NO_UPLOAD, backend=self._service.name
+            )
 
         def ask() -> SearchResponse:
             checked("a picture", k)
-            reply = self._service.lens(public_address(self._upload, image, region))
+            reply = self._service.lens(public_address(upload, image, region))
             hits = hits_of(reply.items, k)
             if not hits:
                 return self._response(hits, reply.cost)

@@ -9,16 +9,8 @@ from urllib.parse import urlsplit
 
 from deepeyes_env.exchange import printable
 from deepeyes_env.search.base import Hit, SearchErrorKind
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.live.failure import SearchFailure
-
-TITLE_CHARS = 300
-"""Characters of a title (`search-and-benchmarks` A.4)."""
-
-URL_CHARS = 2_000
-"""Characters of an address (A.4); a longer one would be wrong if it was cut, so its hit is left out."""
-
-SNIPPET_CHARS = 2_000
-"""Characters of a snippet (A.4)."""
 
 DATE_CHARS = 40
 """Characters of a date: the longest form of RFC 9110 has 33."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from deepeyes_env.errors import ConfigError
@@ -74,16 +77,32 @@ class JsonClient:
         if key.parameter:
             _keep_out_of_logs(key.parameter)
         headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
-        self._client = httpx.Client(
+        self._new_client = partial(
+            httpx.Client,
             base_url=url,
             timeout=seconds,
             headers=headers | ({key.header: key.prefix + key.value()} if key.header else {}),
             params={key.parameter: key.value()} if key.parameter else None,
             limits=httpx.Limits(max_connections=None),
         )
+        self._opened = os.getpid(), self._connect()
 
     def __reduce__(self) -> tuple[type[JsonClient], tuple[str, float, Key]]:
         return JsonClient, (self._base_url, self._seconds, self.key)
+
+    def _connect(self) -> httpx.Client:
+        """Nobody closes an engine: its connections go with it."""
+        client = self._new_client()
+        weakref.finalize(self, client.close)
+        return client
+
+    def _client(self) -> httpx.Client:
+        """This process's connections: a forked one would mix its replies with its parent's."""
+        owner, client = self._opened
+        if owner != os.getpid():
+            client = self._connect()
+            self._opened = os.getpid(), client
+        return client
 
     def request(
         self,
@@ -104,7 +123,7 @@ class JsonClient:
         """
         deadline = Deadline(self._seconds)
         try:
-            with self._client.stream(method, path, params=params, json=body) as response:
+            with self._client().stream(method, path, params=params, json=body) as response:
                 encoding = response.headers.get("content-encoding", "")
                 raw = unpack(_until(deadline, response), encoding, MAX_REPLY_BYTES)
         except (TimeoutError, httpx.TimeoutException) as error:

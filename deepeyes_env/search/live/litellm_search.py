@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import DEFAULT_HITS, Operation, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.live.config import LiteLLMSearchConfig
 from deepeyes_env.search.live.failure import answer, checked, refusal
 from deepeyes_env.search.live.hits import hits_of
@@ -22,6 +22,8 @@ MAX_HITS = 20
 
 class LiteLLMSearchEngine:
     """A `SearchEngine` on LiteLLM: text only. Safe to use from many threads."""
+
+    lacks = frozenset({Operation.IMAGE})
 
     def __init__(self, config: LiteLLMSearchConfig) -> None:
         """Import LiteLLM, which takes seconds; nothing is sent before the first search.
@@ -54,9 +56,9 @@ class LiteLLMSearchEngine:
     def search_image(
         self, image: Image.Image, k: int = DEFAULT_HITS, region: Region | None = None
     ) -> SearchResponse:
-        """Always `unavailable`: LiteLLM has no search by image."""
+        """Always `unsupported`: LiteLLM has no search by image."""
         return SearchResponse(
-            error=SearchErrorKind.UNAVAILABLE,
+            error=SearchErrorKind.UNSUPPORTED,
             detail="LiteLLM cannot search by image; take Serper or SerpAPI, or image_search out of tools",
             backend=self._name,
         )

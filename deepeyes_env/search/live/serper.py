@@ -14,6 +14,10 @@ from deepeyes_env.search.live.upload import Upload, load_upload
 MAX_HITS = 100
 """Most results of one request (serper.dev's playground)."""
 
+MAX_CREDITS = 100
+"""Most credits that a reply is believed to have taken, far above any price: nonsense must not use up a run's
+budget."""
+
 _PICTURES = ("thumbnailUrl", "imageUrl")
 
 
@@ -68,5 +72,5 @@ class _Serper:
         place = {"gl": self._config.country, "hl": self._config.language}
         reply = self._client.request("POST", path, body={**body, **place}, bad_request=bad_request)
         credits = reply.get("credits")
-        count = credits if isinstance(credits, int) and credits >= 0 else 1
+        count = credits if isinstance(credits, int) and 0 <= credits <= MAX_CREDITS else 1
         return Reply(items_in(reply, "organic", "searchParameters"), count * self._config.dollars_per_credit)

@@ -13,6 +13,7 @@ from deepeyes_env.images import to_rgb
 from deepeyes_env.search.base import Region, SearchErrorKind
 from deepeyes_env.search.live.failure import SearchFailure, shown
 from deepeyes_env.search.live.hits import web_address
+from deepeyes_env.search.request import ImageRequest
 
 Upload = Callable[[bytes], str]
 """Takes a JPEG file, puts it where the search service can read it, and returns its public address."""
@@ -40,18 +41,12 @@ def load_upload(name: str) -> Upload:
     return hook
 
 
-def public_address(upload: Upload | None, image: Image.Image, region: Region | None) -> str:
+def public_address(upload: Upload, image: Image.Image, region: Region | None) -> str:
     """Upload a picture, or a part of it.
 
     Raises:
         SearchFailure: `BAD_REQUEST` for a region that is not in the picture, `UNAVAILABLE` for the rest.
     """
-    if upload is None:
-        raise SearchFailure(
-            SearchErrorKind.UNAVAILABLE,
-            "image search by a service needs a public address of the picture: set upload to a function that "
-            "takes a JPEG file and returns its address",
-        )
     data = _jpeg(image, region)
     try:
         address = upload(data)
@@ -67,13 +62,9 @@ def public_address(upload: Upload | None, image: Image.Image, region: Region | N
 
 
 def _jpeg(image: Image.Image, region: Region | None) -> bytes:
+    if fault := ImageRequest(image, region=region).fault:
+        raise SearchFailure(SearchErrorKind.BAD_REQUEST, fault)
     if region is not None:
-        left, top, right, bottom = region
-        if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
-            raise SearchFailure(
-                SearchErrorKind.BAD_REQUEST,
-                f"region {region} is not in a picture of {image.width}x{image.height}",
-            )
         image = image.crop(region)
     image = to_rgb(image).copy()
     image.info = {}  # a comment would be written into the file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.local.page import Page
 from deepeyes_env.search.request import ImageRequest
+from deepeyes_env.stripes import Stripes
 
 if TYPE_CHECKING:
     from deepeyes_env.search.local.image import ImageIndex
@@ -34,7 +34,7 @@ class LocalSearchEngine:
             pages: The pages, or a function that writes them (picklable if the engine is to be pickled).
         """
         self._source = pages
-        self._lock = threading.Lock()
+        self._locks = Stripes()  # a process may fork while a thread makes an index
         self._pages: Sequence[Page] | None = None
         self._text: TextIndex | None = None
         self._images: tuple[list[int], ImageIndex] | None = None
@@ -91,7 +91,7 @@ class LocalSearchEngine:
         from deepeyes_env.search.local.stored import StoredPages
         from deepeyes_env.search.local.text import TextIndex
 
-        with self._lock:
+        with self._locks.of(0):
             pages = self._corpus()
             if self._text is None:
                 self._text = pages.text_index() if isinstance(pages, StoredPages) else TextIndex(pages)
@@ -100,7 +100,7 @@ class LocalSearchEngine:
     def _image_index(self) -> tuple[Sequence[Page], list[int], ImageIndex]:
         from deepeyes_env.search.local.image import ImageIndex
 
-        with self._lock:
+        with self._locks.of(0):
             pages = self._corpus()
             if self._images is None:
                 places = _places_with_pictures(pages)

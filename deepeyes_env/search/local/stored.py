@@ -23,7 +23,7 @@ from typing import Any, overload
 
 import tantivy
 
-from deepeyes_env.images import EncodedImage
+from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.search.local.page import Page
 from deepeyes_env.search.local.text import TextIndex
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -254,4 +254,10 @@ def _damaged(directory: Path, error: Exception) -> DatasetError:
 
 
 def _load_picture(file: Path) -> EncodedImage:
-    return EncodedImage.from_bytes(file.read_bytes())
+    try:
+        return EncodedImage.from_bytes(file.read_bytes())
+    except FileNotFoundError as error:
+        mend = "open it again; if that does not help, index again"
+        raise DatasetError(file, "the index was updated since it was opened", mend) from error
+    except (OSError, ImageError) as error:
+        raise DatasetError(file, f"a picture of the index cannot be read ({error})", REBUILD) from error

@@ -100,8 +100,9 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         owner, connection = getattr(self._local, "opened", (0, None))
         if connection is None or owner != os.getpid():
-            # SQLite forbids to use, and even to close, a parent's connection after a fork.
-            _INHERITED.append(connection)
+            if connection is not None:
+                # SQLite forbids to use, and even to close, a parent's connection after a fork.
+                _INHERITED.append(connection)
             connection = self._connect()
             self._local.opened = os.getpid(), connection
         return connection
@@ -109,6 +110,13 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         mode = "rw" if self._writable else "ro"
         if not self._writable and not os.access(self.path.parent, os.W_OK):
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise DatasetError(
+                    log,
+                    "holds answers that cannot be read where nothing can be written",
+                    "copy both elsewhere",
+                )
             mode += "&immutable=1"  # else SQLite must write beside it to read it
         address = f"file:{quote(str(self.path.absolute()))}?mode={mode}"
         connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -123,7 +131,7 @@ class Database:
             raise DatasetError(self.path, f"the recording cannot be used ({error})", _MEND) from error
 
 
-_INHERITED: list[sqlite3.Connection | None] = []
+_INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process, kept from being closed."""
 
 

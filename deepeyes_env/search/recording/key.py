@@ -6,10 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from PIL import Image
-
-from deepeyes_env.images import to_rgb
 from deepeyes_env.search.normal_form import normal_form
+from deepeyes_env.search.pixel_hash import pixel_hash
 from deepeyes_env.search.request import Request, TextRequest
 
 
@@ -34,24 +32,17 @@ def canonical(request: Request, origin: Origin) -> str:
         "backend": origin.backend,
         "k": request.k,
         "locale": origin.locale,
+        "op": request.operation.value,
         "version": origin.version,
     }
     if isinstance(request, TextRequest):
-        content |= {"op": "text", "query": normal_form(request.query)}
+        content |= {"query": normal_form(request.query)}
     else:
         region = list(request.region) if request.region else None
-        content |= {"op": "image", "pixels": pixel_hash(request.image), "region": region}
+        content |= {"pixels": pixel_hash(request.image), "region": region}
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def key_of(text: str) -> str:
     """The key of a canonical request: its SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def pixel_hash(image: Image.Image) -> str:
-    """SHA-256 of a picture's size and RGB pixels: how it was encoded makes no difference."""
-    rgb = to_rgb(image)
-    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode())
-    digest.update(rgb.tobytes())
-    return digest.hexdigest()

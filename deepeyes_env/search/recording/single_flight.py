@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Generic, TypeVar
 
 from deepeyes_env.stripes import Stripes
@@ -31,21 +31,36 @@ class SingleFlight(Generic[T]):
             The thing, and whether this call made it.
 
         Raises:
-            BaseException: Whatever `make` raises, for all who wait.
+            Exception: Whatever `make` raises, for all who wait. An interruption is its caller's alone: one of
+                those who wait goes on.
         """
         # A forked process never sees the end of its parent's flights.
         name = os.getpid(), key
-        with self._locks.of(0):
-            flight = self._flights.get(name)
-            mine = flight is None
-            if flight is None:
-                flight = self._flights[name] = Future()
-        if mine:
+        while True:
+            own: Future[T] = Future()
             try:
-                flight.set_result(make())
-            except BaseException as error:
-                flight.set_exception(error)
-            finally:
                 with self._locks.of(0):
-                    del self._flights[name]
-        return flight.result(), mine
+                    flight = self._flights.setdefault(name, own)
+                if flight is own:
+                    return _make_into(own, make), True
+            finally:
+                # Also where an interruption comes between the lines: nobody may wait for ever.
+                with self._locks.of(0):
+                    if self._flights.get(name) is own:
+                        del self._flights[name]
+                own.cancel()
+            try:
+                return flight.result(), False
+            except CancelledError:
+                continue
+
+
+def _make_into(flight: Future[T], make: Callable[[], T]) -> T:
+    """Make a thing and tell those who wait; an interruption is told to nobody."""
+    try:
+        thing = make()
+    except Exception as error:
+        flight.set_exception(error)
+        raise
+    flight.set_result(thing)
+    return thing

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import Hit, SearchEngine, SearchErrorKind, SearchResponse
+from deepeyes_env.search.wrappers.sanitised import clean_hit
 from deepeyes_env.serving.gate import Gate
 from deepeyes_env.serving.refusal import tell_problems
 
@@ -121,6 +122,8 @@ def _hits(response: SearchResponse) -> tuple[Hit, ...]:
     match response.error:
         case None | SearchErrorKind.NO_RESULTS | SearchErrorKind.BAD_REQUEST:
             return response.hits
+        case SearchErrorKind.UNSUPPORTED:
+            raise HTTPException(501, "the engine has no text search")
         case SearchErrorKind.TIMEOUT:
             raise HTTPException(504, "the engine gave no answer in time")
         case SearchErrorKind.BUDGET:
@@ -129,8 +132,12 @@ def _hits(response: SearchResponse) -> tuple[Hit, ...]:
 
 
 def _written(hit: Hit, with_score: bool) -> dict[str, Any]:
-    """A hit in Search-R1's form, and what that lacks: address and date."""
-    title = " ".join(hit.title.split())
+    """A hit in Search-R1's form, and what that lacks: address and date.
+
+    Clients put it before their policies as it comes: protocol tags and special tokens have no power in it.
+    """
+    hit = clean_hit(hit, hit.rank)
+    title = hit.title
     document = {"id": hit.doc_id, "contents": f'"{title}"\n{hit.snippet}'}
     document |= {name: value for name, value in (("url", hit.url), ("date", hit.date)) if value}
     return {"document": document, "score": hit.score} if with_score else document

@@ -6,7 +6,15 @@ from abc import ABC, abstractmethod
 
 from PIL import Image
 
-from deepeyes_env.search.base import DEFAULT_HITS, Region, SearchEngine, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import (
+    DEFAULT_HITS,
+    Operation,
+    Region,
+    SearchEngine,
+    SearchErrorKind,
+    SearchResponse,
+    operations_lacking,
+)
 from deepeyes_env.search.request import ImageRequest, Request, TextRequest
 
 
@@ -18,6 +26,11 @@ class Wrapper(ABC):
     """
 
     engine: SearchEngine | None = None
+
+    @property
+    def lacks(self) -> frozenset[Operation]:
+        """What the engine inside can never do."""
+        return operations_lacking(self.engine)
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""

@@ -36,7 +36,9 @@ class Budgeted(Wrapper):
         self._queries, self._dollars = queries, dollars
 
     def answer(self, request: Request) -> SearchResponse:
-        """The engine's response, or `BUDGET`."""
+        """The engine's response, or `BUDGET`; what the engine can never do makes no request and is free."""
+        if request.operation in self.lacks:
+            return request.put_to(self.engine)
         if not self._ledger.book(self._queries, self._dollars):
             queries, dollars = self._ledger.spent()
             detail = f"the budget is used up: {queries} requests, {dollars:.2f} US dollars"

@@ -49,7 +49,9 @@ class RateLimited(Wrapper):
         self._sleep = sleep
 
     def answer(self, request: Request) -> SearchResponse:
-        """The engine's response, after a turn has come."""
+        """The engine's response, after a turn has come; what the engine can never do takes none."""
+        if request.operation in self.lacks:
+            return request.put_to(self.engine)
         wait = self._ledger.take_turn(self._name, self._interval, self._burst, self._patience)
         if wait > self._patience:
             return SearchResponse(

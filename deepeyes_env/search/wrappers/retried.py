@@ -13,7 +13,7 @@ from deepeyes_env.search.request import Request
 from deepeyes_env.search.wrappers.base import Wrapper
 
 RETRIED = frozenset({SearchErrorKind.RATE_LIMITED, SearchErrorKind.TIMEOUT, SearchErrorKind.UNAVAILABLE})
-"""Failures that may pass. A used-up budget and a bad request will not."""
+"""Failures that may pass. A used-up budget, a bad request and a missing operation will not."""
 
 
 class Retried(Wrapper):

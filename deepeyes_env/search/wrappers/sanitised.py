@@ -7,20 +7,12 @@ from dataclasses import replace
 
 from deepeyes_env.protocol import neutralise
 from deepeyes_env.search.base import Hit, SearchEngine, SearchResponse
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.request import Request
 from deepeyes_env.search.wrappers.base import Wrapper
 
 MAX_HITS = 10
 """Hits of a response, and so thumbnails: the images a turn may show (reference 1.5)."""
-
-MAX_TITLE = 300
-"""Characters of a title, a date or a document's name; page titles rarely exceed 100."""
-
-MAX_URL = 2_000
-"""Characters of an address (what browsers and servers agree on)."""
-
-MAX_SNIPPET = 2_000
-"""Characters of a snippet (search note A.4)."""
 
 MAX_CHARS = 20_000
 """Characters of a whole response: about what the environment shows at most (`max_observation_chars`)."""
@@ -29,11 +21,12 @@ MAX_THUMBNAIL_BYTES = 5 << 20
 """Bytes of a thumbnail (search note A.4)."""
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-"""Control characters but tab and newline, marks that turn the direction of writing, spaces without width,
-lone surrogates, and tag characters, in which whole sentences can be hidden. The joiners U+200C and U+200D
+"""Control characters but tab and newline, marks that turn the direction of writing, soft hyphens and spaces
+without width, lone surrogates, and tag characters and supplementary variation selectors, in which whole
+sentences can be hidden. The joiners U+200C and U+200D
 stay: Persian and Hindi are written with them."""
 
 
@@ -42,8 +35,7 @@ class Sanitised(Wrapper):
 
     Lengths and counts are capped, invisible characters dropped, protocol tags and chat special tokens lose
     their power by `protocol.neutralise`. Rendering an observation does the last again, because engines also
-    come without this wrapper and because it removes text itself; here it serves all other users of an engine,
-    such as a search server's.
+    come without this wrapper and because it removes text itself; here it serves all other users of an engine.
     """
 
     def __init__(self, engine: SearchEngine) -> None:
@@ -56,7 +48,7 @@ class Sanitised(Wrapper):
         hits: list[Hit] = []
         room = MAX_CHARS
         for hit in response.hits[: min(request.k, MAX_HITS)]:
-            clean = _clean_hit(hit, len(hits) + 1)
+            clean = clean_hit(hit, len(hits) + 1)
             room -= _length(clean)
             if room < 0:
                 break
@@ -64,16 +56,17 @@ class Sanitised(Wrapper):
         return replace(response, hits=tuple(hits))
 
 
-def _clean_hit(hit: Hit, rank: int) -> Hit:
+def clean_hit(hit: Hit, rank: int) -> Hit:
+    """A hit of bounded size and harmless text."""
     picture = hit.thumbnail
     return Hit(
         rank,
-        title=_line(hit.title, MAX_TITLE),
-        url=_line(hit.url, MAX_URL),
-        snippet=_clean(hit.snippet, MAX_SNIPPET).strip(),
-        date=_line(hit.date or "", MAX_TITLE) or None,
+        title=_line(hit.title, TITLE_CHARS),
+        url=_line(hit.url, URL_CHARS),
+        snippet=_clean(hit.snippet, SNIPPET_CHARS).strip(),
+        date=_line(hit.date or "", TITLE_CHARS) or None,
         thumbnail=None if picture is None or len(picture.data) > MAX_THUMBNAIL_BYTES else picture,
-        doc_id=_line(hit.doc_id, MAX_TITLE),
+        doc_id=_line(hit.doc_id, TITLE_CHARS),
         score=hit.score,
     )
 

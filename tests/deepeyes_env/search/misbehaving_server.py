@@ -34,8 +34,8 @@ TICK_SECONDS = 0.05
 RETRY_SECONDS = 7
 """What `rate_limited` and `rate_limited_date` ask to wait."""
 
-BOMB_BYTES = 64 << 20
-"""What `gzip_bomb` unpacks to."""
+BOMB_BYTES = 16 << 20
+"""What `gzip_bomb` unpacks to: three times what anybody takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def test_searching_by_image_says_what_to_do_instead() -> None:
     engine = DdgsEngine(DdgsConfig())
     assert isinstance(engine, SearchEngine)
     response = engine.search_image(Image.new("RGB", (9, 9)))
-    assert response.error == SearchErrorKind.UNAVAILABLE
+    assert response.error == SearchErrorKind.UNSUPPORTED
     assert "Serper" in response.detail
 
 

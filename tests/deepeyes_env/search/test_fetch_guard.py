@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepeyes_env.search.caps import URL_CHARS
 from deepeyes_env.search.fetch import FetchError, FetchFault
-from deepeyes_env.search.fetch.guard import MAX_URL_CHARS, Guard, is_public
+from deepeyes_env.search.fetch.guard import Guard, is_public
 from deepeyes_env.search.patience import Deadline
 
 NOT_PUBLIC = [
@@ -20,7 +21,10 @@ NOT_PUBLIC = [
     "127.8.8.8",
     "169.254.169.254",
     "172.16.0.1",
+    "192.0.0.192",
     "192.0.2.1",
+    "168.63.129.16",
+    "::ffff:192.0.0.192",
     "192.168.1.1",
     "198.18.0.1",
     "224.0.0.1",
@@ -151,7 +155,7 @@ def test_the_loopback_device_is_refused_under_all_its_names(url: str) -> None:
         "http://a|b/",
         "http://%31%32%37.0.0.1/",
         "http://" + "ä" * 300 + ".example/",
-        "http://example.com/" + "x" * MAX_URL_CHARS,
+        "http://example.com/" + "x" * URL_CHARS,
     ],
 )
 def test_addresses_that_are_none_or_of_other_services_are_refused(url: str) -> None:

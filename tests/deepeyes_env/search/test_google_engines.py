@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import pickle
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher, FetchLimits
 from deepeyes_env.search.fetch.guard import Guard
 from deepeyes_env.search.live import SerpApiConfig, SerperConfig
+from deepeyes_env.search.live.json_client import JsonClient, Key
 from deepeyes_env.search.live.serpapi import SerpApiEngine
 from deepeyes_env.search.live.serper import SerperEngine
 
@@ -84,6 +86,20 @@ def test_serper_is_asked_in_its_own_words(server: MisbehavingServer) -> None:
     assert (asked.method, asked.path) == ("POST", "/serper/search")
     assert asked.json == {"q": "what is x", "num": 1, "gl": "us", "hl": "en"}
     assert asked.headers["x-api-key"] == KEY
+
+
+@pytest.mark.parametrize("credits", [-1, 10**400, "many", None])
+def test_a_nonsensical_price_is_that_of_one_credit(server: MisbehavingServer, credits: object) -> None:
+    server.behaviours["serper"] = reply(200, json.dumps(SERPER_TEXT | {"credits": credits}))
+    assert make("serper", server.url("serper")).search_text("x", 1).cost == 0.001
+
+
+def test_a_forked_process_has_connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = JsonClient("http://127.0.0.1:9", 1.0, Key(""))
+    connections = client._client()
+    assert client._client() is connections
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert client._client() is not connections
 
 
 def test_serpapi_is_asked_in_its_own_words(server: MisbehavingServer) -> None:
@@ -321,11 +337,11 @@ def test_a_picture_is_uploaded_and_its_address_is_searched(server: MisbehavingSe
 
 
 @both
-def test_without_an_upload_only_image_search_is_unavailable(server: MisbehavingServer, service: str) -> None:
+def test_without_an_upload_only_image_search_is_unsupported(server: MisbehavingServer, service: str) -> None:
     engine = make(service, lens(server))
     before = len(server.requests)
     response = engine.search_image(PICTURE)
-    assert response.error == SearchErrorKind.UNAVAILABLE
+    assert response.error == SearchErrorKind.UNSUPPORTED
     assert "set upload" in response.detail
     assert len(server.requests) == before
     assert engine.search_text("x").error == SearchErrorKind.NO_RESULTS

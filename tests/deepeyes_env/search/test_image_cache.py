@@ -73,8 +73,9 @@ def test_only_whole_images_of_known_questions_are_found(tmp_path: Path) -> None:
     engine.bind(QUESTION, "fvqa_1")
     assert engine.search_image(image, region=(0, 0, 60, 40)).error is None
     assert engine.search_image(image, region=(0, 0, 30, 40)).error is SearchErrorKind.NO_RESULTS
+    assert engine.search_image(image, region=(0, 0, 61, 40)).error is SearchErrorKind.BAD_REQUEST
     assert engine.search_image(image.resize((30, 80))).error is SearchErrorKind.NO_RESULTS
-    assert engine.search_text("x").error is SearchErrorKind.BAD_REQUEST
+    assert engine.search_text("x").error is SearchErrorKind.UNSUPPORTED
     engine.bind(QUESTION, "fvqa_2")
     assert engine.search_image(image).error is SearchErrorKind.NO_RESULTS
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.corpora import Document, Picture
 from deepeyes_env.search.local import LocalSearchEngine, writer
@@ -256,6 +257,19 @@ def test_pictures_are_kept_once_bounded_and_found(tmp_path: Path) -> None:
     for _ in range(2):
         index(tmp_path, DOCUMENTS[:30])
     assert not list(tmp_path.glob("pictures/*/*"))
+
+
+def test_a_picture_that_an_update_removed_is_named_by_an_engine_that_was_open(tmp_path: Path) -> None:
+    data = EncodedImage.from_pil(Image.new("RGB", (40, 30), "teal")).data
+    index(tmp_path, [Document("a", "a", "", "A flag.", picture=Picture("a", lambda: data))])
+    engine = LocalSearchEngine.open(tmp_path)
+    (picture,) = tmp_path.glob("pictures/*/*")
+    picture.write_bytes(b"half a pict")
+    with pytest.raises(DatasetError, match="a picture of the index cannot be read"):
+        engine.search_image(Image.new("RGB", (9, 9)))
+    picture.unlink()
+    with pytest.raises(DatasetError, match="open it again"):
+        engine.search_image(Image.new("RGB", (9, 9)))
 
 
 def test_a_title_can_count_less(tmp_path: Path) -> None:

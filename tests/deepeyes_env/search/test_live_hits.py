@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepeyes_env.search.base import SearchErrorKind
+from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.live.failure import SearchFailure, checked, seconds_to_wait
 from deepeyes_env.search.live.hits import (
     DATE_CHARS,
-    SNIPPET_CHARS,
-    TITLE_CHARS,
-    URL_CHARS,
     hits_of,
     text_of,
     web_address,
@@ -83,7 +81,18 @@ def test_the_first_of_two_hits_on_a_page_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "nan", "inf", "Tue, 99 Foo 2020", "1e999", "\ud800", "12 monkeys"]
+    "text",
+    [
+        "",
+        "soon",
+        "nan",
+        "inf",
+        "Tue, 99 Foo 2020",
+        "1e999",
+        "\ud800",
+        "12 monkeys",
+        "Mon, 01 Jan 2026 00:00:00 +999999999999999999",
+    ],
 )
 def test_a_nonsensical_wait_is_none(text: str) -> None:
     assert seconds_to_wait(text) is None
@@ -98,6 +107,16 @@ def test_no_wait_is_negative_or_an_error(text: str) -> None:
 def test_a_wait_in_the_past_is_over() -> None:
     assert seconds_to_wait("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert seconds_to_wait("-5") == 0
+    assert seconds_to_wait("Mon, 01 Jan 0001 00:00:00 +2359") == 0
+
+
+def test_a_wait_to_the_end_of_time_is_long() -> None:
+    wait = seconds_to_wait("Fri, 31 Dec 9999 23:59:59 -2359")
+    assert wait is not None
+    assert wait > 1e10
+
+
+def test_a_number_or_no_header_is_read() -> None:
     assert seconds_to_wait("1.5") == 1.5
     assert seconds_to_wait(None) is None
 

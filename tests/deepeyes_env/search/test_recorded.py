@@ -17,6 +17,7 @@ from deepeyes_env.search.config import RecordingMode
 from deepeyes_env.search.ledger import MemoryLedger
 from deepeyes_env.search.recording.key import Origin
 from deepeyes_env.search.recording.recorded import RECENT, Recorded, Tally, TooManyMissesError
+from deepeyes_env.search.recording.single_flight import SingleFlight
 from deepeyes_env.search.recording.store import RecordingStore
 from deepeyes_env.search.wrappers.budgeted import Budgeted
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -190,6 +191,26 @@ def test_an_engine_that_raises_is_heard_by_all_and_asked_again(tmp_path: Path) -
             live.search_text("x")
     engine.during = lambda: None
     assert live.search_text("x").hits
+
+
+def test_who_waits_for_an_interrupted_caller_goes_on() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    begun, go = threading.Event(), threading.Event()
+
+    def interrupted() -> str:
+        begun.set()
+        assert go.wait(30)
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(flights.do, "x", interrupted)
+        assert begun.wait(30)
+        second = threads.submit(flights.do, "x", lambda: "made")
+        go.set()
+        with pytest.raises(KeyboardInterrupt):
+            first.result(30)
+        assert second.result(30) == ("made", True)
+    assert flights.do("x", lambda: "anew") == ("anew", True)
 
 
 def test_the_answer_that_was_recorded_first_is_the_one_that_is_shown(tmp_path: Path) -> None:

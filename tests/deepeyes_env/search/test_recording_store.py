@@ -201,3 +201,14 @@ def test_many_open_a_new_recording_at_once(tmp_path: Path) -> None:
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
     assert len(RecordingStore(tmp_path / "r.sqlite", writable=False)) == 6
+
+
+def test_answers_in_the_log_of_a_folder_that_cannot_be_written_are_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RecordingStore(tmp_path / "r.sqlite")
+    store.put("key", "{}", SearchResponse(), replace=False)
+    assert (tmp_path / "r.sqlite-wal").stat().st_size
+    monkeypatch.setattr(os, "access", lambda *args: False)  # the superuser may write everywhere
+    with pytest.raises(DatasetError, match="copy both elsewhere"):
+        RecordingStore(tmp_path / "r.sqlite", writable=False)

@@ -114,9 +114,10 @@ def test_what_cannot_be_asked_is_not_sent() -> None:
     with MisbehavingServer() as server:
         engine = RetrieveEngine(server.url("retrieve"))
         responses = [engine.search_text(" "), engine.search_text("x", 0), engine.search_text("x" * 3000)]
-        responses.append(engine.search_image(Image.new("RGB", (9, 9))))
+        by_image = engine.search_image(Image.new("RGB", (9, 9)))
         assert server.requests == []
     assert {response.error for response in responses} == {SearchErrorKind.BAD_REQUEST}
+    assert by_image.error is SearchErrorKind.UNSUPPORTED
 
 
 def test_the_token_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch) -> None:

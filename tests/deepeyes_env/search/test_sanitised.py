@@ -69,7 +69,22 @@ def test_it_is_done_after_once(hit: Hit) -> None:
     assert sanitised(*once) == once
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\x00", "\u202e", "\ufeff", "\U000e0041", "\u2060", "\ud800"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "\u200b",
+        "\x00",
+        "\u202e",
+        "\ufeff",
+        "\U000e0041",
+        "\u2060",
+        "\ud800",
+        "\xad",
+        "\u061c",
+        "\u180e",
+        "\U000e0100",
+    ],
+)
 def test_what_is_hidden_cannot_keep_a_tag_apart(hidden: str) -> None:
     for tag in CONTROL_TEXTS:
         hit = Hit(1, hidden.join(tag), hidden.join(tag), hidden.join(tag))

@@ -1,15 +1,19 @@
 """Every engine and every wrapper keeps the promises that the environment relies on."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from known_engines import CountingEngine, ScriptedEngine, failed
 from PIL import Image
 
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.search import RecordingConfig, SearchConfig, open_search
 from deepeyes_env.search.base import Hit, SearchEngine, SearchErrorKind, SearchResponse
 from deepeyes_env.search.ledger import MemoryLedger
+from deepeyes_env.search.local import LocalSearchEngine, Page
 from deepeyes_env.search.recording.key import Origin
 from deepeyes_env.search.recording.recorded import Recorded
 from deepeyes_env.search.recording.store import RecordingStore
@@ -21,6 +25,13 @@ from deepeyes_env.search.wrappers.retried import Retried
 from deepeyes_env.search.wrappers.sanitised import Sanitised
 from deepeyes_env.tasks import WorldConfig, open_source
 from deepeyes_env.testing import check_search_engine
+
+
+def photo(number: int) -> EncodedImage:
+    """A picture of noise, another one for each number."""
+    noise = np.random.default_rng(number).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    return EncodedImage.from_pil(Image.fromarray(noise))
+
 
 Wrap = Callable[[SearchEngine, Path], SearchEngine]
 WRAPPERS: dict[str, Wrap] = {
@@ -46,11 +57,23 @@ def test_a_wrapper_keeps_the_promises(wrap: Wrap, tmp_path: Path) -> None:
 
 
 EMBEDDED: dict[str, Wrap] = {"nothing": lambda engine, _: engine} | WRAPPERS
+PAGES = [
+    Page(f"Company {number}", f"https://e.example/{number}", "Its founder.", picture=partial(photo, number))
+    for number in range(4)
+]
 
 
 @pytest.mark.parametrize("wrap", EMBEDDED.values(), ids=EMBEDDED.keys())
 def test_a_wrapper_keeps_the_promises_of_the_embedded_engine(wrap: Wrap, tmp_path: Path) -> None:
-    own = open_source(WorldConfig(seed=1)).search_engine()
+    engine = wrap(LocalSearchEngine(PAGES), tmp_path)
+    check_search_engine(engine, query="founder", image=photo(2).decode(), deterministic=True)
+
+
+@pytest.mark.parametrize("wrap", [EMBEDDED["nothing"], EMBEDDED["all"]], ids=["nothing", "all"])
+def test_the_engine_of_the_world_keeps_the_promises(wrap: Wrap, tmp_path: Path) -> None:
+    own = open_source(
+        WorldConfig()
+    ).search_engine()  # the world of the other tests, which takes seconds to make
     assert own is not None
     check_search_engine(wrap(own, tmp_path), query="founder", deterministic=True)
 
