@@ -135,8 +135,7 @@ class Canvas:
         alpha: float = 1.0,
     ) -> None:
         """An axis-aligned rectangle."""
-        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-        self.polygon(corners, fill, outline, width, alpha)
+        self.polygon(box(left, top, right, bottom), fill, outline, width, alpha)
 
     def circle(
         self,
@@ -187,6 +186,30 @@ class Canvas:
         is_closed = edge is not None  # a bare filling is as good without the codes, and made faster
         paths = [Path(np.asarray([*each, each[0]], dtype=float), closed=is_closed) for each in outlines]
         self._collect(paths, self._flip, np.zeros((0, 3, 3)), np.zeros((0, 2)), fills, edge, width, alpha)
+
+    def shadows(self, outlines: Sequence[Sequence[Point]], dx: float, dy: float, alpha: float) -> None:
+        """The parts that show of the shadows of things which will cover `outlines`, in one pass.
+
+        What lies below the things is left out: a large translucent area costs more than all else in a
+        picture.
+
+        Args:
+            outlines: Polygons each of which is seen whole from its middle, as a convex one is.
+            dx: How far the shadows lie to the right in pixels.
+            dy: How far below.
+            alpha: Their opacity.
+        """
+        rings, codes = [], []
+        for outline in outlines:
+            points = np.asarray(outline, dtype=float)
+            middle = points.mean(axis=0)
+            # Less than the thing, so that no seam shows at its edge.
+            hole = middle + (points[::-1] - middle) * 0.96
+            rings += [points + (dx, dy), points[:1] + (dx, dy), hole, hole[:1]]
+            kinds = np.full(2 * len(points) + 2, Path.LINETO, dtype=np.uint8)
+            kinds[[0, len(points) + 1]] = Path.MOVETO
+            codes.append(kinds)
+        self.path(Path(np.concatenate(rings), np.concatenate(codes)), "black", alpha=alpha)
 
     def _stamp(
         self,
@@ -272,6 +295,11 @@ class Canvas:
         """The pixels packed in words, uint32 `[height, width]`; not a copy."""
         return np.asarray(self._renderer.buffer_rgba()).view(np.uint32)[..., 0]
 
+    def padded(self) -> Image.Image:
+        """The picture as RGBX, RGB with a byte of padding; not a copy."""
+        size = (self.width, self.height)
+        return Image.frombuffer("RGBX", size, self._renderer.buffer_rgba(), "raw", "RGBX", 0, 1)
+
     def finish(self) -> Image.Image:
         """The picture as RGB."""
         size = (self.width, self.height)
@@ -312,6 +340,11 @@ def _glyph(letter: str, font: str) -> tuple[npt.NDArray[np.float64], npt.NDArray
     glyph = face.load_char(ord(letter))
     points, kinds = face.get_path()
     return np.asarray(points) / FONT_UNIT, np.asarray(kinds), glyph.linearHoriAdvance / 65536 / FONT_UNIT
+
+
+def box(left: float, top: float, right: float, bottom: float) -> list[Point]:
+    """Corners of an axis-aligned rectangle."""
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
 def closed(points: Sequence[Point]) -> Path:
