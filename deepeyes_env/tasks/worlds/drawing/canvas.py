@@ -55,9 +55,8 @@ def rgb(colour: Colour) -> tuple[int, int, int]:
 @lru_cache(maxsize=4096)
 def mix(a: Colour, b: Colour, share: float) -> tuple[int, int, int]:
     """`share` of `b` in `a`."""
-    first, second = np.array(rgb(a)), np.array(rgb(b))
-    red, green, blue = (first + (second - first) * share).round().astype(int).tolist()
-    return red, green, blue
+    (r0, g0, b0), (r1, g1, b1) = rgb(a), rgb(b)
+    return round(r0 + (r1 - r0) * share), round(g0 + (g1 - g0) * share), round(b0 + (b1 - b0) * share)
 
 
 def gradient(height: int, top: Colour, bottom: Colour) -> npt.NDArray[np.uint8]:
@@ -179,10 +178,10 @@ class Canvas:
         outlines: Sequence[Sequence[Point] | npt.NDArray[np.float64]],
         fills: Fills,
         edge: Fills | None = None,
-        width: float = 0.0,
+        width: float | list[float] = 0.0,
         alpha: float = 1.0,
     ) -> None:
-        """Many closed polygons in one pass, later ones over earlier ones, with outlines of one width."""
+        """Many closed polygons in one pass, later ones over earlier ones; `edge` and `width` as `fills`."""
         is_closed = edge is not None  # a bare filling is as good without the codes, and made faster
         paths = [Path(np.asarray([*each, each[0]], dtype=float), closed=is_closed) for each in outlines]
         self._collect(paths, self._flip, np.zeros((0, 3, 3)), np.zeros((0, 2)), fills, edge, width, alpha)
@@ -235,13 +234,13 @@ class Canvas:
         offsets: npt.NDArray[np.float64],
         fills: Fills,
         edge: Fills | None,
-        width: float,
+        width: float | list[float],
         alpha: float,
     ) -> None:
         edges = np.zeros((0, 4)) if edge is None else _colours(edge, alpha)
         self._renderer.draw_path_collection(
             _pen("black", 0.0, 1.0), place, paths, transforms, offsets, IdentityTransform(),
-            _colours(fills, alpha), edges, np.array([width]), [(0, None)], np.ones(1, np.uint8), [None],
+            _colours(fills, alpha), edges, np.atleast_1d(np.array(width, dtype=float)), [(0, None)], np.ones(1, np.uint8), [None],
             "screen",
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ GRAIN_DEVIATION = 2.0
 
 
 def daylight(
-    picture: Canvas | Image.Image,
+    picture: Canvas | Image.Image | npt.NDArray[np.uint32],
     rng: random.Random,
     shade: float = 0.12,
     noise: float = GRAIN_DEVIATION,
@@ -31,7 +31,8 @@ def daylight(
     """Photographic finish: light falling off from one side, and sensor noise.
 
     Args:
-        picture: A finished canvas, which is lit in place, or an RGB image, which is copied first.
+        picture: A finished canvas or a canvas's `words`, which are lit in place, or an RGB image, which is
+            copied first.
         rng: Chooses the light's direction and the noise.
         shade: Brightness lost at the darkest edge, as a share.
         noise: Standard deviation of the noise on white, in grey levels, at most 25.
@@ -40,7 +41,8 @@ def daylight(
         An image of mode RGBX: RGB with a byte of padding, which `as_jpeg` takes as it is.
     """
     turn = rng.uniform(0, 2 * math.pi)
-    words = picture.words if isinstance(picture, Canvas) else _words(picture)
+    words = picture.words if isinstance(picture, Canvas) else picture
+    words = _words(words) if isinstance(words, Image.Image) else words
     height, width = words.shape
     across = 0.7 * shade * math.cos(turn) * np.linspace(-0.5, 0.5, width)
     down = 0.7 * shade * math.sin(turn) * np.linspace(-0.5, 0.5, height)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 
 BUILTINS: dict[str, Callable[..., object]] = {
     "abs": abs,
@@ -36,8 +38,14 @@ class Calculation:
     def result(self, values: object) -> float:
         """The formula's value for the true values."""
         # Formulas are written in this package; no text from outside gets here.
-        found: float = eval(self.formula, {"__builtins__": BUILTINS, "values": values})
+        found: float = eval(_compiled(self.formula), {"__builtins__": BUILTINS, "values": values})
         return found
+
+
+@lru_cache(maxsize=64)
+def _compiled(formula: str) -> CodeType:
+    # The search for a twin asks for the result of one formula hundreds of times.
+    return compile(formula, "<formula>", "eval")
 
 
 def shown(value: float, places: int = 1) -> str:

@@ -149,9 +149,15 @@ def paint(maze: Maze, rng: random.Random) -> EncodedImage:
     look, pitch, (left, top) = rng.choice(LOOKS), maze.pitch, maze.corner
     right, bottom = left + pitch * maze.columns, top + pitch * maze.rows
     canvas = Canvas(WIDTH, HEIGHT, look.lawn)
-    for _ in range(60):
-        tone = mix(look.lawn, rng.choice(("white", "black")), rng.uniform(0.02, 0.06))
-        canvas.circle(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90), tone, alpha=0.5)
+    patches = [(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90)) for _ in range(60)]
+    tones = [mix(look.lawn, rng.choice(("white", "black")), rng.uniform(0.01, 0.03)) for _ in patches]
+    # Where the maze lies, none would be seen.
+    seen = [
+        n
+        for n, (x, y, far) in enumerate(patches)
+        if not (left + far < x < right - far and top + far < y < bottom - far)
+    ]
+    canvas.circles([patches[n] for n in seen], [tones[n] for n in seen])
     canvas.rectangle(left, top, right, bottom, look.path)
     borders = _borders(maze.columns, maze.rows)
     standing = [_wall(maze, border) for border in borders if border not in maze.passages]
