@@ -6,6 +6,7 @@ pixels with the origin at the top left, as in PIL.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -204,7 +205,8 @@ class Canvas:
             middle = points.mean(axis=0)
             # Less than the thing, so that no seam shows at its edge.
             hole = middle + (points[::-1] - middle) * 0.96
-            rings += [points + (dx, dy), points[:1] + (dx, dy), hole, hole[:1]]
+            moved = points + np.array((dx, dy))
+            rings += [moved, moved[:1], hole, hole[:1]]
             kinds = np.full(2 * len(points) + 2, Path.LINETO, dtype=np.uint8)
             kinds[[0, len(points) + 1]] = Path.MOVETO
             codes.append(kinds)
@@ -238,19 +240,32 @@ class Canvas:
         alpha: float,
     ) -> None:
         edges = np.zeros((0, 4)) if edge is None else _colours(edge, alpha)
+        once = [(0, None)], np.ones(1, np.uint8), [None], "screen"  # no dashes, smooth, no addresses
         self._renderer.draw_path_collection(
-            _pen("black", 0.0, 1.0), place, paths, transforms, offsets, IdentityTransform(),
-            _colours(fills, alpha), edges, np.atleast_1d(np.array(width, dtype=float)), [(0, None)], np.ones(1, np.uint8), [None],
-            "screen",
-        )  # fmt: skip
+            _pen("black", 0.0, 1.0),
+            place,
+            paths,
+            transforms,
+            offsets,
+            IdentityTransform(),
+            _colours(fills, alpha),
+            edges,
+            np.atleast_1d(np.array(width, dtype=float)),
+            *once,
+        )
 
     def line(self, points: Sequence[Point], colour: Colour, width: float, alpha: float = 1.0) -> None:
         """An open polyline with round joints."""
         self.path(Path(np.asarray(points, dtype=float)), None, colour, width, alpha)
 
-    def lines(self, strokes: Sequence[Sequence[Point]], colour: Colour, width: float) -> None:
-        """Many open polylines in one pass, for hatching."""
-        points = np.concatenate([np.asarray(stroke, dtype=float) for stroke in strokes])
+    def lines(
+        self, strokes: Sequence[Sequence[Point]] | npt.NDArray[np.float64], colour: Colour, width: float
+    ) -> None:
+        """Many open polylines in one pass, for hatching; or as many points each, `[n, points, 2]`."""
+        if isinstance(strokes, np.ndarray):
+            points = strokes.reshape(-1, 2)
+        else:
+            points = np.array(list(itertools.chain.from_iterable(strokes)), dtype=float)
         codes = np.full(len(points), Path.LINETO, dtype=np.uint8)
         codes[np.cumsum([0, *(len(stroke) for stroke in strokes[:-1])])] = Path.MOVETO
         self.path(Path(points, codes), None, colour, width)
@@ -278,16 +293,7 @@ class Canvas:
             angle: Clockwise degrees about `(x, y)`.
             align: `left`, `centre` or `right`.
         """
-        outline, advance = text_outline(string, font)
-        shift = {"left": 0.0, "centre": advance / 2, "right": advance}[align]
-        place = (
-            Affine2D()
-            .translate(-shift, -CAPITAL_HEIGHT / 2)
-            .scale(size, -size)
-            .rotate_deg(angle)
-            .translate(x, y)
-        )
-        self.path(place.transform_path(outline), colour)
+        self.path(text_path(x, y, string, size, font, angle, align), colour)
 
     @property
     def words(self) -> npt.NDArray[np.uint32]:
@@ -309,6 +315,24 @@ class Canvas:
 
 CAPITAL_HEIGHT = 0.729
 """Height of DejaVu's capitals and digits in ems (its OS/2 table: 1493 of 2048 units)."""
+
+
+def text_path(
+    x: float,
+    y: float,
+    string: str,
+    size: float,
+    font: str = "sans",
+    angle: float = 0.0,
+    align: str = "centre",
+) -> Path:
+    """Outline of a line of text in pixels; arguments as `Canvas.text`."""
+    outline, advance = text_outline(string, font)
+    shift = {"left": 0.0, "centre": advance / 2, "right": advance}[align]
+    place = (
+        Affine2D().translate(-shift, -CAPITAL_HEIGHT / 2).scale(size, -size).rotate_deg(angle).translate(x, y)
+    )
+    return place.transform_path(outline)
 
 
 def text_width(string: str, size: float, font: str = "sans") -> float:

@@ -7,8 +7,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -89,8 +91,8 @@ def paint(fish: list[Fish], rng: random.Random) -> EncodedImage:
     """The counter as a photograph."""
     canvas = Canvas(WIDTH, HEIGHT, FROST)
     _paint_ice(canvas, rng)
-    bodies = [[_place(one, along, down) for along, down in _body().tolist()] for one in fish]
-    canvas.polygons([[(x + 5, y + 7) for x, y in body] for body in bodies], "#4a6576", alpha=0.3)
+    bodies = [np.stack(_place(one, *_body().T), axis=1) for one in fish]
+    canvas.polygons([body + (5, 7) for body in bodies], "#4a6576", alpha=0.3)
     for one, body in zip(fish, bodies, strict=True):
         _paint_fish(canvas, one, body)
     for one in fish:
@@ -103,11 +105,11 @@ def _paint_ice(canvas: Canvas, rng: random.Random) -> None:
         regular(
             rng.uniform(0, WIDTH),
             rng.uniform(0, HEIGHT),
-            rng.uniform(18, 46),
+            rng.uniform(20, 50),
             rng.choice((4, 5, 6)),
             rng.uniform(0, 90),
         )
-        for _ in range(190)
+        for _ in range(130)
     ]
     tones = [mix(FROST, rng.choice(ICE), 0.15 * rng.randint(2, 6)) for _ in lumps]
     canvas.polygons(lumps, list(tones), [mix(tone, "#7f9db0", 0.25) for tone in tones], 1)
@@ -145,8 +147,11 @@ def _body() -> np.ndarray:
     return np.concatenate([upper, tail, lower])
 
 
-def _place(fish: Fish, along: float, down: float) -> Point:
-    """A place of the fish, in shares of its length and of its depth from its middle, in pixels."""
+Along = TypeVar("Along", float, npt.NDArray[np.float64])
+
+
+def _place(fish: Fish, along: Along, down: Along) -> tuple[Along, Along]:
+    """A place of the fish, in shares of its length and of its depth from its middle, in pixels; or many."""
     turn = math.radians(fish.angle)
     # A fish that lies the other way is mirrored, not upside down.
     flip = -1 if math.cos(turn) < 0 else 1
@@ -154,7 +159,7 @@ def _place(fish: Fish, along: float, down: float) -> Point:
     return fish.x + x * math.cos(turn) - y * math.sin(turn), fish.y + x * math.sin(turn) + y * math.cos(turn)
 
 
-def _paint_fish(canvas: Canvas, fish: Fish, body: list[Point]) -> None:
+def _paint_fish(canvas: Canvas, fish: Fish, body: npt.NDArray[np.float64]) -> None:
     def at(along: float, down: float) -> Point:
         return _place(fish, along, down)
 
