@@ -92,7 +92,7 @@ def paint(fish: list[Fish], rng: random.Random) -> EncodedImage:
     canvas = Canvas(WIDTH, HEIGHT, FROST)
     _paint_ice(canvas, rng)
     bodies = [np.stack(_place(one, *_body().T), axis=1) for one in fish]
-    canvas.polygons([body + (5, 7) for body in bodies], "#4a6576", alpha=0.3)
+    canvas.polygons([np.add(body, (5, 7)) for body in bodies], "#4a6576", alpha=0.3)
     for one, body in zip(fish, bodies, strict=True):
         _paint_fish(canvas, one, body)
     for one in fish:

@@ -44,7 +44,7 @@ class Calculation:
 
 @lru_cache(maxsize=64)
 def _compiled(formula: str) -> CodeType:
-    # The search for a twin asks for the result of one formula hundreds of times.
+    # Kept, for the search for a twin works one formula out hundreds of times.
     return compile(formula, "<formula>", "eval")
 
 

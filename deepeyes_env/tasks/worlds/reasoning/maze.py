@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -161,12 +162,15 @@ def paint(maze: Maze, rng: random.Random) -> EncodedImage:
     canvas.circles([patches[n] for n in seen], [tones[n] for n in seen])
     canvas.rectangle(left, top, right, bottom, look.path)
     borders = _borders(maze.columns, maze.rows)
-    standing = [_wall(maze, border) for border in borders if border not in maze.passages]
-    walls, wide = np.array(_runs([*standing, *_rim(maze)])), look.wide * pitch
+    # Those that do not stand too: their leaves are drawn by lot as well, so that twins look alike.
+    all_walls = [_wall(maze.corner, pitch, border) for border in borders] + _rim(maze)
+    stands = [place for place, border in enumerate(borders) if border not in maze.passages]
+    stands += range(len(borders), len(all_walls))
+    walls, wide = np.array(_runs([all_walls[place] for place in stands])), look.wide * pitch
     if look.leaves:
         canvas.lines(walls + 4.0, mix(look.path, "black", 0.25), wide)
     canvas.lines(walls, look.wall, wide)
-    _leaves(canvas, maze, borders, look, rng)
+    _leaves(canvas, np.array(all_walls), stands, look, pitch, rng)
     x, y = _middle(maze, maze.start)
     canvas.circle(x, y, pitch * 0.34, "#c9cdd2", "#7d838a", 1.2)
     canvas.circle(x, y, pitch * 0.25, "#5aa9d6")
@@ -213,10 +217,9 @@ def _runs(walls: list[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
     return runs
 
 
-def _wall(maze: Maze, border: Passage) -> tuple[Point, Point]:
+def _wall(corner: Point, pitch: float, border: Passage) -> tuple[Point, Point]:
     (c, r), (d, _) = border
-    left, top = maze.corner
-    x, y, pitch = left + c * maze.pitch, top + r * maze.pitch, maze.pitch
+    x, y = corner[0] + c * pitch, corner[1] + r * pitch
     if d > c:
         return (x + pitch, y), (x + pitch, y + pitch)
     return (x, y + pitch), (x + pitch, y + pitch)
@@ -227,22 +230,26 @@ def _middle(maze: Maze, cell: Cell) -> Point:
     return left + (cell[0] + 0.5) * maze.pitch, top + (cell[1] + 0.5) * maze.pitch
 
 
-def _leaves(canvas: Canvas, maze: Maze, borders: list[Passage], look: Look, rng: random.Random) -> None:
-    """Tufts on all walls; those of walls that do not stand are drawn by lot too, so that twins look alike."""
+def _leaves(
+    canvas: Canvas,
+    walls: npt.NDArray[np.float64],
+    stands: list[int],
+    look: Look,
+    pitch: float,
+    rng: random.Random,
+) -> None:
+    """Tufts on the walls that stand; `walls` are the ends of all walls, `[n, 2, 2]`."""
     if not look.leaves:
         return
     chance = np.random.default_rng(rng.getrandbits(32))
-    places = [_wall(maze, border) for border in borders] + _rim(maze)
-    along = chance.random((len(places), LEAVES, 1))
-    reach = look.wide * maze.pitch / 2
-    aside = chance.normal(0, reach / 2, (len(places), LEAVES, 2)).clip(-reach, reach)
-    stands = [place for place, border in enumerate(borders) if border not in maze.passages]
-    stands += range(len(borders), len(places))
-    ends = np.array([places[place] for place in stands])
+    along = chance.random((len(walls), LEAVES, 1))
+    reach = look.wide * pitch / 2
+    aside = chance.normal(0, reach / 2, (len(walls), LEAVES, 2)).clip(-reach, reach)
+    ends = walls[stands]
     spots = ends[:, None, 0] + (ends[:, None, 1] - ends[:, None, 0]) * along[stands] + aside[stands]
     for tone, leaf in enumerate(look.leaves):
         dots = spots[:, tone :: len(look.leaves)].reshape(-1, 2)
-        canvas.lines(np.stack([dots, dots + (1.5, 1.0)], axis=1), leaf, maze.pitch * 0.12)
+        canvas.lines(np.stack([dots, np.add(dots, (1.5, 1.0))], axis=1), leaf, pitch * 0.12)
 
 
 WALK = """
