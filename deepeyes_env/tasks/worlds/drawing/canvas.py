@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path as FilePath
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -184,10 +185,17 @@ class Canvas:
     ) -> None:
         """Many closed polygons in one pass, later ones over earlier ones; `edge` and `width` as `fills`."""
         is_closed = edge is not None  # a bare filling is as good without the codes, and made faster
-        paths = [Path(np.asarray([*each, each[0]], dtype=float), closed=is_closed) for each in outlines]
+        rings = (np.asarray(each, dtype=float) for each in outlines)
+        paths = [Path(np.concatenate([ring, ring[:1]]), closed=is_closed) for ring in rings]
         self._collect(paths, self._flip, np.zeros((0, 3, 3)), np.zeros((0, 2)), fills, edge, width, alpha)
 
-    def shadows(self, outlines: Sequence[Sequence[Point]], dx: float, dy: float, alpha: float) -> None:
+    def shadows(
+        self,
+        outlines: Sequence[Sequence[Point] | npt.NDArray[np.float64]],
+        dx: float,
+        dy: float,
+        alpha: float,
+    ) -> None:
         """The parts that show of the shadows of things which will cover `outlines`, in one pass.
 
         What lies below the things is left out: a large translucent area costs more than all else in a
@@ -240,8 +248,10 @@ class Canvas:
         alpha: float,
     ) -> None:
         edges = np.zeros((0, 4)) if edge is None else _colours(edge, alpha)
+        # The stubs ask for lists of tuples where Agg takes arrays.
+        draw: Any = self._renderer.draw_path_collection
         once = [(0, None)], np.ones(1, np.uint8), [None], "screen"  # no dashes, smooth, no addresses
-        self._renderer.draw_path_collection(
+        draw(
             _pen("black", 0.0, 1.0),
             place,
             paths,

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,12 @@ WOODS = ("#8a6240", "#6f4e37", "#9a7650", "#7b5b48")
 
 @lru_cache(maxsize=len(FORMS))
 def profile(form: str) -> npt.NDArray[np.float64]:
-    """A form's smooth profile, `[50, 2]`: height and half width as shares of its height."""
+    """A form's smooth profile, `[30, 2]`: height and half width as shares of its height."""
     heights, widths = np.array(FORMS[form]).T
-    even = np.linspace(0, 1, 50)
+    even = np.linspace(0, 1, 30)
     # Running means round the corners; the ends are kept.
     smooth = np.interp(even, heights, widths)
-    for _ in range(8):
+    for _ in range(3):
         smooth[1:-1] = (smooth[:-2] + smooth[1:-1] + smooth[2:]) / 3
     return np.stack([even, smooth], axis=1)
 
@@ -132,15 +133,17 @@ SHADES = (((0.62, 0.985), "black", 0.2), ((0.36, 0.7), "black", 0.09), ((-0.78, 
 """Strips down a pot, by their sides as shares of its half width: shade, half shade and gleam."""
 
 
-def ring(form: str, x: float, foot: float, height: float, share: float) -> list[Point]:
-    """The line that a painted ring follows on a pot's front, at a share of its height."""
-    wide = half_width(form, share) * height
-    turns = [math.pi * (0.5 + (step / 8 - 0.5) * 0.94) for step in range(9)]
-    return [(x - wide * math.cos(t), foot - share * height + wide * 0.1 * math.sin(t)) for t in turns]
+def rings(pot: Pot, shares: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """The lines that painted rings follow on a pot's front, at shares of its height, `[n, 9, 2]`."""
+    heights, widths = profile(pot.form).T
+    wide = np.interp(shares, heights, widths)[:, None] * pot.height
+    turns = math.pi * (0.5 + np.linspace(-0.47, 0.47, 9))
+    rows = pot.foot - shares[:, None] * pot.height
+    return np.stack([pot.x - wide * np.cos(turns), rows + wide * 0.1 * np.sin(turns)], axis=-1)
 
 
 def _strip(pot: Pot, span: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """The part of a pot between two shares of its half width, `[100, 2]`."""
+    """The part of a pot between two shares of its half width, `[60, 2]`."""
     shares, widths = profile(pot.form).T * pot.height
     one, other = (np.stack([pot.x + widths * share, pot.foot - shares], axis=1) for share in span)
     return np.concatenate([one, other[::-1]])

@@ -125,7 +125,7 @@ def paint(ducks: list[Duck], clutter: int, rng: random.Random) -> EncodedImage:
     canvas.polygons(dim, [mix(KINDS[d.kind].body, "#35525c", 0.6) for d in ducks], alpha=0.4)
     _paint_parts(canvas, [part for duck in ducks for part in _duck(duck)] + above)
     _paint_reeds(canvas, ducks, clutter // 2, rng)
-    return as_jpeg(daylight(canvas, rng), rng.randint(88, 94), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng), rng.randint(88, 94))
 
 
 Part = tuple[Sequence[Point] | npt.NDArray[np.float64], Colour, float]
@@ -173,7 +173,7 @@ def _duck(duck: Duck) -> list[Part]:
         (oval(0.6, 0.2, 0.26, 0.22), plumage.breast, 0),
         ([at(*point) for point in wing], plumage.wing, 0),
         ([at(0.84, 0.8), at(1.08, 0.7), at(1.06, 0.65), at(0.84, 0.64)], plumage.bill, 0),
-        (ellipse(x, y, duck.head_radius, duck.head_radius), plumage.head, 0),
+        (ellipse(x, y, duck.head_radius, duck.head_radius)[::2], plumage.head, 0),
         (ellipse(*eye, s * 0.0625, s * 0.0625)[::4], "#18181a", 0),
         (ellipse(*eye, s * 0.0275, s * 0.0275)[::4], "#f4efdc", 0),
         ([at(0.98, -0.04), at(0.2, -0.09), at(-0.98, -0.04), at(0.2, -0.13)], "#c9d6d8", 0),

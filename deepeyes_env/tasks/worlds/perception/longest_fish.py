@@ -21,7 +21,7 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 
-WIDTH, HEIGHT = 1120, 840
+WIDTH, HEIGHT = 1008, 840
 
 COLUMNS, ROWS = 4, 4
 """Places for fish on the counter, in a grid."""
@@ -109,13 +109,13 @@ def _paint_ice(canvas: Canvas, rng: random.Random) -> None:
             rng.choice((4, 5, 6)),
             rng.uniform(0, 90),
         )
-        for _ in range(130)
+        for _ in range(115)
     ]
     tones = [mix(FROST, rng.choice(ICE), 0.15 * rng.randint(2, 6)) for _ in lumps]
     canvas.polygons(lumps, list(tones), [mix(tone, "#7f9db0", 0.25) for tone in tones], 1)
     glints = [
         [(x, y), (x + rng.uniform(6, 18), y + rng.uniform(-6, 6))]
-        for x, y in ((rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(160))
+        for x, y in ((rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(140))
     ]
     canvas.lines(glints, "#fbfdff", 2)
     for tone in ("#4d7a55", "#3d6a58"):

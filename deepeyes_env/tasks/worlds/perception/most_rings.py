@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import pottery
@@ -80,14 +82,11 @@ def set_out(rng: random.Random, count: int, lead: int) -> list[Ringed]:
 def paint(pots: list[Ringed], rng: random.Random) -> EncodedImage:
     """The shop as a photograph."""
     canvas = pottery.shop(rng)
-    pottery.stand(canvas, [Pot(pot.form, pot.x, pot.foot, pot.height, pot.glaze) for pot in pots])
-    for pot in pots:
-        start = 0.24 + rng.uniform(0, 0.04)
-        rings = [
-            pottery.ring(pot.form, pot.x, pot.foot, pot.height, start + ring * pot.pitch / pot.height)
-            for ring in range(pot.rings)
-        ]
-        canvas.lines(rings, mix(SLIP, pot.glaze, 0.1), 2)
+    bare = [Pot(pot.form, pot.x, pot.foot, pot.height, pot.glaze) for pot in pots]
+    pottery.stand(canvas, bare)
+    for pot, under in zip(pots, bare, strict=True):
+        shares = 0.24 + rng.uniform(0, 0.04) + np.arange(pot.rings) * pot.pitch / pot.height
+        canvas.lines(pottery.rings(under, shares), mix(SLIP, pot.glaze, 0.1), 2)
     labels = [(pot.x - 15, pot.foot + 7, pot.x + 15, pot.foot + 30) for pot in pots]
     canvas.shadows([box(*label) for label in labels], 1, 2, 0.25)
     canvas.polygons([box(*label) for label in labels], "#f4ecd8", "#5a4630", 1)

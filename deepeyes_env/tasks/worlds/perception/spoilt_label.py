@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
@@ -119,7 +120,7 @@ def _paint_label(canvas: Canvas, label: Label, paper: str, stripe: str, place: s
         canvas.path(lie.transform_path(path), fill, outline, width)
 
     card = _card()
-    canvas.shadows([lie.transform(card)], 6, 9, 0.4)
+    canvas.shadows([np.asarray(lie.transform(card))], 6, 9, 0.4)
     lay(closed(card), paper)
     lay(closed(box(0, LABEL_HEIGHT * 0.1, LABEL_WIDTH, LABEL_HEIGHT * 0.22)), stripe)
     lay(text_path(LABEL_WIDTH / 2, LABEL_HEIGHT * 0.16, place, 16, "bold"), mix(stripe, "white", 0.85))

@@ -21,10 +21,10 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import turns
 
-PICTURE = 672
+PICTURE = 576
 """Side of the picture before it is cut, in pixels."""
 
-SIDE = 868
+SIDE = 756
 """Side of the table with the tiles on it."""
 
 

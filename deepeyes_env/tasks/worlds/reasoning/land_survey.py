@@ -115,7 +115,7 @@ def paint(survey: Survey, rng: random.Random) -> EncodedImage:
     canvas.text(WIDTH - 48, HEIGHT - 43, note, 14, look.ink, "serif", align="right")
     _scale_bar(canvas, survey, look)
     _north(canvas, look, rng.uniform(-30, 30))
-    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(87, 94), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(87, 94))
 
 
 def _contours(canvas: Canvas, look: Look, rng: random.Random) -> None:
