@@ -8,6 +8,7 @@ from deepeyes_env.tasks.worlds.drawing.canvas import (
     CAPITAL_HEIGHT,
     FONTS,
     Canvas,
+    box,
     closed,
     gradient,
     mix,
@@ -58,7 +59,7 @@ def test_daylight_dims_little_and_depends_on_the_seed_alone() -> None:
     image = Image.new("RGB", (200, 100), (200, 180, 160))
     first, again, other = (daylight(image, random.Random(seed)) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes() != other.tobytes()
-    assert 0.75 < np.asarray(first).mean() / np.asarray(image).mean() < 1.05
+    assert 0.75 < np.asarray(first)[..., :3].mean() / np.asarray(image).mean() < 1.05
 
 
 def test_small_helpers() -> None:
@@ -73,9 +74,30 @@ def test_small_helpers() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (2500, 40), (40, 4300)])
 def test_daylight_multiplies_every_channel_alike_on_any_size(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, (200, 100, 250))
-    lit = np.asarray(daylight(image, random.Random(3), shade=0.3), dtype=float)
+    lit = np.asarray(daylight(image, random.Random(3), shade=0.3), dtype=float)[..., :3]
     assert lit.shape == (size[1], size[0], 3)
     share = lit / np.array([200.0, 100.0, 250.0])
     assert np.ptp(share, axis=-1).max() < 0.015
     assert share.min() > 0.6
     assert share.max() < 1.0001
+
+
+def test_many_shapes_in_one_pass_look_like_one_by_one() -> None:
+    single, at_once = Canvas(120, 80), Canvas(120, 80)
+    single.rectangle(5.3, 10, 40, 60.5, "red")
+    single.circle(60, 40, 18.5, "blue")
+    single.polygon([(80, 10), (110, 20), (90, 60)], "green")
+    at_once.rectangles([(5.3, 10, 40, 60.5)], "red")
+    at_once.circles([(60, 40, 18.5)], ["blue"])
+    at_once.polygons([[(80, 10), (110, 20), (90, 60)]], ["green"])
+    one, other = (np.asarray(canvas.finish(), dtype=int) for canvas in (single, at_once))
+    assert np.abs(one - other).max() <= 2
+
+
+def test_a_shadow_shows_beside_its_thing_only() -> None:
+    canvas = Canvas(100, 80)
+    canvas.shadows([box(20, 20, 70, 50)], 6, 9, 0.5)
+    pixels = np.asarray(canvas.finish())
+    assert pixels[35, 45].tolist() == [255, 255, 255]
+    assert pixels[56, 50, 0] < 135
+    assert pixels[35, 74, 0] < 135

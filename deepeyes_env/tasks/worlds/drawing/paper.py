@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
 
@@ -48,18 +52,34 @@ class Sheet:
 
 def table_top(width: int, height: int, rng: random.Random) -> Canvas:
     """A wooden or slate table with its grain."""
-    upper, lower = rng.choice(TABLES)
+    boards = _boards(width + SPARE, height + SPARE, rng.randrange(len(TABLES)))
+    left, top = rng.randrange(SPARE), rng.randrange(SPARE)
+    part = boards[top : top + height, left : left + width]
+    canvas = Canvas(width, height)
+    canvas.words[...] = part[:, ::-1] if rng.random() < 0.5 else part
+    return canvas
+
+
+SPARE = 160
+"""Pixels by which a table is larger each way than what is seen of it."""
+
+
+@lru_cache(maxsize=4 * len(TABLES))
+def _boards(width: int, height: int, table: int) -> npt.NDArray[np.uint32]:
+    # Shared and cut at a random place: to draw the grain anew takes as long as all else on the table.
+    rng = random.Random(table)
+    upper, lower = TABLES[table]
     canvas = Canvas(width, height, gradient(height, upper, lower))
     for shade in (0.12, 0.2):
         strokes = []
-        for _ in range(26):
+        for _ in range(32):
             y, sway = rng.uniform(0, height), rng.uniform(4, 22)
             phase = rng.uniform(0, 6.3)
             strokes.append(
                 [(x, y + sway * math.sin(phase + x / width * 4)) for x in range(0, width + 56, 56)]
             )
         canvas.lines(strokes, mix(upper, lower if shade < 0.15 else "black", shade), rng.uniform(1, 3))
-    return canvas
+    return canvas.words.copy()
 
 
 def lay(canvas: Canvas, sheet: Sheet, rng: random.Random, torn: float | None = None) -> None:
@@ -78,12 +98,15 @@ def lay(canvas: Canvas, sheet: Sheet, rng: random.Random, torn: float | None = N
         jag = 0.0 if torn is None else rng.uniform(-7, 7)
         edge.append(sheet.at(sheet.width * (1 - step / steps), end + jag))
     for spread, alpha in ((14, 0.1), (8, 0.16), (4, 0.2)):
-        canvas.polygon([(x + spread, y + spread * 1.3) for x, y in edge], "black", alpha=alpha)
+        canvas.shadows([edge], spread, spread * 1.3, alpha)
     canvas.polygon(edge, sheet.colour)
     for fold in (rng.uniform(0.26, 0.4), rng.uniform(0.58, 0.74)):
         row = min(fold * sheet.height, end - 40)
-        for depth in range(4):
-            canvas.polygon(sheet.box(0, row, sheet.width, row + 34 - 8 * depth), "black", alpha=0.018)
+        # Side by side rather than one over the other: each strip darkens as many layers as lie upon it.
+        for strip in range(4):
+            start, end = (0 if strip == 0 else 10 + 8 * (strip - 1)), 10 + 8 * strip
+            box = sheet.box(0, row + start, sheet.width, row + end)
+            canvas.polygon(box, mix(sheet.colour, "black", 0.018 * (4 - strip)))
         canvas.line([sheet.at(0, row), sheet.at(sheet.width, row)], "white", 1.5, alpha=0.7)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from deepeyes_env.tasks.worlds.drawing.brush import ellipse
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
 from deepeyes_env.tasks.worlds.drawing.wood import grain
 
@@ -32,12 +36,12 @@ WOODS = ("#8a6240", "#6f4e37", "#9a7650", "#7b5b48")
 
 @lru_cache(maxsize=len(FORMS))
 def profile(form: str) -> npt.NDArray[np.float64]:
-    """A form's smooth profile, `[50, 2]`: height and half width as shares of its height."""
+    """A form's smooth profile, `[30, 2]`: height and half width as shares of its height."""
     heights, widths = np.array(FORMS[form]).T
-    even = np.linspace(0, 1, 50)
+    even = np.linspace(0, 1, 30)
     # Running means round the corners; the ends are kept.
     smooth = np.interp(even, heights, widths)
-    for _ in range(8):
+    for _ in range(3):
         smooth[1:-1] = (smooth[:-2] + smooth[1:-1] + smooth[2:]) / 3
     return np.stack([even, smooth], axis=1)
 
@@ -72,8 +76,8 @@ def shop(rng: random.Random) -> Canvas:
     _sunlight(canvas, rng)
     wood = rng.choice(WOODS)
     for board in BOARDS:
-        canvas.rectangle(0, board + 30, WIDTH, board + 62, "black", alpha=0.08)
-        canvas.rectangle(0, board + 30, WIDTH, board + 44, "black", alpha=0.1)
+        canvas.rectangle(0, board + 44, WIDTH, board + 62, "black", alpha=0.08)
+        canvas.rectangle(0, board + 30, WIDTH, board + 44, "black", alpha=0.17)
         canvas.rectangle(0, board - 6, WIDTH, board, mix(wood, "white", 0.18))
         canvas.rectangle(0, board, WIDTH, board + 30, wood)
         grain(canvas, board + 4, board + 27, 26, wood, rng)
@@ -92,48 +96,67 @@ def _sunlight(canvas: Canvas, rng: random.Random) -> None:
             canvas.polygon(pane, "#fff6dc", alpha=0.38)
 
 
-def pot(canvas: Canvas, form: str, x: float, foot: float, height: float, glaze: Colour) -> None:
-    """A pot standing at `(x, foot)`; it looks the same every time."""
-    shares, widths = profile(form).T * height
-    canvas.ellipse(x + height * 0.06, foot, widths[0] * 1.5, height * 0.035, "black", 0.28)
-    if form == "jug":
-        _handle(canvas, x, foot, height, glaze)
-    side = np.stack([x + widths, foot - shares], axis=1)
-    other = np.stack([x - widths, foot - shares], axis=1)
-    canvas.polygon([*map(tuple, side), *map(tuple, other[::-1])], glaze, mix(glaze, "black", 0.35), 1)
-    _strip(canvas, x, foot, shares, widths, (0.62, 0.985), "black", 0.2)
-    _strip(canvas, x, foot, shares, widths, (0.36, 0.7), "black", 0.09)
-    _strip(canvas, x, foot, shares, widths, (-0.78, -0.52), "white", 0.3)
-    rim = height * 0.022 + widths[-1] * 0.1
-    canvas.ellipse(x, foot - height, widths[-1], rim, mix(glaze, "white", 0.25))
-    canvas.ellipse(x, foot - height + 1, widths[-1] * 0.82, rim * 0.7, mix(glaze, "black", 0.6))
+@dataclass(frozen=True, slots=True)
+class Pot:
+    """A pot standing at `(x, foot)`, a key of `FORMS`, `height` pixels high."""
+
+    form: str
+    x: float
+    foot: float
+    height: float
+    glaze: Colour
 
 
-def ring(form: str, x: float, foot: float, height: float, share: float) -> list[Point]:
-    """The line that a painted ring follows on a pot's front, at a share of its height."""
-    wide = half_width(form, share) * height
-    turns = [math.pi * (0.5 + (step / 8 - 0.5) * 0.94) for step in range(9)]
-    return [(x - wide * math.cos(t), foot - share * height + wide * 0.1 * math.sin(t)) for t in turns]
+def stand(canvas: Canvas, pots: Sequence[Pot]) -> None:
+    """Paint pots that do not hide one another; a pot looks the same every time."""
+    bodies, shadows, rims, mouths = [], [], [], []
+    for pot in pots:
+        widths = profile(pot.form)[:, 1] * pot.height
+        if pot.form == "jug":
+            _handle(canvas, pot)
+        bodies.append(_strip(pot, (1.0, -1.0)))
+        shadow = widths[0] * 1.5, pot.height * 0.035
+        shadows.append(ellipse(pot.x + pot.height * 0.06, pot.foot, *shadow))
+        rim, top = pot.height * 0.022 + widths[-1] * 0.1, pot.foot - pot.height
+        rims.append(ellipse(pot.x, top, widths[-1], rim))
+        mouths.append(ellipse(pot.x, top + 1, widths[-1] * 0.82, rim * 0.7))
+    glazes = [pot.glaze for pot in pots]
+    canvas.polygons(shadows, "black", alpha=0.28)
+    canvas.polygons(bodies, glazes, [mix(glaze, "black", 0.35) for glaze in glazes], 1)
+    for span, tone, alpha in SHADES:
+        canvas.polygons([_strip(pot, span) for pot in pots], tone, alpha=alpha)
+    canvas.polygons(rims, [mix(glaze, "white", 0.25) for glaze in glazes])
+    canvas.polygons(mouths, [mix(glaze, "black", 0.6) for glaze in glazes])
 
 
-def _strip(
-    canvas: Canvas,
-    x: float,
-    foot: float,
-    shares: npt.NDArray[np.float64],
-    widths: npt.NDArray[np.float64],
-    span: tuple[float, float],
-    tone: str,
-    alpha: float,
-) -> None:
-    inner, outer = (np.stack([x + widths * share, foot - shares], axis=1) for share in span)
-    canvas.polygon([*map(tuple, inner), *map(tuple, outer[::-1])], tone, alpha=alpha)
+SHADES = (((0.62, 0.985), "black", 0.2), ((0.36, 0.7), "black", 0.09), ((-0.78, -0.52), "white", 0.3))
+"""Strips down a pot, by their sides as shares of its half width: shade, half shade and gleam."""
 
 
-def _handle(canvas: Canvas, x: float, foot: float, height: float, glaze: Colour) -> None:
+def rings(pot: Pot, shares: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """The lines that painted rings follow on a pot's front, at shares of its height, `[n, 9, 2]`."""
+    heights, widths = profile(pot.form).T
+    wide = np.interp(shares, heights, widths)[:, None] * pot.height
+    turns = math.pi * (0.5 + np.linspace(-0.47, 0.47, 9))
+    rows = pot.foot - shares[:, None] * pot.height
+    return np.stack([pot.x - wide * np.cos(turns), rows + wide * 0.1 * np.sin(turns)], axis=-1)
+
+
+def _strip(pot: Pot, span: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """The part of a pot between two shares of its half width, `[60, 2]`."""
+    shares, widths = profile(pot.form).T * pot.height
+    one, other = (np.stack([pot.x + widths * share, pot.foot - shares], axis=1) for share in span)
+    return np.concatenate([one, other[::-1]])
+
+
+def _handle(canvas: Canvas, pot: Pot) -> None:
     turns = [math.pi * (step / 10 - 0.5) for step in range(11)]
     loop = [
-        (x + height * (0.2 + 0.17 * math.cos(t)), foot - height * (0.62 - 0.22 * math.sin(t))) for t in turns
+        (
+            pot.x + pot.height * (0.2 + 0.17 * math.cos(t)),
+            pot.foot - pot.height * (0.62 - 0.22 * math.sin(t)),
+        )
+        for t in turns
     ]
-    canvas.line(loop, mix(glaze, "black", 0.35), height * 0.075)
-    canvas.line(loop, mix(glaze, "black", 0.12), height * 0.055)
+    canvas.line(loop, mix(pot.glaze, "black", 0.35), pot.height * 0.075)
+    canvas.line(loop, mix(pot.glaze, "black", 0.12), pot.height * 0.055)

@@ -43,9 +43,11 @@ def outdoors(width: int, height: int, horizon: float, ground: Colour, rng: rando
 
 def cloud(canvas: Canvas, x: float, y: float, size: float, rng: random.Random) -> None:
     """A heap of pale discs on a flat base."""
+    heap = []
     for place in (-1.2, -0.7, -0.3, 0.1, 0.5, 0.9, 1.3):
         radius = size * rng.uniform(0.25, 0.5) * (1.3 - 0.6 * abs(place))
-        canvas.circle(x + place * size, y - radius * 0.6, radius, "#f4f6f8")
+        heap.append((x + place * size, y - radius * 0.6, radius))
+    canvas.circles(heap, "#f4f6f8")
     canvas.path(
         Path.unit_circle().transformed(Affine2D().scale(size * 1.6, size * 0.2).translate(x, y)), "#eef1f4"
     )
@@ -55,11 +57,14 @@ def tree(canvas: Canvas, x: float, foot: float, height: float, rng: random.Rando
     """A round-headed tree standing at `foot`."""
     canvas.rectangle(x - height * 0.04, foot - height * 0.45, x + height * 0.04, foot, "#6b4a30")
     leaf = rng.choice(("#4f7d46", "#5f8f4e", "#3f6b4a", "#87934a"))
+    crown: list[tuple[float, float, float]] = []
+    shades: list[Colour] = []
     for _ in range(12):
         turn, far = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.24) * height
-        shade = mix(leaf, "#e8f0c0" if rng.random() < 0.5 else "#20351f", rng.uniform(0, 0.22))
+        shades.append(mix(leaf, *_shade(rng, "#e8f0c0", "#20351f", 0.22)))
         at = x + far * math.cos(turn), foot - height * 0.68 + far * math.sin(turn)
-        canvas.circle(*at, height * rng.uniform(0.1, 0.17), shade)
+        crown.append((*at, height * rng.uniform(0.1, 0.17)))
+    canvas.circles(crown, shades)
 
 
 def lamp_post(canvas: Canvas, x: float, foot: float, height: float) -> None:
@@ -87,13 +92,25 @@ def person(canvas: Canvas, x: float, foot: float, height: float, rng: random.Ran
 def paving(canvas: Canvas, top: float, colour: Colour, rng: random.Random) -> None:
     """Flagstones from row `top` down to the lower edge."""
     row, depth = top, 8.0
+    stones: list[tuple[float, float, float, float]] = []
+    shades: list[Colour] = []
     while row < canvas.height:
         start, step = -rng.uniform(0, 60), 40 + depth * 2.2
         while start < canvas.width:
-            stone = mix(colour, "black" if rng.random() < 0.5 else "white", rng.uniform(0, 0.09))
-            canvas.rectangle(start + 1, row + 1, start + step - 1, row + depth - 1, stone)
+            shades.append(mix(colour, *_shade(rng, "white", "black", 0.09)))
+            stones.append((start + 1, row + 1, start + step - 1, row + depth - 1))
             start += step
         row, depth = row + depth, depth * 1.22
+    canvas.rectangles(stones, shades)
+
+
+SHADES = 6
+"""Steps of a shade between none and its most: few enough that mixed colours are remembered."""
+
+
+def _shade(rng: random.Random, light: Colour, dark: Colour, most: float) -> tuple[Colour, float]:
+    """A lighter or a darker tone, and how much of it."""
+    return (light if rng.random() < 0.5 else dark), most * rng.randint(0, SHADES) / SHADES
 
 
 def _lantern(x: float, y: float, r: float) -> list[Point]:

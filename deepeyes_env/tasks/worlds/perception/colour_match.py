@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix, regular
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, box, mix, regular
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.drawing.wood import grain
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
@@ -103,7 +103,7 @@ def paint(chart: Chart, rng: random.Random) -> EncodedImage:
     card, (x, y) = chart.card, chart.mount
     mount = (x - MOUNT / 2, y - MOUNT / 2, x + MOUNT / 2, y + MOUNT / 2)
     for left, top, right, bottom in (card, mount):
-        canvas.rectangle(left + 6, top + 8, right + 8, bottom + 10, "black", alpha=0.25)
+        canvas.shadows([box(left, top, right, bottom)], 7, 9, 0.25)
         canvas.rectangle(left, top, right, bottom, PAPER, mix(PAPER, "black", 0.2), 1)
     canvas.text((card[0] + card[2]) / 2, card[1] + 24, "COLOUR CARD", 15, "#55504a", "serif-bold")
     for number, tile in enumerate(chart.tiles):

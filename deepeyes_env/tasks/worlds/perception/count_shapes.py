@@ -86,34 +86,40 @@ def _place(rng: random.Random, colour: str, form: str, shapes: list[Shape]) -> S
 
 def paint(shapes: list[Shape], rng: random.Random) -> EncodedImage:
     """Shapes over pale blots and scribbles, with thin pencil lines beneath."""
-    canvas = Canvas(WIDTH, HEIGHT, gradient(HEIGHT, *rng.choice(PAPERS)))
+    upper, lower = rng.choice(PAPERS)
+    canvas = Canvas(WIDTH, HEIGHT, gradient(HEIGHT, upper, lower))
+    paper = mix(upper, lower, 0.5)
+    blots, tones = [], []
     for _ in range(26):
         tone = mix(rng.choice(list(PAINTS.values())), "white", rng.uniform(0.72, 0.86))
-        canvas.circle(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 130), tone, alpha=0.55)
-    for _ in range(22):
-        x, y, turn = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(0, 6.3)
-        stroke: list[Point] = []
-        for _ in range(28):
-            stroke.append((x, y))
-            turn += rng.uniform(-0.5, 0.5)
-            x, y = x + 18 * math.cos(turn), y + 18 * math.sin(turn)
-        canvas.line(stroke, "#6b6f78", rng.uniform(1, 2.4), alpha=0.55)
-    for shape in shapes:
-        _paint_shape(canvas, shape)
+        tones.append(mix(paper, tone, rng.uniform(0.35, 0.75)))
+        blots.append((rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 130)))
+    canvas.circles(blots, list(tones))
+    for width in (1.0, 1.7, 2.4):
+        canvas.lines([_scribble(rng) for _ in range(7)], mix(paper, "#6b6f78", 0.55), width)
+    corners = [_corners(shape) for shape in shapes]
+    canvas.polygons([[(x + 2, y + 3) for x, y in each] for each in corners], "black", alpha=0.13)
+    canvas.polygons(corners, [PAINTS[shape.colour] for shape in shapes])
     return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(86, 94), fine_colour=True)
 
 
-def _paint_shape(canvas: Canvas, shape: Shape) -> None:
-    fill = PAINTS[shape.colour]
-    x, y, radius = shape.x, shape.y, shape.radius
-    corners = {
-        "circle": regular(x, y, radius, 60),
-        "square": regular(x, y, radius, 4, shape.angle),
-        "triangle": regular(x, y, radius, 3, shape.angle),
-        "star": star(x, y, radius, 0.3, angle=shape.angle),
-    }[shape.form]
-    canvas.polygon([(px + 2, py + 3) for px, py in corners], "black", alpha=0.13)
-    canvas.polygon(corners, fill)
+def _scribble(rng: random.Random) -> list[Point]:
+    x, y, turn = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(0, 6.3)
+    stroke: list[Point] = []
+    for _ in range(28):
+        stroke.append((x, y))
+        turn += rng.uniform(-0.5, 0.5)
+        x, y = x + 18 * math.cos(turn), y + 18 * math.sin(turn)
+    return stroke
+
+
+def _corners(shape: Shape) -> list[Point]:
+    x, y, radius, angle = shape.x, shape.y, shape.radius, shape.angle
+    if shape.form == "star":
+        return star(x, y, radius, 0.3, angle=angle)
+    if shape.form == "circle":
+        return regular(x, y, radius, 60)
+    return regular(x, y, radius, {"square": 4, "triangle": 3}[shape.form], angle)
 
 
 COUNT = """

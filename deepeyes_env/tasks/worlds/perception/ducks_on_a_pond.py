@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, gradient, mix
+from deepeyes_env.tasks.worlds.drawing.brush import ellipse
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, gradient, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
@@ -111,15 +114,28 @@ def paint(ducks: list[Duck], clutter: int, rng: random.Random) -> EncodedImage:
     sky = gradient(SHORE, *rng.choice(scenery.SKIES))
     canvas = Canvas(WIDTH, HEIGHT, np.concatenate([sky, water]))
     _paint_shore(canvas, rng)
-    for _ in range(clutter):
-        _paint_pad(canvas, rng.uniform(0, WIDTH), rng.uniform(SHORE + 40, HEIGHT), rng)
-    for duck in ducks:
-        _paint_duck(canvas, duck)
-    for _ in range(clutter):
-        _paint_free_pad(canvas, ducks, rng)
-    for _ in range(clutter // 2):
-        _paint_reeds(canvas, ducks, rng)
-    return as_jpeg(daylight(canvas, rng), rng.randint(88, 94), fine_colour=True)
+    below = [
+        part
+        for _ in range(clutter)
+        for part in _pad(rng.uniform(0, WIDTH), rng.uniform(SHORE + 40, HEIGHT), rng)
+    ]
+    above = [part for _ in range(clutter) for part in _free_pad(ducks, rng)]
+    _paint_parts(canvas, below)
+    dim = [ellipse(d.x, d.y + 0.1 * d.size, d.size * 1.02, d.size * 0.2) for d in ducks]
+    canvas.polygons(dim, [mix(KINDS[d.kind].body, "#35525c", 0.6) for d in ducks], alpha=0.4)
+    _paint_parts(canvas, [part for duck in ducks for part in _duck(duck)] + above)
+    _paint_reeds(canvas, ducks, clutter // 2, rng)
+    return as_jpeg(daylight(canvas, rng), rng.randint(88, 94))
+
+
+Part = tuple[Sequence[Point] | npt.NDArray[np.float64], Colour, float]
+"""Outline of a part of something, its colour, and the width of its darker edge in pixels."""
+
+
+def _paint_parts(canvas: Canvas, parts: list[Part]) -> None:
+    """All at once, later ones over earlier ones."""
+    outlines, fills, widths = zip(*parts, strict=True)
+    canvas.polygons(outlines, list(fills), [mix(fill, "black", 0.38) for fill in fills], list(widths))
 
 
 def _paint_shore(canvas: Canvas, rng: random.Random) -> None:
@@ -139,75 +155,112 @@ def _paint_shore(canvas: Canvas, rng: random.Random) -> None:
         canvas.lines(strokes, mix(tone, "#7899a0", 0.5), 1.4)
 
 
-def _paint_duck(canvas: Canvas, duck: Duck) -> None:
+def _duck(duck: Duck) -> list[Part]:
     plumage, s, way = KINDS[duck.kind], duck.size, duck.way
 
     def at(along: float, up: float) -> Point:
         return duck.x + way * along * s, duck.y - up * s
 
-    canvas.ellipse(*at(0, -0.1), s * 1.02, s * 0.2, mix(plumage.body, "#35525c", 0.6), 0.4)
-    canvas.line([at(0.56, 0.2), at(0.66, 0.66)], plumage.breast, s * 0.26)
-    hull = [(0.86 * math.cos(t), 0.14 + 0.3 * math.sin(t)) for t in (step * math.pi / 8 for step in range(9))]
-    under = [
+    def oval(along: float, up: float, wide: float, high: float) -> npt.NDArray[np.float64]:
+        return ellipse(*at(along, up), wide * s, high * s)[::2]
+
+    x, y = duck.head
+    eye = x + way * s * 0.08, y - s * 0.05
+    wing = [(0.36, 0.34), (0.1, 0.44), (-0.5, 0.38), (-0.82, 0.34), (-0.4, 0.12), (0.2, 0.12)]
+    return [
+        ([at(0.43, 0.2), at(0.53, 0.66), at(0.79, 0.66), at(0.69, 0.2)], plumage.breast, 0),
+        ([at(*point) for point in _hull()], plumage.body, 1),
+        (oval(0.6, 0.2, 0.26, 0.22), plumage.breast, 0),
+        ([at(*point) for point in wing], plumage.wing, 0),
+        ([at(0.84, 0.8), at(1.08, 0.7), at(1.06, 0.65), at(0.84, 0.64)], plumage.bill, 0),
+        (ellipse(x, y, duck.head_radius, duck.head_radius)[::2], plumage.head, 0),
+        (ellipse(*eye, s * 0.0625, s * 0.0625)[::4], "#18181a", 0),
+        (ellipse(*eye, s * 0.0275, s * 0.0275)[::4], "#f4efdc", 0),
+        ([at(0.98, -0.04), at(0.2, -0.09), at(-0.98, -0.04), at(0.2, -0.13)], "#c9d6d8", 0),
+    ]
+
+
+@lru_cache(maxsize=1)
+def _hull() -> list[Point]:
+    """Outline of a body that swims to the right, in half lengths from its middle on the water."""
+    upper = [
+        (0.86 * math.cos(t), 0.14 + 0.3 * math.sin(t)) for t in (step * math.pi / 8 for step in range(7))
+    ]
+    lower = [
         (0.86 * math.cos(t), 0.14 + 0.24 * math.sin(t)) for t in (step * math.pi / 6 for step in range(7, 12))
     ]
-    outline = [*hull[:7], (-0.78, 0.36), (-1.02, 0.48), (-0.92, 0.2), *under]
-    canvas.polygon([at(*point) for point in outline], plumage.body, mix(plumage.body, "black", 0.4), 1)
-    canvas.ellipse(*at(0.6, 0.2), s * 0.26, s * 0.22, plumage.breast)
-    wing = [at(0.36, 0.34), at(0.1, 0.44), at(-0.5, 0.38), at(-0.82, 0.34), at(-0.4, 0.12), at(0.2, 0.12)]
-    canvas.polygon(wing, plumage.wing)
-    x, y = duck.head
-    bill = [at(0.84, 0.8), at(1.08, 0.7), at(1.06, 0.65), at(0.84, 0.64)]
-    canvas.polygon(bill, plumage.bill)
-    canvas.circle(x, y, duck.head_radius, plumage.head)
-    canvas.circle(x + way * s * 0.08, y - s * 0.05, s * 0.045, "#f4efdc", "#18181a", s * 0.035)
-    canvas.line([at(0.98, -0.06), at(0.2, -0.11), at(-0.98, -0.06)], "#e8f0f0", 1.5, alpha=0.6)
+    return [*upper, (-0.78, 0.36), (-1.02, 0.48), (-0.92, 0.2), *lower]
 
 
-def _paint_pad(canvas: Canvas, x: float, y: float, rng: random.Random) -> None:
+def _pad(x: float, y: float, rng: random.Random) -> list[Part]:
     wide = _pad_width(y) * rng.uniform(0.7, 1.15)
     green, notch = rng.choice(("#5f9148", "#6f9a4c", "#55833f", "#7c9a4a")), rng.uniform(0, 6.28)
     turns_ = [notch + 0.25 + step * (2 * math.pi - 0.5) / 20 for step in range(21)]
     rim = [(x + wide * math.cos(t), y + wide * 0.42 * math.sin(t)) for t in turns_]
-    canvas.polygon([(x, y), *rim], green, mix(green, "black", 0.35), 1)
-    veins = [[(x, y), (x + wide * 0.8 * math.cos(t), y + wide * 0.33 * math.sin(t))] for t in turns_[2::4]]
-    canvas.lines(veins, mix(green, "#dfe8b0", 0.3), 1)
+    parts: list[Part] = [([(x, y), *rim], green, 1)]
+    veins = [(x + wide * 0.8 * math.cos(t), y + wide * 0.33 * math.sin(t)) for t in turns_[2::4]]
+    parts.append((_rays((x, y), veins, 0.9), mix(green, "#e0ecb0", 0.3), 0))
     if rng.random() < 0.2:
-        petals = [
-            [(x, y - 3), (x + wide * 0.34 * math.cos(t), y - 3 - wide * 0.34 * abs(math.sin(t)))]
+        tips = [
+            (x + wide * 0.4 * math.cos(t), y - 3 - wide * 0.4 * abs(math.sin(t)))
             for t in (step * math.pi / 6 for step in range(7))
         ]
-        canvas.lines(petals, "#f3d5dd", wide * 0.15)
+        parts.append((_rays((x, y - 3), tips, wide * 0.07), "#f3d5dd", 0))
+    return parts
+
+
+def _rays(middle: Point, tips: list[Point], half: float) -> list[Point]:
+    """Narrow leaves from `middle` to each of `tips`, as one outline; `half` their greatest half width."""
+    x, y = middle
+    outline: list[Point] = []
+    for tip_x, tip_y in tips:
+        dx, dy = tip_x - x, tip_y - y
+        far = math.hypot(dx, dy)
+        aside = -dy / far * half, dx / far * half
+        waist = x + 0.6 * dx, y + 0.6 * dy
+        outline += [middle, (waist[0] - aside[0], waist[1] - aside[1]), (tip_x, tip_y)]
+        outline.append((waist[0] + aside[0], waist[1] + aside[1]))
+    return outline
 
 
 def _pad_width(y: float) -> float:
     return 20 + 24 * (y - SHORE) / (HEIGHT - SHORE)
 
 
-def _paint_free_pad(canvas: Canvas, ducks: list[Duck], rng: random.Random) -> None:
+def _free_pad(ducks: list[Duck], rng: random.Random) -> list[Part]:
     # In front of the ducks, but where it hides no head; if chance finds no such place, it is left out.
     for _ in range(6):
         x, y = rng.uniform(0, WIDTH), rng.uniform(SHORE + 60, HEIGHT)
         reach = _pad_width(y) * 1.2
         if all(abs(x - d.head[0]) > reach + 20 or abs(y - d.head[1]) > reach * 0.5 + 16 for d in ducks):
-            _paint_pad(canvas, x, y, rng)
-            return
+            return _pad(x, y, rng)
+    return []
 
 
-def _paint_reeds(canvas: Canvas, ducks: list[Duck], rng: random.Random) -> None:
+def _paint_reeds(canvas: Canvas, ducks: list[Duck], tufts: int, rng: random.Random) -> None:
+    cobs: list[list[Point]] = []
+    for green in ("#8c9a4e", "#7d8c48", "#9aa05a"):
+        blades = [blade for _ in range(round(tufts / 3)) for blade in _reeds(ducks, rng)]
+        if blades:
+            canvas.lines(blades, green, 2.6)
+        cobs += [[(x, y), (x, y + (foot - y) * 0.25)] for (_, foot), _, (x, y) in blades[::8]]
+    if cobs:
+        canvas.lines(cobs, "#5f4630", 6)
+
+
+def _reeds(ducks: list[Duck], rng: random.Random) -> list[list[Point]]:
+    """The eight blades of a tuft, or none where chance finds no place without heads."""
     for _ in range(6):
         x, y = rng.uniform(0, WIDTH), rng.uniform(SHORE + 80, HEIGHT + 20)
         tall = 50 + 80 * (y - SHORE) / (HEIGHT - SHORE)
         if all(abs(x - d.head[0]) > 56 or not y - tall - 30 < d.head[1] < y + 22 for d in ducks):
-            blades = []
+            blades: list[list[Point]] = []
             for _ in range(8):
                 root, lean = x + rng.uniform(-14, 14), rng.uniform(-14, 14)
                 high = tall * rng.uniform(0.6, 1)
                 blades.append([(root, y), (root + lean * 0.3, y - high * 0.6), (root + lean, y - high)])
-            canvas.lines(blades, rng.choice(("#8c9a4e", "#7d8c48", "#9aa05a")), 2.6)
-            cob = blades[0][-1]
-            canvas.line([cob, (cob[0], cob[1] + tall * 0.2)], "#5f4630", 6)
-            return
+            return blades
+    return []
 
 
 COUNT = """

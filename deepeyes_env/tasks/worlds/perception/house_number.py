@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 
-WIDTH, HEIGHT = 1512, 1008
-STREET = 800
+WIDTH, HEIGHT = 1232, 812
+STREET = 636
 """Row where the houses meet the pavement."""
 
 PAINTS = {
@@ -52,7 +52,7 @@ def build_street(rng: random.Random, count: int) -> list[House]:
     for place, (colour, number) in enumerate(zip(colours, numbers, strict=True)):
         left = round(40 + step * place + rng.uniform(2, 8))
         right = round(40 + step * (place + 1) - rng.uniform(2, 8))
-        houses.append(House(colour, number, left, right, rng.randint(250, 420)))
+        houses.append(House(colour, number, left, right, rng.randint(170, 290)))
     return houses
 
 
@@ -60,7 +60,7 @@ def paint_street(houses: list[House], digits: float, rng: random.Random) -> Enco
     """The whole scene as a photograph."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, STREET - 30, "#b9b0a2", rng)
     for _ in range(rng.randint(3, 6)):
-        scenery.tree(canvas, rng.uniform(0, WIDTH), STREET - 20, rng.uniform(440, 620), rng)
+        scenery.tree(canvas, rng.uniform(0, WIDTH), STREET - 20, rng.uniform(400, 560), rng)
     for house in houses:
         _paint_house(canvas, house, digits, rng)
     scenery.paving(canvas, STREET, "#a9a297", rng)
@@ -87,30 +87,46 @@ def _paint_house(canvas: Canvas, house: House, digits: float, rng: random.Random
     canvas.rectangle(left, STREET - 18, right, STREET, mix(wall, "black", 0.4))
     columns = 2 if wide < 210 else 3
     rows = int((STREET - 160 - top) // 110)
-    for row in range(rows):
-        for column in range(columns):
-            x = left + wide * (column + 0.5) / columns
-            _paint_window(canvas, x, top + 12 + (STREET - 160 - top) * (row + 0.5) / rows, rng)
+    middles = [
+        (
+            left + wide * (column + 0.5) / columns,
+            top + 12 + (STREET - 160 - top) * (row + 0.5) / rows,
+        )
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    _paint_windows(canvas, middles, rng)
     _paint_door(canvas, house, digits, rng)
 
 
-def _paint_window(canvas: Canvas, x: float, y: float, rng: random.Random) -> None:
-    glass = rng.choice(("#324452", "#3f5666", "#f3d98b", "#2b3844"))
-    canvas.rectangle(x - 25, y - 35, x + 25, y + 35, "#f5f1e6", "#d8d0be", 1)
-    canvas.rectangle(x - 20, y - 30, x + 20, y + 30, glass)
-    canvas.polygon(
-        [(x - 20, y + 10), (x + 5, y - 30), (x + 14, y - 30), (x - 20, y + 25)], "white", alpha=0.13
-    )
-    canvas.line([(x, y - 30), (x, y + 30)], "#f5f1e6", 3)
-    canvas.line([(x - 20, y - 4), (x + 20, y - 4)], "#f5f1e6", 3)
-    canvas.rectangle(x - 29, y + 35, x + 29, y + 41, "#e4dccb")
+def _paint_windows(canvas: Canvas, middles: list[Point], rng: random.Random) -> None:
+    boxes: list[tuple[float, float, float, float]] = []
+    tones: list[Colour] = []
+    for x, y in middles:
+        boxes += [(x + left, y + top, x + right, y + bottom) for left, top, right, bottom, _ in WINDOW]
+        glass = rng.choice(("#324452", "#3f5666", "#f3d98b", "#2b3844"))
+        tones += [glass if tone is None else tone for *_, tone in WINDOW]
+    canvas.rectangles(boxes, tones)
+    gleams = [[(x - 20, y + 10), (x + 5, y - 30), (x + 14, y - 30), (x - 20, y + 25)] for x, y in middles]
+    canvas.polygons(gleams, "white", alpha=0.13)
+
+
+WINDOW: tuple[tuple[float, float, float, float, str | None], ...] = (
+    (-25.5, -35.5, 25.5, 35.5, "#d8d0be"),
+    (-24.5, -34.5, 24.5, 34.5, "#f5f1e6"),
+    (-20, -30, 20, 30, None),
+    (-1.5, -30, 1.5, 30, "#f5f1e6"),
+    (-20, -5.5, 20, -2.5, "#f5f1e6"),
+    (-29, 35, 29, 41, "#e4dccb"),
+)
+"""Boxes about a window's middle: edge, frame, panes (of any glass), bars and sill."""
 
 
 def _paint_door(canvas: Canvas, house: House, digits: float, rng: random.Random) -> None:
     wide, hand = house.right - house.left, rng.choice((-1, 1))
     x = (house.left + house.right) / 2 + hand * wide * 0.18
     if wide > 236:
-        _paint_window(canvas, x - hand * wide * 0.47, STREET - 92, rng)
+        _paint_windows(canvas, [(x - hand * wide * 0.47, STREET - 92)], rng)
     wood = rng.choice(("#4a3226", "#2f4038", "#5b2b2b", "#2c3650"))
     canvas.rectangle(x - 34, STREET - 136, x + 34, STREET, "#eee7d8")
     canvas.rectangle(x - 28, STREET - 130, x + 28, STREET, wood)
@@ -127,7 +143,7 @@ house = mask_of(image_1, {colour})
 columns = np.flatnonzero(house.sum(0) > image_1.height * 0.12)
 rows = np.flatnonzero(house.sum(1) > (columns[-1] - columns[0]) * 0.2)
 left, right, bottom = columns[0], columns[-1], rows[-1]
-height = image_1.height * 0.14
+height = image_1.height * 0.17
 """
 """Finds the facade of one colour; the door stands in its lowest part."""
 

@@ -7,8 +7,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -19,7 +21,7 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 
-WIDTH, HEIGHT = 1120, 840
+WIDTH, HEIGHT = 1008, 840
 
 COLUMNS, ROWS = 4, 4
 """Places for fish on the counter, in a grid."""
@@ -33,6 +35,7 @@ SHORTEST = 0.78
 SCALES = ("#c46a3f", "#b5803a", "#a8553f", "#8a6a3c", "#b8703a", "#9c4f48")
 """Fish of warm colours, which the ice has nowhere."""
 
+FROST = "#d5e3eb"
 ICE = ("#dfeaf0", "#cfe0ea", "#e8f0f4", "#c4d8e4")
 
 
@@ -86,23 +89,33 @@ def lay_out(rng: random.Random, count: int, lead: float) -> list[Fish]:
 
 def paint(fish: list[Fish], rng: random.Random) -> EncodedImage:
     """The counter as a photograph."""
-    canvas = Canvas(WIDTH, HEIGHT, "#d5e3eb")
+    canvas = Canvas(WIDTH, HEIGHT, FROST)
     _paint_ice(canvas, rng)
-    for one in fish:
-        _paint_fish(canvas, one)
+    bodies = [np.stack(_place(one, *_body().T), axis=1) for one in fish]
+    canvas.polygons([np.add(body, (5, 7)) for body in bodies], "#4a6576", alpha=0.3)
+    for one, body in zip(fish, bodies, strict=True):
+        _paint_fish(canvas, one, body)
     for one in fish:
         _paint_flag(canvas, one)
     return as_jpeg(daylight(canvas, rng), rng.randint(87, 93))
 
 
 def _paint_ice(canvas: Canvas, rng: random.Random) -> None:
-    for _ in range(190):
-        x, y, tone = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.choice(ICE)
-        lump = regular(x, y, rng.uniform(18, 46), rng.choice((4, 5, 6)), rng.uniform(0, 90))
-        canvas.polygon(lump, tone, mix(tone, "#7f9db0", 0.35), 1, alpha=0.6)
+    lumps = [
+        regular(
+            rng.uniform(0, WIDTH),
+            rng.uniform(0, HEIGHT),
+            rng.uniform(20, 50),
+            rng.choice((4, 5, 6)),
+            rng.uniform(0, 90),
+        )
+        for _ in range(115)
+    ]
+    tones = [mix(FROST, rng.choice(ICE), 0.15 * rng.randint(2, 6)) for _ in lumps]
+    canvas.polygons(lumps, list(tones), [mix(tone, "#7f9db0", 0.25) for tone in tones], 1)
     glints = [
         [(x, y), (x + rng.uniform(6, 18), y + rng.uniform(-6, 6))]
-        for x, y in ((rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(160))
+        for x, y in ((rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)) for _ in range(140))
     ]
     canvas.lines(glints, "#fbfdff", 2)
     for tone in ("#4d7a55", "#3d6a58"):
@@ -134,25 +147,30 @@ def _body() -> np.ndarray:
     return np.concatenate([upper, tail, lower])
 
 
-def _paint_fish(canvas: Canvas, fish: Fish) -> None:
+Along = TypeVar("Along", float, npt.NDArray[np.float64])
+
+
+def _place(fish: Fish, along: Along, down: Along) -> tuple[Along, Along]:
+    """A place of the fish, in shares of its length and of its depth from its middle, in pixels; or many."""
     turn = math.radians(fish.angle)
     # A fish that lies the other way is mirrored, not upside down.
     flip = -1 if math.cos(turn) < 0 else 1
+    x, y = along * fish.length, down * fish.depth * fish.length * flip
+    return fish.x + x * math.cos(turn) - y * math.sin(turn), fish.y + x * math.sin(turn) + y * math.cos(turn)
 
+
+def _paint_fish(canvas: Canvas, fish: Fish, body: npt.NDArray[np.float64]) -> None:
     def at(along: float, down: float) -> Point:
-        x, y = along * fish.length, down * fish.depth * fish.length * flip
-        return fish.x + x * math.cos(turn) - y * math.sin(turn), fish.y + x * math.sin(turn) + y * math.cos(
-            turn
-        )
+        return _place(fish, along, down)
 
     dark, pale = mix(fish.colour, "black", 0.28), mix(fish.colour, "#f0d9b0", 0.5)
-    outline = [at(along, down) for along, down in _body().tolist()]
-    canvas.polygon([(x + 5, y + 7) for x, y in outline], "#4a6576", alpha=0.3)
-    canvas.polygon([at(0.16, -0.4), at(0.0, -0.72), at(-0.2, -0.62), at(-0.16, -0.36)], dark)
-    canvas.polygon([at(0.02, 0.4), at(-0.08, 0.66), at(-0.16, 0.6), at(-0.12, 0.38)], dark)
-    canvas.polygon(outline, fish.colour)
+    fins = [
+        [at(0.16, -0.4), at(0.0, -0.72), at(-0.2, -0.62), at(-0.16, -0.36)],
+        [at(0.02, 0.4), at(-0.08, 0.66), at(-0.16, 0.6), at(-0.12, 0.38)],
+    ]
     belly = [at(0.42 - 0.72 * t, 0.1 + 0.34 * math.sin(math.pi * t)) for t in (s / 10 for s in range(11))]
-    canvas.polygon(belly, pale)
+    flank = [at(0.1, 0.06), at(-0.05, 0.02), at(-0.03, 0.22)]
+    canvas.polygons([*fins, body, belly, flank], [dark, dark, fish.colour, pale, dark])
     gill = [at(0.24 - 0.035 * math.cos(a), 0.3 * math.sin(a)) for a in (-1.2, -0.6, 0, 0.6, 1.2)]
     rays = [[at(-0.36, 0.1 * ray), at(-0.465, 0.28 * ray)] for ray in (-1, 0, 1)]
     scales = [
@@ -161,9 +179,11 @@ def _paint_fish(canvas: Canvas, fish: Fish) -> None:
         for y in (-0.22, -0.06)
     ]
     canvas.lines([gill, *rays, *scales], dark, 1.5)
-    canvas.polygon([at(0.1, 0.06), at(-0.05, 0.02), at(-0.03, 0.22)], dark)
-    canvas.circle(*at(0.37, -0.1), fish.length * 0.022, "#f3ead0", "#2a2420", 1.2)
-    canvas.circle(*at(0.372, -0.1), fish.length * 0.01, "#1c1a18")
+    eye, size = at(0.37, -0.1), fish.length
+    canvas.circles(
+        [(*eye, size * 0.022 + 0.6), (*eye, size * 0.022 - 0.6), (*eye, size * 0.01)],
+        ["#2a2420", "#f3ead0", "#1c1a18"],
+    )
 
 
 def _flag(fish: Fish) -> Point:

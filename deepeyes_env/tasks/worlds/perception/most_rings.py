@@ -6,11 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import pottery
-from deepeyes_env.tasks.worlds.drawing.canvas import mix
+from deepeyes_env.tasks.worlds.drawing.canvas import box, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.drawing.pottery import Pot
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
@@ -79,18 +82,16 @@ def set_out(rng: random.Random, count: int, lead: int) -> list[Ringed]:
 def paint(pots: list[Ringed], rng: random.Random) -> EncodedImage:
     """The shop as a photograph."""
     canvas = pottery.shop(rng)
+    bare = [Pot(pot.form, pot.x, pot.foot, pot.height, pot.glaze) for pot in pots]
+    pottery.stand(canvas, bare)
+    for pot, under in zip(pots, bare, strict=True):
+        shares = 0.24 + rng.uniform(0, 0.04) + np.arange(pot.rings) * pot.pitch / pot.height
+        canvas.lines(pottery.rings(under, shares), mix(SLIP, pot.glaze, 0.1), 2)
+    labels = [(pot.x - 15, pot.foot + 7, pot.x + 15, pot.foot + 30) for pot in pots]
+    canvas.shadows([box(*label) for label in labels], 1, 2, 0.25)
+    canvas.polygons([box(*label) for label in labels], "#f4ecd8", "#5a4630", 1)
     for pot in pots:
-        pottery.pot(canvas, pot.form, pot.x, pot.foot, pot.height, pot.glaze)
-        start = 0.24 + rng.uniform(0, 0.04)
-        rings = [
-            pottery.ring(pot.form, pot.x, pot.foot, pot.height, start + ring * pot.pitch / pot.height)
-            for ring in range(pot.rings)
-        ]
-        canvas.lines(rings, mix(SLIP, pot.glaze, 0.1), 2)
-        top = pot.foot + 7
-        canvas.rectangle(pot.x - 14, top + 1, pot.x + 16, top + 25, "black", alpha=0.25)
-        canvas.rectangle(pot.x - 15, top, pot.x + 15, top + 23, "#f4ecd8", "#5a4630", 1)
-        canvas.text(pot.x, top + 11.5, str(pot.number), 15, "#2d2418", "serif-bold")
+        canvas.text(pot.x, pot.foot + 18.5, str(pot.number), 15, "#2d2418", "serif-bold")
     return as_jpeg(daylight(canvas, rng), rng.randint(86, 93))
 
 

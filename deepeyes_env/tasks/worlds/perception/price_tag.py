@@ -18,6 +18,7 @@ from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import pottery
 from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
+from deepeyes_env.tasks.worlds.drawing.pottery import Pot
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
@@ -105,8 +106,10 @@ def tag_place(ware: Ware) -> tuple[float, float]:
 def paint(wares: list[Ware], digits: float, rng: random.Random) -> EncodedImage:
     """The shop as a photograph."""
     canvas = pottery.shop(rng)
-    for ware in wares:
-        pottery.pot(canvas, ware.form, ware.x, ware.foot, TALL[ware.form], GLAZES[ware.colour])
+    pottery.stand(
+        canvas,
+        [Pot(each.form, each.x, each.foot, TALL[each.form], GLAZES[each.colour]) for each in wares],
+    )
     for ware in wares:
         slant, paper = rng.uniform(-12, 12), rng.choice(("#f3ead3", "#efe4c8", "#f6f0e2"))
         if ware.tag != "none":

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from PIL import Image, ImageDraw
+import numpy as np
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix, rgb
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, box, closed, mix, rgb, text_path
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import World
@@ -68,19 +72,13 @@ def other_code(rng: random.Random, code: str) -> str:
 
 def paint(label: Label, rng: random.Random) -> EncodedImage:
     """The trunk with its label as a photograph."""
-    trunk = _paint_trunk(rng)
+    canvas = _paint_trunk(rng)
     paper, stripe, place = rng.choice(PAPERS), rng.choice(STRIPES), rng.choice(PLACES)
-    card, mask = _paint_label(label, paper, stripe, place)
-    if label.mirrored:
-        card, mask = (one.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for one in (card, mask))
-    card, mask = (one.rotate(-label.angle, Image.Resampling.BICUBIC, expand=True) for one in (card, mask))
-    corner = round(label.x - card.width / 2), round(label.y - card.height / 2)
-    trunk.paste("#1d1611", (corner[0] + 6, corner[1] + 9), mask.point(lambda level: level * 0.45))
-    trunk.paste(card, corner, mask)
-    return as_jpeg(daylight(trunk, rng, noise=label.noise), rng.randint(86, 92))
+    _paint_label(canvas, label, paper, stripe, place)
+    return as_jpeg(daylight(canvas, rng, noise=label.noise), rng.randint(86, 92))
 
 
-def _paint_trunk(rng: random.Random) -> Image.Image:
+def _paint_trunk(rng: random.Random) -> Canvas:
     leather = rng.choice(LEATHERS)
     canvas = Canvas(WIDTH, HEIGHT, leather)
     for tone in ("black", "white"):
@@ -99,33 +97,53 @@ def _paint_trunk(rng: random.Random) -> Image.Image:
         )
     strap = mix(leather, "black", 0.45)
     for x in (130 + rng.uniform(-30, 30), WIDTH - 130 + rng.uniform(-30, 30)):
-        canvas.rectangle(x - 38, 0, x + 42, HEIGHT, "black", alpha=0.2)
+        canvas.rectangle(x - 38, 0, x + 42, HEIGHT, mix(leather, "black", 0.2))
         canvas.rectangle(x - 36, 0, x + 36, HEIGHT, strap)
         stitches = [[(x + side, y), (x + side, y + 9)] for side in (-29, 29) for y in range(0, HEIGHT, 16)]
         canvas.lines(stitches, mix(strap, "#d8b88a", 0.45), 1.6)
         canvas.rectangle(x - 46, 60, x + 46, 128, None, "#9a8250", 9)
         canvas.line([(x, 66), (x, 122)], "#8a7444", 7)
-    return canvas.finish()
+    return canvas
 
 
-def _paint_label(label: Label, paper: str, stripe: str, place: str) -> tuple[Image.Image, Image.Image]:
-    """The label upright, and its shape; a stripe near its upper edge, a hole at its left end."""
-    canvas = Canvas(LABEL_WIDTH, LABEL_HEIGHT, paper)
-    canvas.rectangle(0, LABEL_HEIGHT * 0.1, LABEL_WIDTH, LABEL_HEIGHT * 0.22, stripe)
-    canvas.text(LABEL_WIDTH / 2, LABEL_HEIGHT * 0.16, place, 16, mix(stripe, "white", 0.85), "bold")
-    canvas.circle(26, LABEL_HEIGHT * 0.58, 11, "#2a211b", "#a3803c", 5)
+def _paint_label(canvas: Canvas, label: Label, paper: str, stripe: str, place: str) -> None:
+    """The label; when it is upright a stripe is near its upper edge, and a hole at its left end."""
+    lie = (
+        Affine2D()
+        .translate(-LABEL_WIDTH / 2, -LABEL_HEIGHT / 2)
+        .scale(-1 if label.mirrored else 1, 1)
+        .rotate_deg(label.angle)
+        .translate(label.x, label.y)
+    )
+
+    def lay(path: Path, fill: Colour | None, outline: Colour | None = None, width: float = 0.0) -> None:
+        canvas.path(lie.transform_path(path), fill, outline, width)
+
+    card = _card()
+    canvas.shadows([np.asarray(lie.transform(card))], 6, 9, 0.4)
+    lay(closed(card), paper)
+    lay(closed(box(0, LABEL_HEIGHT * 0.1, LABEL_WIDTH, LABEL_HEIGHT * 0.22)), stripe)
+    lay(text_path(LABEL_WIDTH / 2, LABEL_HEIGHT * 0.16, place, 16, "bold"), mix(stripe, "white", 0.85))
+    lay(Path.circle((26, LABEL_HEIGHT * 0.58), 11), "#2a211b", "#a3803c", 5)
     # As many levels below the paper in every channel: faded ink keeps the paper's tint.
     red, green, blue = rgb(paper)
     fade = round(label.contrast)
     ink = red - fade, green - fade, blue - fade
-    canvas.text(LABEL_WIDTH / 2 + 14, LABEL_HEIGHT * 0.58, label.code, 62, ink, "bold")
-    canvas.line(
-        [(60, LABEL_HEIGHT * 0.8), (LABEL_WIDTH - 30, LABEL_HEIGHT * 0.8)], mix(paper, "black", 0.12), 1.5
-    )
-    mask = Image.new("L", (LABEL_WIDTH, LABEL_HEIGHT))
-    corner = ((0, 0), (LABEL_WIDTH - 1, LABEL_HEIGHT - 1))
-    ImageDraw.Draw(mask).rounded_rectangle(corner, radius=16, fill=255)
-    return canvas.finish(), mask
+    lay(text_path(LABEL_WIDTH / 2 + 14, LABEL_HEIGHT * 0.58, label.code, 62, "bold"), ink)
+    rule = Path([(60, LABEL_HEIGHT * 0.8), (LABEL_WIDTH - 30, LABEL_HEIGHT * 0.8)])
+    lay(rule, None, mix(paper, "black", 0.12), 1.5)
+
+
+@lru_cache(maxsize=1)
+def _card() -> list[Point]:
+    """The label's outline in pixels from its upper left corner; its corners are round."""
+    radius, rim = 16, []
+    middles = box(radius, radius, LABEL_WIDTH - radius, LABEL_HEIGHT - radius)
+    for corner, (x, y) in enumerate(middles):
+        for step in range(9):
+            turn = math.pi * (1 + corner / 2 + step / 16)
+            rim.append((x + radius * math.cos(turn), y + radius * math.sin(turn)))
+    return rim
 
 
 STRAIGHTEN = """

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import random
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from PIL import Image
 
 from deepeyes_env.images import PATCH_FACTOR, EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -21,7 +19,7 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import turns
 
-INNER = 896
+INNER = 840
 """Width of all compartments together in pixels."""
 
 RIM = 28
@@ -136,18 +134,22 @@ def paint(
     canvas = Canvas(width + 2 * FARTHEST, height + 2 * FARTHEST, wood)
     grain(canvas, 0, canvas.height, 90, wood, rng)
     _paint_letters(canvas, tray, mix(wood, "white", 0.75))
-    for number in range(len(tray.compartments)):
-        left, top = _corner(tray, number)
-        _paint_compartment(canvas, tray.linings[number], tray.compartments[number], left, top, side)
-    before = canvas.finish()
-    after = before.copy()
-    after.paste(_changed_compartment(tray, change), _corner(tray, change.compartment))
-    dx, dy = shift
-    taken = []
-    for picture, x, y in ((before, FARTHEST, FARTHEST), (after, FARTHEST + dx, FARTHEST + dy)):
-        part = picture.crop((x, y, x + width, y + height))
-        taken.append(as_jpeg(daylight(part, rng), rng.randint(88, 93), fine_colour=True))
-    return taken[0], taken[1]
+    corners = [_corner(tray, number) for number in range(len(tray.compartments))]
+    _paint_compartments(canvas, tray.linings, tray.compartments, corners, side)
+    before = _taken(canvas, (FARTHEST, FARTHEST), (width, height), rng)
+    new, (left, top) = _changed_compartment(tray, change), corners[change.compartment]
+    canvas.words[top : top + new.height, left : left + new.width] = new.words
+    after = _taken(canvas, (FARTHEST + shift[0], FARTHEST + shift[1]), (width, height), rng)
+    return before, after
+
+
+def _taken(
+    canvas: Canvas, corner: tuple[int, int], size: tuple[int, int], rng: random.Random
+) -> EncodedImage:
+    """A photograph of a part of the canvas."""
+    (left, top), (width, height) = corner, size
+    part = canvas.words[top : top + height, left : left + width].copy()
+    return as_jpeg(daylight(part, rng), rng.randint(88, 93))
 
 
 def _corner(tray: Tray, number: int) -> tuple[int, int]:
@@ -165,28 +167,39 @@ def _paint_letters(canvas: Canvas, tray: Tray, ink: tuple[int, int, int]) -> Non
         canvas.text(middle, y, str(row + 1), 18, ink, "serif-bold")
 
 
-def _changed_compartment(tray: Tray, change: Change) -> Image.Image:
+def _changed_compartment(tray: Tray, change: Change) -> Canvas:
     things = list(tray.compartments[change.compartment])
     things[change.thing] = replace(things[change.thing], kind=change.kind, colour=change.colour)
     # At whole pixels, so that everything else in it is drawn to the same bytes.
     canvas = Canvas(tray.side - GAP, tray.side - GAP)
-    _paint_compartment(canvas, tray.linings[change.compartment], tuple(things), 0, 0, tray.side)
-    return canvas.finish()
+    _paint_compartments(canvas, [tray.linings[change.compartment]], [things], [(0, 0)], tray.side)
+    return canvas
 
 
-def _paint_compartment(
-    canvas: Canvas, lining: str, things: tuple[Thing, ...], left: int, top: int, side: int
+def _paint_compartments(
+    canvas: Canvas,
+    linings: Sequence[str],
+    held: Sequence[Sequence[Thing]],
+    corners: Sequence[tuple[int, int]],
+    side: int,
 ) -> None:
-    right, bottom = left + side - GAP, top + side - GAP
-    canvas.rectangle(left, top, right, bottom, lining)
-    canvas.rectangle(left, top, right, top + side * 0.07, "black", alpha=0.2)
-    canvas.rectangle(left, top, left + side * 0.05, bottom, "black", alpha=0.13)
-    canvas.rectangle(left, bottom - side * 0.03, right, bottom, "white", alpha=0.35)
-    radius = SIZES[len(things)] * side
-    for (x, y), thing in zip(PLACES[len(things)], things, strict=True):
-        at = left + side * (0.5 + x + thing.dx), top + side * (0.51 + y + thing.dy)
-        canvas.circle(*at, radius * 1.15, "black", alpha=0.1)
-        paint_charge(canvas, thing.kind, *at, radius, TINCTURES[thing.colour])
+    inner = side - GAP
+    canvas.rectangles([(x, y, x + inner, y + inner) for x, y in corners], list(linings))
+    lying, shadows, shades = [], [], []
+    for lining, things, (left, top) in zip(linings, held, corners, strict=True):
+        radius = SIZES[len(things)] * side
+        for (x, y), thing in zip(PLACES[len(things)], things, strict=True):
+            at = left + side * (0.5 + x + thing.dx), top + side * (0.51 + y + thing.dy)
+            lying.append((thing.kind, *at, radius, TINCTURES[thing.colour]))
+            shadows.append((*at, radius * 1.15))
+            shades.append(mix(lining, "black", 0.1))
+    canvas.circles(shadows, list(shades))
+    canvas.rectangles([(x, y, x + inner, y + side * 0.07) for x, y in corners], "black", alpha=0.2)
+    canvas.rectangles([(x, y, x + side * 0.05, y + inner) for x, y in corners], "black", alpha=0.13)
+    foot = [(x, y + inner - side * 0.03, x + inner, y + inner) for x, y in corners]
+    canvas.rectangles(foot, "white", alpha=0.35)
+    for one in lying:
+        paint_charge(canvas, *one)
 
 
 COMPARE = """

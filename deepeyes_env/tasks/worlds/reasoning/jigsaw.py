@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from PIL import Image
+import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import paper
+from deepeyes_env.tasks.worlds.drawing.canvas import box
 from deepeyes_env.tasks.worlds.drawing.hill_town import paint_town
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
@@ -19,10 +21,10 @@ from deepeyes_env.tasks.worlds.fictional.world import World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import turns
 
-PICTURE = 672
+PICTURE = 576
 """Side of the picture before it is cut, in pixels."""
 
-SIDE = 868
+SIDE = 756
 """Side of the table with the tiles on it."""
 
 
@@ -72,27 +74,29 @@ def paint(jigsaw: Jigsaw, rng: random.Random) -> EncodedImage:
     """The tiles on a table, with their numbers."""
     table = paper.table_top(SIDE, SIDE, rng)
     size, gap = jigsaw.size, (SIDE - PICTURE) / (jigsaw.across + 1)
-    for place in range(len(jigsaw.order)):
-        x, y = jigsaw.corner(place)
-        for spread in (7, 4):
-            table.rectangle(x + 2, y + 3, x + size + spread, y + size + spread, "black", alpha=0.22)
+    corners = [jigsaw.corner(place) for place in range(len(jigsaw.order))]
+    for spread in (7, 4):
+        table.shadows([box(x, y, x + size, y + size) for x, y in corners], spread, spread, 0.22)
+    for place, (x, y) in enumerate(corners):
         middle = y - jigsaw.loss - gap / 2
         table.circle(x + size / 2, middle, gap * 0.34, "#f3ead6", "#2c2620", 1)
         table.text(x + size / 2, middle, str(place + 1), gap * 0.38, "#2c2620", "bold")
-    image = table.finish()
     picture, step = _picture(jigsaw.picture), PICTURE // jigsaw.across
     for place, piece in enumerate(jigsaw.order):
         row, column = divmod(piece, jigsaw.across)
         left, top = column * step + jigsaw.loss, row * step + jigsaw.loss
-        image.paste(picture.crop((left, top, left + size, top + size)), jigsaw.corner(place))
-    return as_jpeg(image, rng.randint(88, 94))
+        x, y = corners[place]
+        table.words[y : y + size, x : x + size] = picture[top : top + size, left : left + size]
+    return as_jpeg(table.padded(), rng.randint(88, 94))
 
 
 @lru_cache(maxsize=4)
-def _picture(name: int) -> Image.Image:
+def _picture(name: int) -> npt.NDArray[np.uint32]:
     # Kept for the twin, which is cut from the same picture.
     rng = random.Random(f"jigsaw/{name}")
-    return daylight(paint_town(PICTURE, rng), rng)
+    town = paint_town(PICTURE, rng)
+    daylight(town, rng)
+    return town.words
 
 
 SOLVE = """

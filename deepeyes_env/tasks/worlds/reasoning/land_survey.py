@@ -115,7 +115,7 @@ def paint(survey: Survey, rng: random.Random) -> EncodedImage:
     canvas.text(WIDTH - 48, HEIGHT - 43, note, 14, look.ink, "serif", align="right")
     _scale_bar(canvas, survey, look)
     _north(canvas, look, rng.uniform(-30, 30))
-    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(87, 94), fine_colour=True)
+    return as_jpeg(daylight(canvas, rng, shade=0.08), rng.randint(87, 94))
 
 
 def _contours(canvas: Canvas, look: Look, rng: random.Random) -> None:
@@ -130,18 +130,22 @@ def _contours(canvas: Canvas, look: Look, rng: random.Random) -> None:
 
 def _trees(canvas: Canvas, look: Look, rng: random.Random) -> None:
     leaf = mix(look.other, "#6f9a5a", 0.45)
+    trees, tones = [], []
     for _ in range(46):
         x, y, radius = rng.uniform(40, WIDTH - 40), rng.uniform(40, HEIGHT - 120), rng.uniform(6, 12)
-        canvas.circle(x, y, radius, leaf, mix(leaf, look.ink, 0.5), 1)
+        trees += [(x, y, radius + 0.5), (x, y, radius - 0.5)]
+        tones += [mix(leaf, look.ink, 0.5), leaf]
+    canvas.circles(trees, list(tones))
 
 
 def _field(canvas: Canvas, survey: Survey, look: Look, rng: random.Random) -> None:
     """Tufts of grass on the land."""
+    tufts = []
     for _ in range(26):
         turn, far = rng.uniform(0, 6.3), rng.uniform(0, 90)
         x, y = MIDDLE[0] + far * math.cos(turn), MIDDLE[1] + far * math.sin(turn)
-        tuft = [[(x + lean, y - 7), (x, y)] for lean in (-4, 0, 4)]
-        canvas.lines(tuft, mix(look.land, look.ink, 0.35), 1)
+        tufts += [[(x + lean, y - 7), (x, y)] for lean in (-4, 0, 4)]
+    canvas.lines(tufts, mix(look.land, look.ink, 0.35), 1)
 
 
 def _scale_bar(canvas: Canvas, survey: Survey, look: Look) -> None:

@@ -113,7 +113,7 @@ def paint(
         canvas.text(x + 20, y - 16, name, 17, "#30343a", "serif", align="left")
     _compass(canvas, SIDE - 90, 96, 46)
     _scale_bar(canvas, bar, km)
-    return as_jpeg(canvas.finish(), rng.randint(88, 95))
+    return as_jpeg(canvas.padded(), rng.randint(88, 95))
 
 
 def _towards(points: list[Point], centre: Point, share: float) -> list[Point]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -55,7 +57,7 @@ LOOKS = (
 )
 """Box hedges, yew hedges, ink on parchment, stone walls, a blue print."""
 
-LEAVES = 7
+LEAVES = 6
 """Tufts on a cell's length of wall."""
 
 
@@ -149,18 +151,26 @@ def paint(maze: Maze, rng: random.Random) -> EncodedImage:
     look, pitch, (left, top) = rng.choice(LOOKS), maze.pitch, maze.corner
     right, bottom = left + pitch * maze.columns, top + pitch * maze.rows
     canvas = Canvas(WIDTH, HEIGHT, look.lawn)
-    for _ in range(60):
-        tone = mix(look.lawn, rng.choice(("white", "black")), rng.uniform(0.02, 0.06))
-        canvas.circle(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90), tone, alpha=0.5)
+    patches = [(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90)) for _ in range(60)]
+    tones = [mix(look.lawn, rng.choice(("white", "black")), rng.uniform(0.01, 0.03)) for _ in patches]
+    # Where the maze lies, none would be seen.
+    seen = [
+        n
+        for n, (x, y, far) in enumerate(patches)
+        if not (left + far < x < right - far and top + far < y < bottom - far)
+    ]
+    canvas.circles([patches[n] for n in seen], [tones[n] for n in seen])
     canvas.rectangle(left, top, right, bottom, look.path)
     borders = _borders(maze.columns, maze.rows)
-    standing = [_wall(maze, border) for border in borders if border not in maze.passages]
-    walls, wide, slant = [*standing, *_rim(maze)], look.wide * pitch, 4.0 if look.leaves else 0.0
-    canvas.lines(
-        [[(x + slant, y + slant) for x, y in wall] for wall in walls], mix(look.path, "black", 0.25), wide
-    )
+    # Those that do not stand too: their leaves are drawn by lot as well, so that twins look alike.
+    all_walls = [_wall(maze.corner, pitch, border) for border in borders] + _rim(maze)
+    stands = [place for place, border in enumerate(borders) if border not in maze.passages]
+    stands += range(len(borders), len(all_walls))
+    walls, wide = np.array(_runs([all_walls[place] for place in stands])), look.wide * pitch
+    if look.leaves:
+        canvas.lines(walls + 4.0, mix(look.path, "black", 0.25), wide)
     canvas.lines(walls, look.wall, wide)
-    _leaves(canvas, maze, borders, look, rng)
+    _leaves(canvas, np.array(all_walls), stands, look, pitch, rng)
     x, y = _middle(maze, maze.start)
     canvas.circle(x, y, pitch * 0.34, "#c9cdd2", "#7d838a", 1.2)
     canvas.circle(x, y, pitch * 0.25, "#5aa9d6")
@@ -189,10 +199,27 @@ def _rim(maze: Maze) -> list[tuple[Point, Point]]:
     return level + upright
 
 
-def _wall(maze: Maze, border: Passage) -> tuple[Point, Point]:
+def _runs(walls: list[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+    """Walls that continue one another as one, which is drawn faster."""
+    runs: list[tuple[Point, Point]] = []
+    # By rows and columns in whole pixels: the ends of two walls that meet are equal but for rounding.
+    upright = sorted((w for w in walls if w[0][0] == w[1][0]), key=lambda w: (round(w[0][0]), w[0][1]))
+    level = sorted((w for w in walls if w[0][0] != w[1][0]), key=lambda w: (round(w[0][1]), w[0][0]))
+    for start, end in upright + level:
+        if (
+            runs
+            and math.dist(runs[-1][1], start) < 1
+            and (runs[-1][0][0] == runs[-1][1][0]) == (start[0] == end[0])
+        ):
+            runs[-1] = runs[-1][0], end
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _wall(corner: Point, pitch: float, border: Passage) -> tuple[Point, Point]:
     (c, r), (d, _) = border
-    left, top = maze.corner
-    x, y, pitch = left + c * maze.pitch, top + r * maze.pitch, maze.pitch
+    x, y = corner[0] + c * pitch, corner[1] + r * pitch
     if d > c:
         return (x + pitch, y), (x + pitch, y + pitch)
     return (x, y + pitch), (x + pitch, y + pitch)
@@ -203,22 +230,26 @@ def _middle(maze: Maze, cell: Cell) -> Point:
     return left + (cell[0] + 0.5) * maze.pitch, top + (cell[1] + 0.5) * maze.pitch
 
 
-def _leaves(canvas: Canvas, maze: Maze, borders: list[Passage], look: Look, rng: random.Random) -> None:
-    """Tufts on all walls; those of walls that do not stand are drawn by lot too, so that twins look alike."""
+def _leaves(
+    canvas: Canvas,
+    walls: npt.NDArray[np.float64],
+    stands: list[int],
+    look: Look,
+    pitch: float,
+    rng: random.Random,
+) -> None:
+    """Tufts on the walls that stand; `walls` are the ends of all walls, `[n, 2, 2]`."""
     if not look.leaves:
         return
     chance = np.random.default_rng(rng.getrandbits(32))
-    places = [_wall(maze, border) for border in borders] + _rim(maze)
-    along = chance.random((len(places), LEAVES, 1))
-    reach = look.wide * maze.pitch / 2
-    aside = chance.normal(0, reach / 2, (len(places), LEAVES, 2)).clip(-reach, reach)
-    stands = [place for place, border in enumerate(borders) if border not in maze.passages]
-    stands += range(len(borders), len(places))
-    ends = np.array([places[place] for place in stands])
+    along = chance.random((len(walls), LEAVES, 1))
+    reach = look.wide * pitch / 2
+    aside = chance.normal(0, reach / 2, (len(walls), LEAVES, 2)).clip(-reach, reach)
+    ends = walls[stands]
     spots = ends[:, None, 0] + (ends[:, None, 1] - ends[:, None, 0]) * along[stands] + aside[stands]
     for tone, leaf in enumerate(look.leaves):
         dots = spots[:, tone :: len(look.leaves)].reshape(-1, 2)
-        canvas.lines([((x, y), (x + 1.5, y + 1)) for x, y in dots.tolist()], leaf, maze.pitch * 0.11)
+        canvas.lines(np.stack([dots, np.add(dots, (1.5, 1.0))], axis=1), leaf, pitch * 0.12)
 
 
 WALK = """
