@@ -17,6 +17,7 @@ from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.sandbox.base import SandboxLimits
 from deepeyes_env.sandbox.config import LocalSandboxConfig, SandboxConfig
 from deepeyes_env.search.base import DEFAULT_HITS
+from deepeyes_env.search.caps import MAX_HITS
 from deepeyes_env.search.config import SearchConfig
 from deepeyes_env.task import Split
 from deepeyes_env.tasks import SourceConfig, WorldConfig
@@ -116,6 +117,9 @@ class EnvConfig:
             require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
         chars = self.max_observation_chars
         require(chars >= 1_000, "max_observation_chars", chars, "at least 1000")
+        if self.search is not None:
+            most = f"at most {MAX_HITS} where `search` is set: no response has more"
+            require(self.search_hits <= MAX_HITS, "search_hits", self.search_hits, most)
         for low, high in (("min_pixels", "max_pixels"), ("tool_min_pixels", "tool_max_pixels")):
             require(getattr(self, low) >= 1, low, getattr(self, low), "at least 1")
             require(getattr(self, low) <= getattr(self, high), low, getattr(self, low), f"at most {high}")

@@ -126,3 +126,9 @@ def test_any_dataclass_can_be_loaded() -> None:
         load_config(Own, steps=-1)
     with pytest.raises(ConfigError, match="did you mean 'steps'"):
         load_config(Own, step=1)
+
+
+def test_more_hits_than_a_response_holds_are_refused() -> None:
+    with pytest.raises(ConfigError, match="search_hits = 11: must be at most 10 where `search` is set"):
+        load_config(EnvConfig, {"search": {}, "search_hits": 11})
+    assert load_config(EnvConfig, {"search_hits": 11}).search_hits == 11

@@ -7,12 +7,9 @@ from dataclasses import replace
 
 from deepeyes_env.protocol import neutralise
 from deepeyes_env.search.base import Hit, SearchEngine, SearchResponse
-from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
+from deepeyes_env.search.caps import MAX_HITS, SNIPPET_CHARS, TITLE_CHARS, URL_CHARS
 from deepeyes_env.search.request import Request
 from deepeyes_env.search.wrappers.base import Wrapper
-
-MAX_HITS = 10
-"""Hits of a response, and so thumbnails: the images a turn may show (reference 1.5)."""
 
 MAX_CHARS = 20_000
 """Characters of a whole response: about what the environment shows at most (`max_observation_chars`)."""
