@@ -65,14 +65,15 @@ def _points(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> list[Poin
 
 
 def _trees(canvas: Canvas, outline: list[Point], ink: tuple[int, int, int], rng: random.Random) -> None:
-    inside = Path(np.asarray(outline))
     x, y = (list(side) for side in zip(*outline, strict=True))
-    strokes: list[Sequence[Point]] = []
-    for _ in range(36):
-        at = rng.uniform(min(x), max(x)), rng.uniform(min(y), max(y))
-        if inside.contains_point(at):
-            left, top = at
-            strokes.append([(left - 3, top + 3), (left, top - 4), (left + 3, top + 3)])
+    west, east, north, south = min(x), max(x), min(y), max(y)
+    places = [(rng.uniform(west, east), rng.uniform(north, south)) for _ in range(36)]
+    inside = Path(np.asarray(outline)).contains_points(places)
+    strokes: list[Sequence[Point]] = [
+        [(left - 3, top + 3), (left, top - 4), (left + 3, top + 3)]
+        for (left, top), grows in zip(places, inside, strict=True)
+        if grows
+    ]
     if strokes:
         canvas.lines(strokes, ink, 1)
 
@@ -84,8 +85,8 @@ def _hill(canvas: Canvas, x: float, y: float, low: str, high: str, rng: random.R
     for ring in range(rings):
         share = 1 - ring / rings
         outline = closed((centre + (foot - centre) * share + drift * (1 - share)).tolist())
-        tint = mix(low, high, 0.18 + 0.13 * ring)
-        canvas.path(outline, tint, mix(tint, "#7a5a34", 0.3), 0.9, alpha=0.75)
+        tint = mix(low, high, 0.14 + 0.12 * ring)
+        canvas.path(outline, tint, mix(tint, "#7a5a34", 0.3), 0.9)
 
 
 def _river(canvas: Canvas, water: str, rng: random.Random) -> None:

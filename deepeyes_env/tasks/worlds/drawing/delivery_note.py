@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix, text_width
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, box, mix, text_width
 
 WIDTH, HEIGHT = 952, 1064
 
@@ -60,9 +60,7 @@ def paint_note(note: Note, letters: float, ink: float, rng: random.Random) -> Ca
     _grain(canvas, desk, rng)
     left, top, right, bottom = SHEET
     for spread in (14, 9, 4):
-        canvas.rectangle(
-            left - spread + 6, top - spread + 9, right + spread + 6, bottom + spread + 9, "black", alpha=0.09
-        )
+        canvas.shadows([box(left - spread, top - spread, right + spread, bottom + spread)], 6, 9, 0.09)
     canvas.polygon(_edge(rng), paper)
     for _ in range(9):
         stain = mix(paper, "#8a6a3a", rng.uniform(0.05, 0.16))

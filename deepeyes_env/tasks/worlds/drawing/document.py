@@ -138,7 +138,7 @@ def paint_sheet(
             )
     for step in (1, 2):
         shift = width * 0.008 * step
-        brush.shape([(px + shift, py + shift) for px, py in edge], "black", 0.16)
+        canvas.shadows([brush.place(edge)], shift, shift, 0.16)
     brush.shape(edge, paper)
     for _ in range(7):
         r = rng.uniform(0.02, 0.09) * width

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix
+from PIL import Image
+
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, box, mix
 
 FRAME = "#b98d2f"
 """Gilding; nothing else in these pictures has its hue and as much of it."""
@@ -106,21 +108,19 @@ def paint_wall(width: int, height: int, skirting: float, rng: random.Random) -> 
     return canvas
 
 
-def paint_framed(canvas: Canvas, framed: Framed, paint: Callable[[Canvas, float, float], None]) -> None:
+def paint_framed(canvas: Canvas, framed: Framed, picture: Image.Image) -> None:
     """Hang a picture.
 
     Args:
         canvas: The wall.
         framed: Where and how large.
-        paint: Paints the picture without its frame, given its centre.
+        picture: What is shown without its frame, RGB, as large as `framed` to the pixel.
     """
     x, y, edge = framed.x, framed.y, framed.width * FRAME_SHARE
     half = framed.width / 2, framed.height / 2
-    for spread in (9, 5):
-        canvas.rectangle(
-            x - half[0] - edge + 4, y - half[1] - edge + 6,
-            x + half[0] + edge + spread, y + half[1] + edge + spread + 2, "black", alpha=0.2,
-        )  # fmt: skip
+    frame = box(x - half[0] - edge, y - half[1] - edge, x + half[0] + edge, y + half[1] + edge)
+    for dx, dy in ((4, 6), (7, 9)):
+        canvas.shadows([frame], dx, dy, 0.2)
     top = y - half[1] - edge
     canvas.line([(x - half[0] * 0.4, top), (x, top - WIRE), (x + half[0] * 0.4, top)], "#2a2622", 1)
     canvas.circle(x, top - WIRE, 3, "#cfc6b0", "#3a342c", 1)
@@ -139,7 +139,7 @@ def paint_framed(canvas: Canvas, framed: Framed, paint: Callable[[Canvas, float,
         y + half[1] + bead,
         mix(FRAME, "black", 0.75),
     )
-    paint(canvas, x, y)
+    canvas.paste(picture, round(x - picture.width / 2), round(y - picture.height / 2))
     if framed.sticker is not None:
         at, tone = y + half[1] + edge + STICKER_DROP, STICKERS[framed.sticker]
         canvas.circle(x + 1.5, at + 2, STICKER_RADIUS, "black", alpha=0.25)

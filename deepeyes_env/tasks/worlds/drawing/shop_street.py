@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, mix
 from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
 
 WIDTH, HEIGHT = 1260, 840
@@ -63,6 +63,9 @@ def line_up(rng: random.Random, emblems: Sequence[Emblem]) -> list[Shop]:
     return shops
 
 
+WARES = ("#b4643c", "#d9c48a", "#8a8f96", "#cfa05a", "#dcd6c6")
+
+
 def paint_shops(shops: Sequence[Shop], board: float, rng: random.Random) -> Canvas:
     """The street; `board` is the side of a board in pixels."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, STREET - 30, "#b9b0a2", rng)
@@ -115,22 +118,31 @@ def _bricks(canvas: Canvas, left: float, top: float, right: float, wall: str) ->
 
 def _paint_window(canvas: Canvas, x: float, y: float, rng: random.Random) -> None:
     glass = rng.choice(("#324452", "#3f5666", "#f3d98b", "#2b3844"))
-    canvas.rectangle(x - 24, y - 34, x + 24, y + 34, "#f5f1e6", "#d8d0be", 1)
-    canvas.rectangle(x - 19, y - 29, x + 19, y + 29, glass)
-    canvas.lines([[(x, y - 29), (x, y + 29)], [(x - 19, y - 6), (x + 19, y - 6)]], "#f5f1e6", 3)
-    canvas.rectangle(x - 28, y + 34, x + 28, y + 40, "#e4dccb")
+    parts: list[tuple[tuple[float, float, float, float], Colour]] = [
+        ((x - 24.5, y - 34.5, x + 24.5, y + 34.5), "#d8d0be"),
+        ((x - 23.5, y - 33.5, x + 23.5, y + 33.5), "#f5f1e6"),
+        ((x - 19, y - 29, x + 19, y + 29), glass),
+        ((x - 1.5, y - 29, x + 1.5, y + 29), "#f5f1e6"),
+        ((x - 19, y - 7.5, x + 19, y - 4.5), "#f5f1e6"),
+        ((x - 28, y + 34, x + 28, y + 40), "#e4dccb"),
+    ]
+    canvas.rectangles([part for part, _ in parts], [tint for _, tint in parts])
 
 
 def _paint_display(canvas: Canvas, left: float, right: float, rng: random.Random) -> None:
     wood = rng.choice(("#5b4636", "#4a4f52", "#6a5a48", "#3f4a44"))
     canvas.rectangle(left, STREET - 118, right, STREET - 30, "#2c3a43", wood, 5)
     canvas.rectangle(left + 3, STREET - 50, right - 3, STREET - 33, mix(wood, "black", 0.2))
+    wares: list[tuple[float, float, float, float]] = []
+    tints: list[Colour] = []
     x = left + 16
     while x < right - 12:
-        ware = rng.choice(("#b4643c", "#d9c48a", "#8a8f96", "#cfa05a", "#dcd6c6"))
-        height = rng.uniform(14, 40)
-        canvas.rectangle(x - 7, STREET - 50 - height, x + 7, STREET - 50, ware, mix(ware, "black", 0.4), 1)
+        ware, top = rng.choice(WARES), STREET - 50 - rng.uniform(14, 40)
+        wares += [(x - 7.5, top - 0.5, x + 7.5, STREET - 50), (x - 6.5, top + 0.5, x + 6.5, STREET - 51)]
+        tints += [mix(ware, "black", 0.4), ware]
         x += 21
+    if wares:
+        canvas.rectangles(wares, tints)
     glint = [
         (left + 6, STREET - 40),
         (left + 34, STREET - 112),

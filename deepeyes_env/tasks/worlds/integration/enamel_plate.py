@@ -17,7 +17,7 @@ from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, sight, turns
 
-SIDE = 1120
+SIDE = 1008
 
 ENAMELS = ("#f2ead8", "#eef0ec", "#e8e4da", "#f4efe6")
 

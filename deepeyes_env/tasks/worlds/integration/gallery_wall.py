@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import ClassVar
+
+from PIL import Image
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -72,14 +74,14 @@ class GalleryWall:
     Attributes:
         name: Name of the family.
         things: What may hang on the wall.
-        paint: Paints the picture of a thing on a canvas, given its centre and width.
+        paint: Gives the picture of a thing, RGB, by its width and height in pixels.
         aspect: Height of a picture over its width.
         questions: What is asked.
     """
 
     name: str
     things: Callable[[World], tuple[Thing, ...]]
-    paint: Callable[[Thing, float, Canvas, float, float], None]
+    paint: Callable[[Thing, int, int], Image.Image]
     aspect: float
     questions: tuple[Question, ...]
 
@@ -153,18 +155,25 @@ class GalleryWall:
     def _photograph(self, things: list[Thing], hung: list[Framed], rng: random.Random) -> EncodedImage:
         canvas = paint_wall(WIDTH, HEIGHT, SKIRTING, rng)
         for thing, framed in zip(things, hung, strict=True):
-            paint_framed(canvas, framed, partial(self.paint, thing, framed.width))
+            paint_framed(canvas, framed, self.paint(thing, round(framed.width), round(framed.height)))
         return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.08, 0.16)), rng.randint(84, 92))
 
 
-def _paint_person(person: Thing, width: float, canvas: Canvas, x: float, y: float) -> None:
+# Kept: the things of a world are few, and hang on wall after wall.
+@lru_cache(maxsize=512)
+def _paint_person(person: Thing, width: int, height: int) -> Image.Image:
     assert isinstance(person, Person)
-    paint_portrait(canvas, person.portrait, x, y, width)
+    canvas = Canvas(width, height)
+    paint_portrait(canvas, person.portrait, width / 2, height / 2, width)
+    return canvas.finish()
 
 
-def _paint_artefact(artefact: Thing, width: float, canvas: Canvas, x: float, y: float) -> None:
+@lru_cache(maxsize=512)
+def _paint_artefact(artefact: Thing, width: int, height: int) -> Image.Image:
     assert isinstance(artefact, Artefact)
-    paint_exhibit(canvas, artefact.vessel, x, y, width)
+    canvas = Canvas(width, height)
+    paint_exhibit(canvas, artefact.vessel, width / 2, height / 2, width)
+    return canvas.finish()
 
 
 PORTRAIT_GALLERY = GalleryWall(

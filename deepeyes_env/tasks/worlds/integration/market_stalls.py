@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,15 +10,15 @@ from dataclasses import dataclass, replace
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix, text_width
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, mix, text_width
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
 from deepeyes_env.tasks.worlds.oracles import lookup, sight, turns
 
-WIDTH, HEIGHT = 1512, 1008
-SQUARE = 560
+WIDTH, HEIGHT = 1512, 812
+SQUARE = 364
 """Row where the market square begins."""
 
 AWNINGS = {
@@ -29,6 +30,9 @@ AWNINGS = {
     "orange": "#e27a26",
 }
 """Colours of awnings, far apart in hue; the other stripe is white."""
+
+STRIPES = 8
+WARES = ("#b4643c", "#d9c48a", "#7c9a5a", "#a8545a", "#8a8f96", "#cfa05a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def set_up(rng: random.Random, world: World, count: int) -> list[Stall]:
         row, of_row = (0, count - front) if place < count - front else (1, front)
         step = WIDTH / of_row
         x = step * ((place if row == 0 else place - (count - front)) + 0.5) + rng.uniform(-30, 30)
-        stalls.append(Stall(colour, company, x, (690 if row == 0 else 965) + rng.uniform(-12, 12)))
+        stalls.append(Stall(colour, company, x, (494 if row == 0 else 769) + rng.uniform(-12, 12)))
     return stalls
 
 
@@ -74,32 +78,34 @@ def _paint_stall(canvas: Canvas, stall: Stall, letters: float, rng: random.Rando
     canvas.rectangle(left + 13, awning + 20, right - 13, foot - 85, mix(wood, "black", 0.62))
     scenery.person(canvas, x + rng.uniform(-80, 80), foot - 40, 130, rng)
     canvas.rectangle(left, foot - 88, right, foot, wood, mix(wood, "black", 0.4), 1.5)
-    for board in range(1, 5):
-        canvas.line(
-            [(left, foot - 88 + board * 17.6), (right, foot - 88 + board * 17.6)], mix(wood, "black", 0.25), 1
-        )
+    rows = [foot - 88 + board * 17.6 for board in range(1, 5)]
+    canvas.lines([[(left, row), (right, row)] for row in rows], mix(wood, "black", 0.25), 1)
+    wares: list[tuple[float, float, float]] = []
+    tints: list[Colour] = []
     for place in range(9):
-        ware = rng.choice(("#b4643c", "#d9c48a", "#7c9a5a", "#a8545a", "#8a8f96", "#cfa05a"))
-        canvas.circle(
-            left + 22 + place * 32, foot - 96, rng.uniform(8, 14), ware, mix(ware, "black", 0.35), 1
-        )
-    colour, stripes = AWNINGS[stall.colour], 8
-    for stripe in range(stripes):
-        a, b = left - 12 + 324 * stripe / stripes, left - 12 + 324 * (stripe + 1) / stripes
-        roof = [
-            (x + (a - x) * 0.86, awning - 52),
-            (x + (b - x) * 0.86, awning - 52),
-            (b, awning),
-            (a, awning),
-        ]
-        tint = colour if stripe % 2 == 0 else "#f4efe4"
-        canvas.polygon(roof, tint)
-        canvas.rectangle(a, awning, b, awning + 14, mix(tint, "black", 0.07))
-        canvas.circle((a + b) / 2, awning + 14, (b - a) / 2, mix(tint, "black", 0.07))
+        ware, radius = rng.choice(WARES), rng.uniform(8, 14)
+        middle, row = left + 22 + place * 32, foot - 96
+        wares += [(middle, row, radius + 0.5), (middle, row, radius - 0.5)]
+        tints += [mix(ware, "black", 0.35), ware]
+    canvas.circles(wares, tints)
+    _paint_awning(canvas, x, awning, AWNINGS[stall.colour])
     half = text_width(stall.company.name, letters, "serif-bold") / 2 + 9
     at = x + rng.uniform(-1, 1) * (140 - half)
     canvas.rectangle(at - half, foot - 56, at + half, foot - 34, "#f1e8d2", "#5a4630", 1.2)
     canvas.text(at, foot - 45, stall.company.name, letters, "#2d2418", "serif-bold")
+
+
+def _paint_awning(canvas: Canvas, x: float, row: float, colour: str) -> None:
+    edges = [x - 162 + 324 * stripe / STRIPES for stripe in range(STRIPES + 1)]
+    pairs = list(itertools.pairwise(edges))
+    tints: list[Colour] = [colour if stripe % 2 == 0 else "#f4efe4" for stripe in range(STRIPES)]
+    roofs: list[list[Point]] = [
+        [(x + (a - x) * 0.86, row - 52), (x + (b - x) * 0.86, row - 52), (b, row), (a, row)] for a, b in pairs
+    ]
+    canvas.polygons(roofs, tints)
+    hems: list[Colour] = [mix(tint, "black", 0.07) for tint in tints]
+    canvas.rectangles([(a, row, b, row + 14) for a, b in pairs], hems)
+    canvas.circles([((a + b) / 2, row + 14, (b - a) / 2) for a, b in pairs], hems)
 
 
 FIND = """
@@ -107,7 +113,7 @@ awning = mask_of(image_1, {colour})
 blob = max(blobs_of(awning[::3, ::3]), key=len) * 3
 rows, columns = np.nonzero(awning)
 near = np.abs(columns - blob[:, 1].mean()) < image_1.width * 0.2
-near &= np.abs(rows - blob[:, 0].mean()) < image_1.height * 0.05
+near &= np.abs(rows - blob[:, 0].mean()) < image_1.height * 0.062
 left, right, bottom = columns[near].min(), columns[near].max(), rows[near].max()
 width = right - left
 """

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache
+
+from PIL import Image
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.task import Answer, Skill, Task
@@ -90,13 +92,17 @@ def paint(specimens: list[Specimen], hung: list[Framed], rng: random.Random) -> 
     canvas = paint_wall(WIDTH, HEIGHT, SKIRTING, rng)
     for specimen, framed in zip(specimens, hung, strict=True):
         look = specimen.species.specimen
-        paint_framed(canvas, framed, partial(_paint_plate, look, framed.width))
+        paint_framed(canvas, framed, _paint_plate(look, round(framed.width), round(framed.height)))
         _paint_card(canvas, framed, specimen)
     return as_jpeg(daylight(canvas, rng, shade=rng.uniform(0.06, 0.14)), rng.randint(86, 92))
 
 
-def _paint_plate(look: PlateLook, width: float, canvas: Canvas, x: float, y: float) -> None:
-    paint_specimen(canvas, look, x, y, width)
+# Kept: the species of a world are few, and hang on wall after wall.
+@lru_cache(maxsize=512)
+def _paint_plate(look: PlateLook, width: int, height: int) -> Image.Image:
+    canvas = Canvas(width, height)
+    paint_specimen(canvas, look, width / 2, height / 2, width)
+    return canvas.finish()
 
 
 def _paint_card(canvas: Canvas, framed: Framed, specimen: Specimen) -> None:
