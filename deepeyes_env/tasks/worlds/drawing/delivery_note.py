@@ -88,9 +88,9 @@ def paint_note(note: Note, letters: float, ink: float, rng: random.Random) -> Ca
 def _grain(canvas: Canvas, desk: str, rng: random.Random) -> None:
     for shade in ("black", "white"):
         strokes: list[Sequence[Point]] = []
-        for _ in range(26):
+        for _ in range(16):
             y, drift, phase = rng.uniform(0, HEIGHT), rng.uniform(3, 12), rng.uniform(0, 6)
-            strokes.append([(x, y + drift * math.sin(phase + x / 190)) for x in range(0, WIDTH + 70, 68)])
+            strokes.append([(x, y + drift * math.sin(phase + x / 190)) for x in range(0, WIDTH + 120, 119)])
         canvas.lines(strokes, mix(desk, shade, 0.12), 1.6)
 
 

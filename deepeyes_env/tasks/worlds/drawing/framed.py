@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Point, box, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, box, mix
 
 FRAME = "#b98d2f"
 """Gilding; nothing else in these pictures has its hue and as much of it."""
@@ -92,9 +92,9 @@ def paint_wall(width: int, height: int, skirting: float, rng: random.Random) -> 
     paper, wood = rng.choice(WALLPAPERS), rng.choice(("#d9d2c4", "#4a3a2e", "#cfd0cc", "#5c4a3a"))
     canvas = Canvas(width, height, paper)
     pitch = rng.choice((30, 44, 60))
-    stripes: list[list[Point]] = [[(x, 0.0), (x, height * 1.0)] for x in range(pitch // 2, width, pitch)]
-    canvas.lines(stripes, mix(paper, "white", 0.07), pitch * 0.45)
-    canvas.lines(stripes, mix(paper, "black", 0.1), 1.2)
+    middles, half = range(pitch // 2, width, pitch), pitch * 0.225
+    canvas.rectangles([(x - half, 0, x + half, height) for x in middles], mix(paper, "white", 0.07))
+    canvas.rectangles([(x - 0.6, 0, x + 0.6, height) for x in middles], mix(paper, "black", 0.1))
     for row, thick, shade in ((24, 9, 0.0), (33, 3, 0.35)):
         canvas.rectangle(0, row, width, row + thick, mix(wood, "black", shade))
     canvas.rectangle(0, skirting, width, height, wood)
