@@ -6,8 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from deepeyes_env.tasks.worlds.drawing import scenery
-from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, Point, mix
+from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, Colour, mix
 from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, paint_emblem
 
 WIDTH, HEIGHT = 1260, 840
@@ -106,14 +108,14 @@ def _paint_shop(canvas: Canvas, shop: Shop, board: float, rng: random.Random) ->
 
 
 def _bricks(canvas: Canvas, left: float, top: float, right: float, wall: str) -> None:
-    rows = [top + 12 * k for k in range(int((STREET - top) / 12))]
-    joints: list[list[Point]] = [[(left, row), (right, row)] for row in rows]
-    for place, row in enumerate(rows):
-        start = left + (14 if place % 2 else 28)
-        joints += [
-            [(start + 28 * k, row), (start + 28 * k, row + 12)] for k in range(int((right - start) / 28) + 1)
-        ]
-    canvas.lines(joints, mix(wall, "black", 0.1), 1)
+    rows = top + 12 * np.arange(int((STREET - top) / 12))
+    starts = left + np.where(np.arange(len(rows)) % 2, 14, 28)
+    x = starts[:, None] + 28 * np.arange(int((right - left) / 28) + 1)
+    row, column = np.nonzero(x <= right)
+    across, down = x[row, column], rows[row]
+    level = np.stack([np.full_like(rows, left), rows, np.full_like(rows, right), rows], axis=1)
+    upright = np.stack([across, down, across, down + 12], axis=1)
+    canvas.lines(np.concatenate([level, upright]).reshape(-1, 2, 2), mix(wall, "black", 0.1), 1)
 
 
 def _paint_window(canvas: Canvas, x: float, y: float, rng: random.Random) -> None:

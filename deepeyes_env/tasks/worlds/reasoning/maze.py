@@ -151,7 +151,7 @@ def paint(maze: Maze, rng: random.Random) -> EncodedImage:
     look, pitch, (left, top) = rng.choice(LOOKS), maze.pitch, maze.corner
     right, bottom = left + pitch * maze.columns, top + pitch * maze.rows
     canvas = Canvas(WIDTH, HEIGHT, look.lawn)
-    patches = [(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90)) for _ in range(60)]
+    patches = [(rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.uniform(20, 90)) for _ in range(30)]
     tones = [mix(look.lawn, rng.choice(("white", "black")), rng.uniform(0.01, 0.03)) for _ in patches]
     # Where the maze lies, none would be seen.
     seen = [

@@ -12,7 +12,7 @@ from deepeyes_env.tasks.worlds.fictional.encyclopaedia import EMBLEM_SCALE
 from deepeyes_env.tasks.worlds.fictional.world import Company, World
 from deepeyes_env.tasks.worlds.search.picture_fact import PictureFact
 
-SIDE = 784
+SIDE = 700
 
 WALLS = ("#e9e0cd", "#d9d4c8", "#efe8e0", "#dfe3e0", "#e6d9c6")
 """Plaster on which the sign hangs."""
@@ -22,10 +22,10 @@ def photograph_emblem(company: Company, shade: float, rng: random.Random) -> Enc
     """The emblem as a painted sign on a plastered wall."""
     wall = rng.choice(WALLS)
     canvas = Canvas(SIDE, SIDE, wall)
-    for _ in range(60):
+    for _ in range(28):
         x, y = rng.uniform(0, SIDE), rng.uniform(0, SIDE)
         tone = mix(wall, "black" if rng.random() < 0.5 else "white", 0.5)
-        canvas.circle(x, y, rng.uniform(10, 90), tone, alpha=0.03)
+        canvas.circle(x, y, rng.uniform(10, 90), tone, alpha=0.045)
     for _ in range(5):
         x, y = rng.uniform(0, SIDE), rng.uniform(0, SIDE)
         crack = [(x + step * 14, y + rng.uniform(-9, 9) + step * 5) for step in range(9)]
