@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +49,12 @@ PICTURE_QUALITY = 90
 
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 """Formats that are kept as they are when the picture is small enough."""
+
+WRITERS = 2
+"""Segments written at once. Each is written by one thread of the engine, so that it is the same every time;
+more than two would wait for the one that reads the corpus, and each takes 300 MB."""
+
+_BUILDING = "building"
 
 _AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -132,16 +139,24 @@ def _before(directory: Path) -> Contents:
 
 
 def _segments(directory: Path, cut: Iterable[Run]) -> Iterator[tuple[Segment, bool]]:
-    """Segments in order, and whether they were written; the next run is read while one is being written."""
-    with ThreadPoolExecutor(1) as builder:
-        building: Future[tuple[Segment, bool]] | None = None
-        for run in cut:
-            next_one = builder.submit(_segment, directory, run)
-            if building is not None:
-                yield building.result()
-            building = next_one
-        if building is not None:
-            yield building.result()
+    """Segments in order, and whether they were written; the next run is read while some are being written."""
+    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
+    writers = min(WRITERS, os.cpu_count() or 1)
+    failure: BaseException | None = None
+    with ThreadPoolExecutor(writers) as builder:
+        building: deque[Future[tuple[Segment, bool]]] = deque()
+        try:
+            for run in cut:
+                building.append(builder.submit(_segment, directory, run))
+                if len(building) > writers:
+                    yield building.popleft().result()
+        except (Exception, KeyboardInterrupt) as error:
+            failure = error  # what has been read until then is kept
+        while building:
+            yield building.popleft().result()
+    if failure is not None:
+        raise failure
+    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
 
 
 def _segment(directory: Path, run: Run) -> tuple[Segment, bool]:
@@ -180,9 +195,8 @@ def _rows(stored: Iterable[bytes]) -> Iterator[Row]:
 
 
 def _write_segment(directory: Path, run: Run) -> Segment:
-    building = directory / "building"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
+    building = directory / _BUILDING / run.digest
+    building.mkdir(parents=True)
     build_index(_rows(run.documents), run.chars, str(building))
     meta = json.loads((building / "meta.json").read_text(encoding="utf-8"))
     (listed,) = meta.pop("segments")
