@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
+from functools import partial
 
-from deepeyes_env.errors import nearest
+from deepeyes_env.parts import run_part
 
-SERVERS = {
-    "sandbox": "deepeyes_env.sandbox.server.command",
-    "search": "deepeyes_env.search.server.command",
+PARTS = {
+    "sandbox": ("deepeyes_env.sandbox.server.command", "this machine's sandbox as a code server"),
+    "search": ("deepeyes_env.search.server.command", "a search engine at /retrieve"),
 }
-"""Modules by the name of what they serve; each has a `main` that takes the remaining arguments."""
+"""Modules and what they say, by name."""
 
-
-def main(argv: list[str]) -> int:
-    """Serve the part that is named first.
-
-    Args:
-        argv: Name of the part and its arguments.
-
-    Returns:
-        The server's exit status, or 2 for an unknown part.
-    """
-    if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: deepeyes serve PART [--help] [options]\n\nparts: {', '.join(SERVERS)}")
-        return 0 if argv else 2
-    part, *rest = argv
-    if part not in SERVERS:
-        print(f"deepeyes serve: unknown part {part!r}: {nearest(part, SERVERS)}", file=sys.stderr)
-        return 2
-    status: int = importlib.import_module(SERVERS[part]).main(rest)
-    return status
+main = partial(run_part, "serve", PARTS)
+"""Run the part that is named first."""
