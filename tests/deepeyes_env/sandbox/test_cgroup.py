@@ -138,8 +138,10 @@ def test_many_small_sessions_die_before_their_zygote(bounded: Callable[..., Boun
     sessions = [sandbox.open([]) for _ in range(60)]
     alive = (sandbox.directories[0] / "cgroup.procs").read_text().split()
     assert 2 < len(alive) < 2 + len(sessions)
-    # No cell had run in those that died, so others take their places.
-    assert {outcome(session, "print(1)") for session in sessions} <= {"1\n", "memory ran out"}
+    # No cell had run in those that died, so others take their places; and some of these may die as early.
+    ends = {outcome(session, "print(1)") for session in sessions}
+    assert {end for end in ends if "set up" not in end} <= {"1\n", "memory ran out"}
+    assert "1\n" in ends
     assert sandbox.starts == 1
     assert sandbox.open([]).run("print(1)").stdout == "1\n"
 
