@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from agents.trajectory import ImageSpan
+from agents.vocabulary import Vocabulary
 from deepeyes_env.images import EncodedImage
 
 
@@ -37,12 +37,17 @@ class GenerationRequest:
         images: The images in order of appearance, exactly as they are to be seen.
         image_spans: Their spans in `input_ids`.
         seed: Seeds this request's sampling; the sample does not depend on what else is in the batch.
+        known: How much of the beginning the policy has been through before: the end of its own last turn, 0
+            at the first one. Where to look for kept keys and values, or for a server that has them.
+        conversation: Names the episode, so that its turns can be sent to the same server.
     """
 
     input_ids: npt.NDArray[np.int64]
     images: tuple[EncodedImage, ...]
     image_spans: tuple[ImageSpan, ...]
     seed: int
+    known: int = 0
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,29 @@ class Sample:
 
 @runtime_checkable
 class Policy(Protocol):
-    """A policy on token ids."""
+    """A policy on token ids.
 
-    def generate(self, requests: Sequence[GenerationRequest], params: SamplingParams) -> list[Sample]:
-        """Sample one turn for each request, in order."""
+    Every request is a coroutine of its own; the policy batches whatever awaits it. All calls come from one
+    event loop at a time.
+
+    Attributes:
+        vocabulary: The tokenizer by its names; transcripts are written with it.
+    """
+
+    vocabulary: Vocabulary
+
+    async def generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
+        """Sample one turn. A cancelled call is given up and costs no more."""
+        ...
+
+    async def update_weights(self, model: Any) -> None:
+        """Sample with the weights of `model` from here on; whatever was kept of earlier ones is dropped.
+
+        Args:
+            model: A `Qwen2_5_VLForConditionalGeneration`, as the trainer has it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the policy holds. Idempotent."""
         ...

@@ -151,7 +151,7 @@ def read_trajectories(directory: Path | str) -> Iterator[Trajectory]:
     Raises:
         StoreError: There is no run, a line in the middle is damaged, an image is missing or is not what its
         name
-            says, or the run was written by a newer version.
+            says, or the run was written by a version with another schema.
     """
     path = Path(directory) / RECORDS
     if not path.is_file():
@@ -196,6 +196,9 @@ def _to_record(trajectory: Trajectory) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "task_id": trajectory.task_id,
         "family": trajectory.family,
+        "skills": list(trajectory.skills),
+        "system_prompt": trajectory.system_prompt,
+        "prompt": trajectory.prompt,
         "question": trajectory.question,
         "reference": trajectory.reference,
         "answer": trajectory.answer,
@@ -205,6 +208,7 @@ def _to_record(trajectory: Trajectory) -> dict[str, Any]:
         "images": images,
         "image_spans": [asdict(span) for span in trajectory.image_spans],
         "lineage": asdict(trajectory.lineage),
+        "token_exact": trajectory.token_exact,
         "versions": dict(trajectory.versions),
         **{name: _pack(getattr(trajectory, name)) for name in ARRAYS},
     }
@@ -213,10 +217,10 @@ def _to_record(trajectory: Trajectory) -> dict[str, Any]:
 def _from_line(line: bytes, where: str, images: _ImageReader) -> Trajectory:
     try:
         record = json.loads(line)
-        if record["schema"] > SCHEMA_VERSION:
+        if record["schema"] != SCHEMA_VERSION:
             raise StoreError(
-                f"schema {record['schema']} is newer than {SCHEMA_VERSION}, the newest known; "
-                "update deepeyes-gym"
+                f"the record has schema {record['schema']}, this version of deepeyes-gym reads "
+                f"{SCHEMA_VERSION}; read it with the version that wrote it, or roll out again"
             )
         return _from_record(record, images)
     except StoreError as error:
@@ -230,6 +234,9 @@ def _from_record(record: Mapping[str, Any], images: _ImageReader) -> Trajectory:
     return Trajectory(
         task_id=record["task_id"],
         family=record["family"],
+        skills=tuple(record["skills"]),
+        system_prompt=record["system_prompt"],
+        prompt=record["prompt"],
         question=record["question"],
         reference=record["reference"],
         answer=record["answer"],
@@ -239,6 +246,7 @@ def _from_record(record: Mapping[str, Any], images: _ImageReader) -> Trajectory:
         images=tuple(images(**image) for image in record["images"]),
         image_spans=tuple(spans),
         lineage=SeedLineage(**record["lineage"]),
+        token_exact=record["token_exact"],
         versions=record["versions"],
         input_ids=_unpack(record["input_ids"]),
         loss_mask=_unpack(record["loss_mask"]),

@@ -14,8 +14,8 @@ from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import IMAGE_MARKER
 from deepeyes_env.rewards.base import Reward
 
-SCHEMA_VERSION = 1
-"""Version of the stored form; readers refuse a newer one."""
+SCHEMA_VERSION = 2
+"""Version of the stored form; readers refuse any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,9 @@ class Trajectory:
     Attributes:
         task_id: The task's name.
         family: The task's family.
+        skills: What the task needs (`perception`, `reasoning`, `search`), sorted.
+        system_prompt: Text of the system message.
+        prompt: Text of the first observation, with `<image>` markers.
         question: The question's text (for reports).
         reference: The reference answer (for reports).
         answer: The policy's final answer or None.
@@ -87,11 +90,16 @@ class Trajectory:
         reward: The reward and its parts; meaningless when `outcome` is `infra_failed`.
         outcome: How the episode ended.
         lineage: Which draw this is.
+        token_exact: Whether ids and log-probabilities are those that a policy sampled. False for scripts and
+            chat APIs, which give text: their turns were encoded here, with log-probability 0.
         versions: Names and versions of what produced it.
     """
 
     task_id: str
     family: str
+    skills: tuple[str, ...]
+    system_prompt: str
+    prompt: str
     question: str
     reference: str
     answer: str | None
@@ -104,6 +112,7 @@ class Trajectory:
     reward: Reward
     outcome: Outcome
     lineage: SeedLineage
+    token_exact: bool = True
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -119,7 +128,8 @@ def check_trajectory(trajectory: Trajectory) -> None:
     * Log-probabilities are finite and at most 0, and 0 outside the turns.
     * Images and spans pair up in order, outside the turns; a span is as long as its grid says, its grid fits
       its image, and the placeholder id stands in the spans and nowhere else.
-    * Between two turns stand as many images as the observation has markers.
+    * Before the first turn stand as many images as the prompt has markers, between two turns as many as the
+      observation has.
     * Every image's bytes have the image's hash; accuracy and format lie in [0, 1], the total is finite.
 
     Args:
@@ -192,6 +202,9 @@ def _check_images(trajectory: Trajectory) -> None:
     if spans:
         same = ids == ids[spans[0].start]
         _require((same == placeholder).all(), "placeholder tokens and image spans disagree")
+    first = trajectory.turns[0].start if trajectory.turns else len(ids)
+    shown, markers = sum(span.start < first for span in spans), trajectory.prompt.count(IMAGE_MARKER)
+    _require(shown == markers, f"{shown} images before the first turn, whose prompt marks {markers}")
     for number, turn in enumerate(trajectory.turns):
         following = trajectory.turns[number + 1 :]
         stop = following[0].start if following else len(ids)

@@ -2,7 +2,7 @@
 
     transcript = Transcript(Vocabulary(tokenizer), name=task_id)
     transcript.start(system_prompt, observation)
-    [sample] = policy.generate([transcript.to_request(seed)], params)
+    sample = await policy.generate(transcript.to_request(seed), params)
     text = transcript.append_sample(sample)            # for the environment
     transcript.append_observation(next_observation)    # ContextFull: the episode ends as truncated
 
@@ -13,7 +13,7 @@ break, and the pre-filled `<think>` (reference 1.4), all outside the loss mask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -81,8 +81,10 @@ class Transcript:
         self._images: list[EncodedImage] = []
         self._spans: list[ImageSpan] = []
         self._turns: list[Turn] = []
+        self._system_prompt = self._prompt = ""
         self._prefill = ""
         self._policy_next = False
+        self._token_exact = True
 
     # --- Reading -------------------------------------------------------------------------------------------
 
@@ -141,6 +143,7 @@ class Transcript:
         self._append_user_message(
             [*head, self.vocabulary.im_end, *self._encode("\n")], observation, prefill=""
         )
+        self._system_prompt, self._prompt = system_prompt, observation.text
         return self.input_ids
 
     def append_sample(self, sample: Sample) -> str:
@@ -185,6 +188,7 @@ class Transcript:
         if not text.endswith(STOP_STRINGS):
             ids.append(self.vocabulary.im_end)
         self._check_sampled(ids, np.zeros(len(ids), np.float32))
+        self._token_exact = False
         return self._append_turn(ids, [0.0] * len(ids), text[len(self._prefill) :], "stop")
 
     def annotate(self, action: str, tool_ok: bool | None = None) -> None:
@@ -215,23 +219,26 @@ class Transcript:
 
     # --- Handing on ----------------------------------------------------------------------------------------
 
-    def to_request(self, seed: int) -> GenerationRequest:
+    def to_request(self, seed: int, conversation: str = "") -> GenerationRequest:
         """Ask for the policy's next turn.
 
         Args:
             seed: Seeds the turn's sampling.
+            conversation: Names the episode.
 
         Raises:
             TranscriptError: It is not the policy's turn.
         """
         if not self._policy_next:
             raise self._error("a turn was asked for before an observation")
-        return GenerationRequest(self.input_ids, self.images, self.image_spans, seed)
+        known = self._turns[-1].end if self._turns else 0
+        return GenerationRequest(self.input_ids, self.images, self.image_spans, seed, known, conversation)
 
     def to_trajectory(
         self,
         *,
         family: str,
+        skills: Iterable[str] = (),
         question: str,
         reference: str,
         answer: str | None,
@@ -245,6 +252,9 @@ class Transcript:
         return Trajectory(
             task_id=self.name if task_id is None else task_id,
             family=family,
+            skills=tuple(sorted(map(str, skills))),
+            system_prompt=self._system_prompt,
+            prompt=self._prompt,
             question=question,
             reference=reference,
             answer=answer,
@@ -257,6 +267,7 @@ class Transcript:
             reward=reward,
             outcome=outcome,
             lineage=lineage,
+            token_exact=self._token_exact,
             versions=dict(versions or {}),
         )
 

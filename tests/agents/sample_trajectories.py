@@ -84,6 +84,9 @@ def trajectory(
     return Trajectory(
         task_id=task_id,
         family=family,
+        skills=("perception", "search") if "search" in actions else ("perception",),
+        system_prompt="You can run code and search.",
+        prompt=f"<image>\n{question}\n",
         question=question,
         reference=reference,
         answer=answer,
@@ -96,5 +99,6 @@ def trajectory(
         reward=NO_REWARD if outcome is Outcome.INFRA_FAILED else Reward(accuracy, 1.0, 0.8 * accuracy + 0.2),
         outcome=outcome,
         lineage=lineage or SeedLineage(7),
+        token_exact=scored_tokens,
         versions={"policy": "tiny", "prompt": "full"},
     )

@@ -79,5 +79,6 @@ def test_a_trajectory_without_turns_and_images_passes():
             turns=(),
             images=(),
             image_spans=(),
+            prompt="",
         )
     )

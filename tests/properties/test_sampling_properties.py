@@ -20,6 +20,9 @@ def member(accuracy: float, form: float, outcome: Outcome) -> Trajectory:
     return Trajectory(
         task_id="t",
         family="f",
+        skills=(),
+        system_prompt="",
+        prompt="",
         question="q",
         reference="r",
         answer=None,

@@ -15,6 +15,9 @@ def episode(task: str, right: float, outcome: Outcome = Outcome.ANSWERED, family
     return Trajectory(
         task_id=task,
         family=family,
+        skills=(),
+        system_prompt="",
+        prompt="",
         question="",
         reference="",
         answer="",
