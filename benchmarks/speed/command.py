@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks import mismatch
 from benchmarks.speed import sandbox, search, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
+    "mismatch": mismatch.main,
     "sandbox": sandbox.main,
     "search": search.main,
     "worlds": worlds.main,
 }
-"""Each is a module of this package; its docstring's first line is its line of help."""
+"""Each is a module of its own; its docstring's first line is its line of help."""
 
 
 def main(argv: Sequence[str]) -> int:
