@@ -11,9 +11,9 @@ from typing import Any
 
 from agents.policy import GenerationRequest, PolicyError, Sample, SamplingParams
 from agents.vllm.loop import BackgroundLoop
-from agents.vllm.requests import Answer, Dialect, PromptCount
+from agents.vllm.requests import Answer, Dialect, EngineMismatch, EngineSettings, PromptCount
 from agents.vllm.settings import engine_arguments
-from agents.vllm.weights import WeightFolder, check_tied, reload_call
+from agents.vllm.weights import WeightFolder, reload_call
 from agents.vocabulary import Vocabulary
 
 
@@ -52,6 +52,10 @@ class VllmEngine:
             return AsyncLLM.from_engine_args(options)
 
         self._engine = self._loop.block(start())
+        config = self._engine.vllm_config
+        self._settings = EngineSettings(
+            config.device_config.device_type, can_sleep=config.model_config.enable_sleep_mode
+        )
         self.vocabulary = Vocabulary(self._engine.get_tokenizer())
         self._dialect = Dialect(self.vocabulary, self._engine.model_config.get_vocab_size())
         self.prompts: PromptCount = self._dialect.count
@@ -61,8 +65,8 @@ class VllmEngine:
 
         Raises:
             PolicyError: The engine died, or the turn was broken off.
-            EngineMismatch: The engine saw another prompt.
-            ValueError: The temperature is neither 0 nor 1, or the prompt is too long.
+            EngineMismatch: The engine saw another prompt, or refuses it, e.g. because it is too long.
+            ValueError: The temperature is neither 0 nor 1.
         """
         return await self._loop.run(self._generate(request, params))
 
@@ -75,7 +79,11 @@ class VllmEngine:
 
         Args:
             level: 1 keeps the weights in main memory, 2 drops them, so that `update_weights` has to follow.
+
+        Raises:
+            EngineMismatch: It was started without.
         """
+        self._settings.check_sleep()
         await self._loop.run(self._engine.sleep(level, mode="wait"))
 
     async def wake(self) -> None:
@@ -90,6 +98,7 @@ class VllmEngine:
 
     async def _generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
         from vllm import SamplingParams as EngineParams
+        from vllm.exceptions import VLLMClientError
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
@@ -99,17 +108,21 @@ class VllmEngine:
         )
         prompt = TokensPrompt(prompt_token_ids=self._dialect.prompt(request))
         if request.images:
-            prompt["multi_modal_data"] = {"image": [image.decode() for image in request.images]}
+            pictures = await asyncio.to_thread(lambda: [image.decode() for image in request.images])
+            prompt["multi_modal_data"] = {"image": pictures}
             prompt["multi_modal_uuids"] = {"image": [image.sha256 for image in request.images]}
         try:
             [rendered] = await self._engine.renderer.render_cmpl_async([prompt])
             [output] = [o async for o in self._engine.generate(rendered, sampling, uuid.uuid4().hex)]
         except (EngineDeadError, EngineGenerateError) as error:
             raise PolicyError(f"vLLM's engine failed: {error}; its own log tells why") from error
+        except VLLMClientError as error:
+            where = f"conversation {request.conversation!r}"
+            raise EngineMismatch(f"vLLM refuses the turn of {where}: {error}") from error
         return self._dialect.sample(request, params, _answer(output))
 
     async def _update(self, model: Any) -> None:
-        check_tied(model, self._engine.vllm_config.device_config.device_type)
+        self._settings.check_model(model)
         call = reload_call(self._weights.folder)
         await self._weights.write(model)
         await self._engine.pause_generation(mode="wait")
@@ -131,6 +144,8 @@ class VllmEngine:
             self._loop.block(shutdown())
             self._loop.stop()
             self._weights.close()
+            # It would shut itself down once more when the interpreter ends, without the modules it needs.
+            del self._engine
 
 
 def _answer(output: Any) -> Answer:

@@ -55,6 +55,51 @@ class Answer:
     weight_versions: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How an engine was started.
+
+    Attributes:
+        device: The kind of device that it computes on: `cpu`, `cuda`, ...
+        can_sleep: Whether it was started so that it can free its device.
+    """
+
+    device: str
+    can_sleep: bool
+
+    def check_sleep(self) -> None:
+        """Refuse to put an engine to sleep that would go on holding its device's memory.
+
+        The CPU backend has none of a device; there sleep is only a pause.
+
+        Raises:
+            EngineMismatch: It was not started for it.
+        """
+        if self.device != "cpu" and not self.can_sleep:
+            raise EngineMismatch(
+                "vLLM frees its device only if started with --enable-sleep-mode (enable_sleep_mode=True)"
+            )
+
+    def check_model(self, model: Any) -> None:
+        """Refuse weights that vLLM would take only in part.
+
+        Its CPU backend keeps a packed copy of the output head, which it does not renew when the head shares
+        its weights with the embedding (vLLM 0.32, `dispatch_cpu_unquantized_gemm`). On GPUs there is no copy.
+
+        Args:
+            model: What is to be sent.
+
+        Raises:
+            EngineMismatch: The head would stay as it was.
+        """
+        tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+        if self.device == "cpu" and tied:
+            raise EngineMismatch(
+                "vLLM on the CPU does not renew an output head that is tied to the embedding; sample with "
+                "TransformersPolicy, or train a model with tie_word_embeddings=False"
+            )
+
+
 @dataclass(slots=True)
 class PromptCount:
     """How much of the prompts the engines did not have to read again.

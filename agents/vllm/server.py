@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.policy import GenerationRequest, PolicyError, SamplingParams
-from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch
+from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch, EngineSettings
 from deepeyes_env.images import EncodedImage
 
 try:
@@ -81,10 +81,14 @@ class VllmServer:
                 "it with --logprobs-mode processed_logprobs, or by `deepeyes serve vllm`"
             )
 
-    async def device(self) -> str:
-        """The kind of device that it computes on: `cpu`, `cuda`, ..."""
+    async def settings(self) -> EngineSettings:
+        """How it was started."""
         response = await self._send("GET", "/server_info", params={"config_format": "json"})
-        return str(response.json()["vllm_config"]["device_config"]["device"])
+        config = response.json()["vllm_config"]
+        return EngineSettings(
+            device=config["device_config"]["device"],
+            can_sleep=config["model_config"]["enable_sleep_mode"],
+        )
 
     async def generate(self, request: GenerationRequest, params: SamplingParams) -> Answer:
         """Sample one turn.

@@ -87,8 +87,11 @@ class VllmServers:
 
         Args:
             level: 1 keeps the weights in main memory, 2 drops them, so that `update_weights` has to follow.
+
+        Raises:
+            EngineMismatch: A server was started without --enable-sleep-mode.
         """
-        await self._loop.run(tell_all(self._servers, "/sleep", level=level, mode="wait"))
+        await self._loop.run(self._sleep(level))
 
     async def wake(self) -> None:
         """Undo `sleep`."""
@@ -145,6 +148,12 @@ class VllmServers:
                 server.version = version
         finally:
             await tell_all(self._servers, "/resume")
+
+    async def _sleep(self, level: int) -> None:
+        for server in self._servers:
+            if server.alive:
+                (await server.settings()).check_sleep()
+        await tell_all(self._servers, "/sleep", level=level, mode="wait")
 
     # --- Any thread ----------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.vllm.requests import EngineMismatch
 from agents.vllm.server import VllmServer, tell_all
 
 NCCL_PORT = 51216
@@ -50,7 +49,7 @@ class WeightFolder:
         """See `WeightChannel.send`."""
         for server in servers:
             if server.alive:
-                check_tied(model, await server.device())
+                (await server.settings()).check_model(model)
         await self.write(model)
         await tell_all(servers, "/collective_rpc", reload_call(self.folder))
 
@@ -58,26 +57,6 @@ class WeightFolder:
         """Remove the folder if it is a temporary one."""
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def check_tied(model: Any, device: str) -> None:
-    """Refuse weights that vLLM would take only in part.
-
-    Its CPU backend keeps a packed copy of the output head, which it does not renew when the head shares its
-    weights with the embedding (vLLM 0.32, `dispatch_cpu_unquantized_gemm`). On GPUs there is no copy.
-
-    Args:
-        model: What is to be sent.
-        device: Where it goes: `cpu`, `cuda`, ...
-
-    Raises:
-        EngineMismatch: The head would stay as it was.
-    """
-    if device == "cpu" and model.get_output_embeddings().weight is model.get_input_embeddings().weight:
-        raise EngineMismatch(
-            "vLLM on the CPU does not renew an output head that is tied to the embedding; sample with "
-            "TransformersPolicy, or train a model with tie_word_embeddings=False"
-        )
 
 
 def reload_call(folder: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ TURN = SamplingParams(max_tokens=24)
 
 @cache
 def model() -> torch.nn.Module:
-    """The tiny model with a head of its own, as Qwen2.5-VL-7B has; see `agents.vllm.weights.check_tied`."""
+    """The tiny model with a head of its own, as Qwen2.5-VL-7B has; see `EngineSettings.check_model`."""
     untied = copy.deepcopy(tiny().model)
     untied.lm_head.weight = torch.nn.Parameter(untied.lm_head.weight.detach().clone())
     untied.config.tie_word_embeddings = untied.config.text_config.tie_word_embeddings = False

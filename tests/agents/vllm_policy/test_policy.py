@@ -90,12 +90,12 @@ def test_the_end_of_a_turn_stays_in_the_ids(policy):
     params = SamplingParams(max_tokens=250, stop=())
     requests = [begin(f"end-{n}", words=n).to_request(n, f"end-{n}") for n in range(16)]
     samples = together(*(policy.generate(request, params) for request in requests))
-    ended = [s for s in samples if s.token_ids[-1] == vocabulary().im_end]
-    assert ended
-    for sample in samples:
+    ended = [sample.token_ids[-1] == vocabulary().im_end for sample in samples]
+    assert any(ended)
+    for sample, end in zip(samples, ended, strict=True):
         assert vocabulary().im_end not in sample.token_ids[:-1]
-        assert (sample.finish_reason == "stop") == (sample in ended)
-        assert len(sample.token_ids) == 250 or sample in ended
+        assert sample.finish_reason == ("stop" if end else "length")
+        assert end or len(sample.token_ids) == 250
         assert "<|im_end|>" not in sample.text
 
 
@@ -137,8 +137,8 @@ def test_a_cut_turn_says_so(policy):
 
 def test_a_later_turn_reads_its_beginning_from_the_prefix_cache(policy):
     before = policy.prompts.cached
-    asyncio.run(play(policy, "cache", turns=2, words=600))
-    assert policy.prompts.cached - before >= 512
+    asyncio.run(play(policy, "cache", turns=2, words=350))
+    assert policy.prompts.cached - before >= 1024
 
 
 def test_the_policy_is_not_blind_even_where_the_prefix_cache_knows_the_tokens(policy):
@@ -176,7 +176,7 @@ def test_a_temperature_whose_logprobs_would_be_others_is_refused(policy):
 
 def test_a_prompt_that_is_too_long_is_refused_and_not_tried_again(policy):
     request = begin("long", words=MAX_LEN).to_request(1)
-    with pytest.raises(ValueError, match="2048"):
+    with pytest.raises(EngineMismatch, match="2048"):
         asyncio.run(policy.generate(request, PARAMS))
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from talk import noise_image, seen
-from talking import begin, vocabulary, width
+from talk import noise_image, seen, tiny
+from talking import begin, model, vocabulary, width
 
 from agents.policy import PolicyError, SamplingParams
 from agents.sampling import banned_mask
-from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch
+from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch, EngineSettings
 
 PARAMS = SamplingParams(stop=("</code>", "</answer>"))
 
@@ -113,3 +113,17 @@ def test_cached_prompt_tokens_are_counted():
     said.sample(request, PARAMS, answer(request, "x", cached_tokens=3))
     said.sample(request, PARAMS, answer(request, "x"))
     assert (said.count.tokens, said.count.cached) == (2 * len(request.input_ids), 3)
+
+
+def test_an_engine_that_could_not_free_its_device_does_not_go_to_sleep():
+    EngineSettings("cuda", can_sleep=True).check_sleep()
+    EngineSettings("cpu", can_sleep=False).check_sleep()
+    with pytest.raises(EngineMismatch, match="--enable-sleep-mode"):
+        EngineSettings("cuda", can_sleep=False).check_sleep()
+
+
+def test_a_tied_head_is_refused_only_where_it_would_not_be_renewed():
+    EngineSettings("cuda", can_sleep=False).check_model(tiny().model)
+    EngineSettings("cpu", can_sleep=False).check_model(model())
+    with pytest.raises(EngineMismatch, match="tied"):
+        EngineSettings("cpu", can_sleep=False).check_model(tiny().model)
