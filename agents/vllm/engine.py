@@ -51,7 +51,12 @@ class VllmEngine:
         async def start() -> Any:
             return AsyncLLM.from_engine_args(options)
 
-        self._engine = self._loop.block(start())
+        try:
+            self._engine = self._loop.block(start())
+        except BaseException:
+            self._loop.stop()
+            self._weights.close()
+            raise
         config = self._engine.vllm_config
         self._settings = EngineSettings(
             config.device_config.device_type, can_sleep=config.model_config.enable_sleep_mode

@@ -17,7 +17,8 @@ def flag(command: list[str], name: str) -> str:
     return command[command.index(name) + 1]
 
 
-def test_the_server_is_started_with_what_training_needs():
+def test_the_server_is_started_with_what_training_needs(monkeypatch):
+    monkeypatch.delenv("DEEPEYES_VLLM_PYTHON", raising=False)
     command = server_command(ServeVllmArgs("runs/mine", max_pixels=784 * 100), ["--dtype=float32"])
     assert command[:5] == [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "runs/mine"]
     assert flag(command, "--host") == "127.0.0.1"

@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def test_trls_client_samples_token_ids_from_a_server_of_ours(servers: list[Server]):
-    """With our ban the figures are ours. Its images do not get through: TRL 1.16 goes with vLLM up to 0.31."""
+    """With our ban the figures are ours. Its images do not get through: TRL 1.16 is for vLLM up to 0.31."""
     from trl.generation.vllm_client import VLLMClient
 
     transcript = begin("trl", images=0)
