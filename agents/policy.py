@@ -13,6 +13,10 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.images import EncodedImage
 
 
+class PolicyError(RuntimeError):
+    """The policy's infrastructure failed; the episode can be begun anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How to sample.
