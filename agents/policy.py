@@ -14,7 +14,10 @@ from deepeyes_env.images import EncodedImage
 
 
 class PolicyError(RuntimeError):
-    """The policy's infrastructure failed; the episode can be begun anew."""
+    """The policy's infrastructure failed: a server that died, a request that was refused for lack of room.
+
+    Never the policy's own fault: the episode can be begun anew, and else ends as `infra_failed`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
