@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -13,28 +12,15 @@ from rich.panel import Panel
 from rich.spinner import Spinner
 from rich.text import Text
 
-from agents.vocabulary import Vocabulary
+from agents.speaker import LiveEpisode, Speaker
+from agents.trajectory import Turn
 from deepeyes_env.episode import Observation
 from deepeyes_env.exchange import Exchange, printable, thought
 from deepeyes_env.protocol import parse_turn
 from deepeyes_env.render import print_observation, print_turn
 
-if TYPE_CHECKING:
-    from agents.rollout import LiveEpisode
-    from agents.trajectory import Turn
-
 GROWING_LINES = 12
 """Lines of an unfinished turn that are shown; the finished turn takes their place."""
-
-
-class Speaker(Protocol):
-    """Takes the policy's turns."""
-
-    vocabulary: Vocabulary
-
-    async def speak(self, episode: LiveEpisode) -> str | None:
-        """Append the next turn to the episode's transcript and return its text, or None where it was cut."""
-        ...
 
 
 class Narrator:
@@ -44,11 +30,13 @@ class Narrator:
 
     Attributes:
         vocabulary: The speaker's.
+        think_prefill: The speaker's.
         folder: Where pictures are saved.
     """
 
     def __init__(self, speaker: Speaker, console: Console, folder: Path) -> None:
         self.vocabulary = speaker.vocabulary
+        self.think_prefill = speaker.think_prefill
         self.folder = folder
         self._speaker = speaker
         self._console = console

@@ -18,6 +18,7 @@ from agents.chat.pace import Pace
 from agents.chat.refused import ChatRefused
 from agents.chat.reply import Reply, up_to_stop
 from agents.policy import PolicyError, SamplingParams
+from agents.transcript import ContextFull
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.live.failure import seconds_to_wait, shown
 from deepeyes_env.search.live.key import key_from
@@ -49,10 +50,6 @@ MENDS = {
 
 class BrokenStream(Exception):
     """A stream that ended before its turn, or was none."""
-
-
-class ContextExceeded(Exception):
-    """The conversation is longer than the server's model can take."""
 
 
 class ChatClient:
@@ -117,7 +114,7 @@ class ChatClient:
 
         Raises:
             ChatRefused: Asking again would not help.
-            ContextExceeded: The conversation is too long for the model.
+            ContextFull: The conversation is too long for the model.
             PolicyError: It failed however often it was tried.
         """
         retrying = tenacity.AsyncRetrying(
@@ -222,7 +219,7 @@ class ChatClient:
     def _final(self, error: openai.APIStatusError) -> Exception:
         config, said = self.config, f"status {error.status_code}: {_said(error)}"
         if error.status_code in (400, 413) and _is_too_long(error):
-            return ContextExceeded(said)
+            return ContextFull(said)
         mend = MENDS[402] if error.code == "insufficient_quota" else MENDS.get(error.status_code, "")
         mend = mend.format(variable=config.api_key_variable, base_url=config.base_url)
         return ChatRefused(f"{config.base_url} refuses {config.model!r} ({said})" + (mend and f"; {mend}"))

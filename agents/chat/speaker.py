@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.chat.client import ChatClient, OnText
 from agents.chat.messages import chat_messages
 from agents.policy import SamplingParams
-from agents.rollout import turn_seed
+from agents.speaker import LiveEpisode, turn_seed
 from agents.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from agents.rollout import LiveEpisode
 
 
 class ChatSpeaker:
     """Speaks text, so its trajectories are not token-exact: their ids are this side's encoding.
 
-    Use it without a pre-filled `<think>` (`think_prefill=False`): chat APIs begin every turn themselves.
-
     Attributes:
         client: The server's side.
         vocabulary: Any Qwen2.5-VL tokenizer; the transcript is written with it.
+        think_prefill: False: through chat APIs a model begins every turn itself.
         params: How to sample.
         on_text: Follows the text of a turn as it comes.
     """
@@ -35,18 +29,16 @@ class ChatSpeaker:
     ) -> None:
         self.client = client
         self.vocabulary = vocabulary
+        self.think_prefill = False
         self.params = params
         self.on_text = on_text
 
     async def speak(self, episode: LiveEpisode) -> str | None:
-        """Append the next turn to the episode's transcript.
-
-        Returns:
-            The turn's text for the environment, or None where it was cut by the token limit.
+        """Append the next turn to the episode's transcript; see `agents.speaker.Speaker`.
 
         Raises:
             ChatRefused: The service will not answer, however often it is asked.
-            ContextExceeded: The conversation is too long for the model.
+            ContextFull: The conversation is too long for the model.
             PolicyError: The service failed; the episode can be begun anew.
         """
         transcript = episode.transcript

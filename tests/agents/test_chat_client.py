@@ -23,11 +23,12 @@ from chat_server import (
     words,
 )
 
-from agents.chat.client import ChatClient, ContextExceeded
+from agents.chat.client import ChatClient
 from agents.chat.config import ChatBudget, ChatConfig, ChatPrices, ChatRates
 from agents.chat.refused import ChatRefused
 from agents.chat.reply import Reply
 from agents.policy import PolicyError, SamplingParams
+from agents.transcript import ContextFull
 from deepeyes_env.search.config import RetryConfig
 
 TURN = "<think>seven</think>\n<answer>7</answer>"
@@ -212,7 +213,7 @@ def test_what_asking_again_does_not_mend_is_raised_at_once(name: str) -> None:
     ],
 )
 def test_a_conversation_that_is_too_long(behaviour: Behaviour) -> None:
-    with ChatServer(behaviour) as server, pytest.raises(ContextExceeded):
+    with ChatServer(behaviour) as server, pytest.raises(ContextFull):
         Conversation(server).turn()
 
 
