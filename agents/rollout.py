@@ -11,8 +11,9 @@ one waits for a tool, the policy generates for the others, and whoever ends make
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from agents.event_loop import iterate
 from agents.lockstep import Lockstep
@@ -33,6 +34,8 @@ from deepeyes_env.protocol import parse_turn
 from deepeyes_env.rewards.base import NO_REWARD, Reward
 from deepeyes_env.runner import ACTION_NAMES, StepResult
 from deepeyes_env.task import Split
+
+T = TypeVar("T")
 
 WINDOW = 8
 """Requests begun ahead of the oldest unfinished one, in multiples of the episodes at once: what a straggler
@@ -303,15 +306,8 @@ class _Driver:
             live.observation = result.observation
 
     async def _speak(self, live: LiveEpisode, deadline: float | None) -> str | None:
-        scope = asyncio.timeout_at(deadline)
         with self.stats.generation():
-            try:
-                async with scope:
-                    text = await self.speaker.speak(live)
-            except TimeoutError as error:
-                if scope.expired():
-                    raise _OutOfTime from error
-                raise
+            text = await _within(deadline, self.speaker.speak(live))
         turn = live.transcript.turns[-1]
         self.stats.turns += 1
         self.stats.sampled_tokens += turn.end - turn.start
@@ -320,17 +316,10 @@ class _Driver:
     async def _perform(
         self, live: LiveEpisode, episode: AsyncEpisode, text: str, deadline: float | None
     ) -> StepResult:
-        tool_seconds = self.limits.tool_seconds
-        left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-        timeout = min((limit for limit in (left, tool_seconds) if limit is not None), default=None)
+        # What a turn that is not performed in time was, nobody will tell.
+        live.transcript.annotate(ACTION_NAMES[type(parse_turn(text))])
         with self.stats.performance():
-            try:
-                return await episode.step(text, timeout)
-            except ToolTimeout as error:
-                live.transcript.annotate(ACTION_NAMES[type(parse_turn(text))])
-                if timeout == left:
-                    raise _OutOfTime from error
-                raise
+            return await _within(deadline, episode.step(text, self.limits.tool_seconds))
 
     def _ended(self, result: StepResult) -> _Ending:
         ending = _ending(result)
@@ -347,6 +336,22 @@ def _ending(result: StepResult) -> _Ending:
     info = result.info
     reward = Reward(info["accuracy"], info["format"], info["total"])
     return _Ending(Outcome(info["outcome"]), reward, info["answer"] or None)
+
+
+async def _within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for `work`, but not beyond the deadline.
+
+    Raises:
+        _OutOfTime: It took longer and was given up.
+    """
+    scope = asyncio.timeout_at(deadline)
+    try:
+        async with scope:
+            return await work
+    except TimeoutError as error:
+        if scope.expired():
+            raise _OutOfTime from error
+        raise
 
 
 def _deadline(seconds: float | None) -> float | None:

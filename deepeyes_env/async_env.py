@@ -108,7 +108,8 @@ class DeepEyesAsyncEnv:
                 *draw_task(self.tasks, self.config.split, options, np.random.default_rng(seed))
             )
 
-        observation, info = await self._perform(start)
+        async with self._gate:
+            observation, info = await self._threads.run(start)
         with self._lock:
             self._runners.add(runner)
         return AsyncEpisode(self, runner, observation, info)
@@ -127,11 +128,10 @@ class DeepEyesAsyncEnv:
 
     # --- Inside --------------------------------------------------------------------------------------------
 
-    async def _perform(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread, with at most `workers` others."""
-        gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._workers))
-        async with gate:
-            return await self._threads.run(work)
+    @property
+    def _gate(self) -> asyncio.Semaphore:
+        """Lets as many work at once as there are workers; one for each event loop, as semaphores are."""
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._workers))
 
     def _free(self, runner: EpisodeRunner) -> None:
         runner.close()
@@ -172,7 +172,7 @@ class AsyncEpisode:
 
         Args:
             text: The policy's whole turn.
-            timeout: Longest wait in seconds, that for a free worker included; None waits as long as it takes.
+            timeout: Seconds that performing it may take once a worker is free; None for no limit.
 
         Raises:
             ToolTimeout: The turn took longer. The episode is over: close it.
@@ -194,31 +194,34 @@ class AsyncEpisode:
 
     async def _perform(self, work: Callable[[], T], timeout: float | None = None) -> T:
         """Run `work` in a thread, which frees the episode itself if nobody waits for it in the end."""
-        owner = _Ownership()
-
-        def guarded() -> T:
-            if not owner.start():
-                raise asyncio.CancelledError
-            try:
-                return work()
-            finally:
-                if not owner.end():
-                    self._env._free(self._runner)
-
-        self._busy = True
-        task = asyncio.ensure_future(self._env._perform(guarded))
+        self._busy, stays_busy = True, False
         try:
-            done, _ = await asyncio.wait({task}, timeout=timeout)
-            if not done:
-                raise ToolTimeout(f"a turn was not performed within {timeout:g} s")
-        except (asyncio.CancelledError, ToolTimeout):
-            self._busy = not owner.leave()
-            if self._busy:
+            async with self._env._gate:
+                owner = _Ownership()
+                future = self._env._threads.run(lambda: self._owned(owner, work))
+                try:
+                    await asyncio.wait({future}, timeout=timeout)
+                    if not future.done():
+                        raise ToolTimeout(f"a turn was not performed within {timeout:g} s")
+                except (asyncio.CancelledError, ToolTimeout):
+                    stays_busy = not owner.leave()
+                    future.cancel()
+                    raise
+                return future.result()
+        finally:
+            self._busy = stays_busy
+            if stays_busy:
                 self._env._disown(self._runner)
-            task.cancel()
-            raise
-        self._busy = False
-        return task.result()
+
+    def _owned(self, owner: _Ownership, work: Callable[[], T]) -> T:
+        """In the thread: do the work if anybody still wants it; free the episode if nobody does any more."""
+        if not owner.start():
+            raise asyncio.CancelledError
+        try:
+            return work()
+        finally:
+            if not owner.end():
+                self._env._free(self._runner)
 
 
 class _Ownership:

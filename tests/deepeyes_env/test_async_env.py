@@ -117,8 +117,10 @@ def test_a_turn_that_still_waits_for_a_worker_is_given_up_at_once():
         busy, waiting = [await env.begin(index) for index in range(2)]
         first = asyncio.create_task(busy.step(LOOK))
         await asyncio.to_thread(box.started.acquire, timeout=30)
-        with pytest.raises(ToolTimeout):
-            await waiting.step(LOOK, timeout=0.05)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(waiting.step(LOOK), 0.05)
+        with pytest.raises(RuntimeError, match="one turn at a time"):
+            await busy.step(LOOK)
         box.gate.set()
         await first
         await waiting.close()
