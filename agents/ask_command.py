@@ -12,15 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from agents.actor import ORACLE, Actor, ActorOptions
-from agents.live import play_live, terminal
+from agents.live import explained, play_live, terminal
 from agents.own_pictures import OwnPictures, read_pictures
-from agents.qwen import ModelError
 from agents.speaker import RolloutRequest
-from agents.store import StoreError
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config, with_overrides
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import require
 from deepeyes_env.exchange import printable
 from deepeyes_env.images import PATCH_FACTOR
 from deepeyes_env.task import Split
@@ -76,10 +74,8 @@ def main(argv: Sequence[str]) -> int:
     """
     options = tyro.cli(AskOptions, args=list(argv), prog="deepeyes ask")
     console = terminal()
-    try:
+    with explained():
         trajectory = ask(options, console)
-    except (ModelError, StoreError) as error:
-        raise ConfigError(str(error)) from error
     if trajectory.answer is None:
         console.print(Text(f"no answer: {trajectory.outcome.replace('_', ' ')}", "bold red"))
         return 1
@@ -100,6 +96,7 @@ def ask(options: AskOptions, console: Console) -> Trajectory:
     Raises:
         ConfigError: An option or a file cannot be used.
         ImageError: A picture cannot be used.
+        ContextFull: The prompt alone is longer than `options.max_tokens`.
         ModelError: The policy is no Qwen2.5-VL.
         StoreError: Another process writes to `options.save`.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -12,11 +13,14 @@ from rich.text import Text
 
 from agents.actor import Actor
 from agents.narrator import Narrator
+from agents.qwen import ModelError
 from agents.rollout_stats import RolloutStats
 from agents.speaker import RolloutRequest
-from agents.store import TrajectoryWriter
+from agents.store import StoreError, TrajectoryWriter
 from agents.trajectory import Trajectory
+from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.render import TERMINAL_COLUMNS
 
 
@@ -57,6 +61,23 @@ def play_live(
     if actor.chat is not None:
         say(console, [f"used: {actor.chat.client.account}"])
     return trajectory
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the user has to mend into the error that the command line explains.
+
+    Raises:
+        ConfigError: The model, the run to save in, or the room for the prompt cannot be used.
+    """
+    try:
+        yield
+    except (ModelError, StoreError) as error:
+        raise ConfigError(str(error)) from error
+    except ContextFull as error:
+        raise ConfigError(
+            f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env"
+        ) from error
 
 
 def terminal() -> Console:

@@ -14,10 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from agents.actor import Actor, ActorOptions
-from agents.live import play_live, terminal
-from agents.qwen import ModelError
+from agents.live import explained, play_live, terminal
 from agents.speaker import RolloutRequest
-from agents.store import StoreError
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.env import ENDLESS
@@ -66,10 +64,8 @@ def watch_command(argv: Sequence[str]) -> int:
     """
     options = tyro.cli(WatchOptions, args=list(argv), prog="deepeyes play")
     console = terminal()
-    try:
+    with explained():
         trajectory = watch(options, console)
-    except (ModelError, StoreError) as error:
-        raise ConfigError(str(error)) from error
     score = "" if trajectory.outcome is Outcome.INFRA_FAILED else f"   reward {trajectory.reward.total:g}"
     reference = printable(trajectory.reference)
     console.print(Text(f"{trajectory.outcome}   reference: {reference}{score}", "bold"), soft_wrap=True)
@@ -88,13 +84,14 @@ def watch(options: WatchOptions, console: Console) -> Trajectory:
 
     Raises:
         ConfigError: An option or a file cannot be used.
+        ContextFull: The prompt alone is longer than `options.max_tokens`.
         ModelError: The policy is no Qwen2.5-VL.
         StoreError: Another process writes to `options.save`.
     """
     env = DeepEyesAsyncEnv(1, played_config(options.env, options.family))
     try:
         index = _draw(env.tasks, options) if options.index is None else options.index
-        request = RolloutRequest(index, options.split, SeedLineage(options.seed, prompt=index))
+        request = RolloutRequest(index, options.split, SeedLineage(options.seed))
         return play_live(Actor(options), env, request, console, options.images, options.save)
     finally:
         env.close()

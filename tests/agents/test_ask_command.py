@@ -105,8 +105,8 @@ def test_the_settings_of_an_api(photo: Path, tmp_path: Path) -> None:
     with ChatServer(says(ZOOM + "</code>")) as server, pytest.raises(ConfigError, match="the budget of 1"):
         ask(server, photo, "--api", api)
     assert "stop" not in server.requests[0]
+    api.write_text("stops = false\n")
     with pytest.raises(ConfigError, match=r"unknown key 'stops'.*'stop'"):
-        api.write_text("stops = false\n")
         ask(server, photo, "--api", api)
 
 
@@ -127,10 +127,12 @@ def test_large_photos_leave_room_for_turns(tmp_path: Path) -> None:
     for number in range(2):
         Image.new("RGB", (3000, 2000)).save(tmp_path / f"{number}.jpg")
     with ChatServer(says(ANSWER)) as server:
-        arguments = ("--max-tokens", "2000", "--save", tmp_path / "run")
+        arguments = ("--max-tokens", "4000", "--save", tmp_path / "run")
         assert ask(server, *arguments, tmp_path / "0.jpg", tmp_path / "1.jpg") == 0
+        with pytest.raises(ConfigError, match=r"no room for the prompt: .* exceed 500; raise --max-tokens"):
+            ask(server, "--max-tokens", "500", tmp_path / "0.jpg")
     [trajectory] = read_trajectories(tmp_path / "run")
-    assert 900 < sum(span.length for span in trajectory.image_spans) <= 1000
+    assert 1900 < sum(span.length for span in trajectory.image_spans) <= 2000
 
 
 def test_what_is_no_picture(photo: Path, tmp_path: Path) -> None:
@@ -163,9 +165,10 @@ def test_what_is_no_picture(photo: Path, tmp_path: Path) -> None:
         (["--policy", "m", "--api", "x.toml", "photo.jpg", "What?"], "add --backend api"),
     ],
 )
-def test_what_cannot_be_asked(arguments: list[str], fault: str) -> None:
-    with pytest.raises(ConfigError, match=fault):
+def test_what_cannot_be_asked(capsys: pytest.CaptureFixture[str], arguments: list[str], fault: str) -> None:
+    with pytest.raises(SystemExit):
         main(arguments)
+    assert fault in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_search_needs_an_engine(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

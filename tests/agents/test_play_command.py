@@ -27,7 +27,10 @@ def test_a_person_plays_without_a_policy(
 
 
 def test_a_person_needs_no_torch() -> None:
-    program = "import sys; from agents.play_command import main; main(['--index', '3']); print('torch' in sys.modules)"
+    program = (
+        "import sys; from agents.play_command import main\n"
+        "main(['--index', '3']); print('torch' in sys.modules)"
+    )
     played = subprocess.run([sys.executable, "-c", program], input="/quit\n", capture_output=True, text=True)
     assert played.stdout.splitlines()[-1] == "False"
 
@@ -55,9 +58,9 @@ def test_the_oracle_is_watched(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 def test_the_same_seed_draws_the_same_task(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = []
     for seed in (1, 1, 2):
-        main(["--policy=oracle", "--seed", str(seed), "-f", "emblem-fact"])
+        main(["--policy=oracle", "--seed", str(seed), "-f", "count-shapes"])
         drawn.append(capsys.readouterr().out.splitlines()[0])
-    assert "fictional-0/emblem-fact/train/" in drawn[0]
+    assert "fictional-0/count-shapes/train/" in drawn[0]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
