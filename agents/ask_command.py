@@ -35,14 +35,17 @@ class AskOptions(ActorOptions):
     `search`).
 
     Attributes:
-        pictures: PNG, JPEG, WebP, GIF or BMP files; `-` is the standard input.
-        question: The question, in quotes.
+        asked: PNG, JPEG, WebP, GIF or BMP files; `-` is the standard input.
+        last: The question, in quotes.
+        env: TOML file of the environment (`EnvConfig`): sandbox, search, pixels; its tasks are not asked.
         images: Folder for the pictures that the policy sees; default: a new temporary one.
         save: Directory of a run that the trajectory is appended to; `deepeyes view` shows it.
     """
 
-    pictures: tyro.conf.Positional[tuple[Path, ...]]
-    question: tyro.conf.Positional[str]
+    # Where an option follows the question, the pictures take it too; see `words`.
+    asked: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
+    last: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="QUESTION")] = ""
+    env: Path | None = None
     urls: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(aliases=["--url"])] = ()
     images: Path | None = None
     save: Path | None = None
@@ -53,10 +56,24 @@ class AskOptions(ActorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        wanted = "at least one picture, then the question in quotes"
-        require(bool(self.pictures), "pictures", self.pictures, wanted)
-        require(bool(self.question.strip()), "question", self.question, wanted)
+        complete = len(self.words) >= 2 and bool(self.question.strip())
+        require(complete, "arguments", self.words, "one picture or more, then the question in quotes")
         require(self.policy != ORACLE, "policy", self.policy, "a model: the oracle knows its own tasks only")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The picture files, then the question."""
+        return (*self.asked, self.last) if self.last else self.asked
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The picture files."""
+        return tuple(map(Path, self.words[:-1]))
+
+    @property
+    def question(self) -> str:
+        """The question."""
+        return self.words[-1]
 
 
 def main(argv: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from agents.ask_command import main
 from agents.qwen import save_qwen
 from agents.store import read_trajectories
 from agents.viewer.command import main as view
+from deepeyes_env.cli import main as deepeyes
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import ImageError
 from deepeyes_env.outcome import Outcome
@@ -79,10 +80,15 @@ def test_an_answer(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "I should look closer." in (tmp_path / "run" / "trajectories.html").read_text()
 
 
-def test_no_answer(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with ChatServer(says("<think>I give up.")) as server:
-        assert ask(server, photo) == 1
+def test_the_exit_status(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through the command `deepeyes`, which explains mistakes."""
+    chat = ["ask", "--policy", "m", "--backend", "api", str(photo), "What colour?", "--url"]
+    with ChatServer(says(ANSWER), says("<think>I give up.")) as server:
+        assert [deepeyes([*chat, server.url]) for _ in range(2)] == [0, 1]
     assert capsys.readouterr().out.splitlines()[-1] == "no answer: malformed"
+    chat[5] = str(tmp_path / "absent.png")
+    assert deepeyes([*chat, server.url]) == 2
+    assert capsys.readouterr().err.startswith(f"deepeyes ask: {tmp_path / 'absent.png'}: cannot be read")
 
 
 def test_a_failed_service_is_explained(
@@ -132,7 +138,7 @@ def test_large_photos_leave_room_for_turns(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"no room for the prompt: .* exceed 500; raise --max-tokens"):
             ask(server, "--max-tokens", "500", tmp_path / "0.jpg")
     [trajectory] = read_trajectories(tmp_path / "run")
-    assert 1900 < sum(span.length for span in trajectory.image_spans) <= 2000
+    assert 1800 < sum(span.length for span in trajectory.image_spans) <= 2000
 
 
 def test_what_is_no_picture(photo: Path, tmp_path: Path) -> None:
@@ -158,7 +164,7 @@ def test_what_is_no_picture(photo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["--policy", "m", "photo.jpg"], "at least one picture, then the question in quotes"),
+        (["--policy", "m", "photo.jpg"], "one picture or more, then the question in quotes"),
         (["--policy", "m", "photo.jpg", " "], "then the question in quotes"),
         (["--policy", "oracle", "photo.jpg", "What?"], "the oracle knows its own tasks only"),
         (["--policy", "m", "--url", "http://x/v1", "photo.jpg", "What?"], "add --backend"),

@@ -13,6 +13,7 @@ from chat_server import ChatServer, says
 
 from agents.play_command import main
 from agents.store import read_trajectories
+from deepeyes_env.cli import main as deepeyes
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import open_source
@@ -45,7 +46,7 @@ def test_the_oracle_is_watched(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     task = open_source(EnvConfig().source).task(3)
     pictures, run = tmp_path / "pictures", tmp_path / "run"
     arguments = ["--policy", "oracle", "--index", "3", "--images", str(pictures), "--save", str(run)]
-    assert main(arguments) == 0
+    assert deepeyes(["play", *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert task.question[:30] in "\n".join(lines)
     assert any("image_1" in line for line in lines)
