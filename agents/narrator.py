@@ -16,7 +16,7 @@ from agents.speaker import LiveEpisode, Speaker
 from agents.trajectory import Turn
 from deepeyes_env.episode import Observation
 from deepeyes_env.exchange import Exchange, printable, thought
-from deepeyes_env.protocol import parse_turn
+from deepeyes_env.protocol import Malformed, parse_turn
 from deepeyes_env.render import print_observation, print_turn
 
 GROWING_LINES = 12
@@ -52,7 +52,7 @@ class Narrator:
         with self._growing():
             text = await self._speaker.speak(episode)
         turns = episode.transcript.turns
-        print_turn(self._console, _exchange(len(turns), turns[-1].text))
+        self._show_turn(len(turns), turns[-1].text)
         if text is None:
             self._console.print(Text("The turn was cut: it reached the limit of tokens.", "red"))
         return text
@@ -76,6 +76,12 @@ class Narrator:
         panel = Panel(Text(printable(task.question)), title=Text(task.id), title_align="left")
         self._console.print(panel)
         self._save(episode.observation, "question")
+
+    def _show_turn(self, number: int, text: str) -> None:
+        exchange = _exchange(number, text)
+        print_turn(self._console, exchange)
+        if isinstance(exchange.action, Malformed):  # whoever asks why wants to see it
+            self._console.print(Text(printable(text), "dim"))
 
     def _show_observation(self, number: int, turn: Turn, observation: Observation) -> None:
         print_observation(self._console, _exchange(number, turn.text, observation))

@@ -74,9 +74,10 @@ class ChatClient:
         self.account = Account(config.prices, config.budget)
         self._openai = _package()
         has_key = bool(os.environ.get(config.api_key_variable))
+        self._key = key_from(config.api_key_variable) if has_key else NO_KEY
         self._client = self._openai.AsyncOpenAI(
             base_url=config.base_url,
-            api_key=key_from(config.api_key_variable) if has_key else NO_KEY,
+            api_key=self._key,
             timeout=config.timeout_seconds,
             max_retries=0,  # it would not try again what breaks after the first byte
         )
@@ -130,7 +131,7 @@ class ChatClient:
             last = error.last_attempt.exception()
             raise PolicyError(
                 f"{self.config.model} at {self.config.base_url} gave no turn in "
-                f"{error.last_attempt.attempt_number} attempts; the last failure: {_said(last)}"
+                f"{error.last_attempt.attempt_number} attempts; the last failure: {self._said(last)}"
             ) from last
         except self._openai.APIStatusError as error:
             raise self._final(error) from error
@@ -216,8 +217,13 @@ class ChatClient:
         told = None if response is None else seconds_to_wait(response.headers.get("retry-after"))
         return (told or 0.0) + self._jitter(state)
 
+    def _said(self, error: BaseException | None) -> str:
+        """The failure for people, without the key, which some services repeat."""
+        text = str(error) if self._key == NO_KEY else str(error).replace(self._key, "[secret]")
+        return f"{type(error).__name__}: {shown(text)}"
+
     def _final(self, error: openai.APIStatusError) -> Exception:
-        config, said = self.config, f"status {error.status_code}: {_said(error)}"
+        config, said = self.config, f"status {error.status_code}: {self._said(error)}"
         if error.status_code in (400, 413) and _is_too_long(error):
             return ContextFull(said)
         mend = MENDS[402] if error.code == "insufficient_quota" else MENDS.get(error.status_code, "")
@@ -228,10 +234,6 @@ class ChatClient:
 def _is_too_long(error: openai.APIStatusError) -> bool:
     """OpenAI has a code for it; vLLM, SGLang and others have words."""
     return error.code == "context_length_exceeded" or "context length" in str(error).lower()
-
-
-def _said(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {shown(str(error))}"
 
 
 def _package() -> Any:

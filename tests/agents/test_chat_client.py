@@ -205,6 +205,15 @@ def test_what_asking_again_does_not_mend_is_raised_at_once(name: str) -> None:
     assert len(server.requests) == 1
 
 
+def test_no_message_repeats_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-123456789")
+    for code, kind in ((401, ChatRefused), (500, PolicyError)):
+        with ChatServer(status(code, "bad key k-123456789")) as server, pytest.raises(kind) as raised:
+            Conversation(server).turn()
+        assert "bad key [secret]" in str(raised.value)
+        assert "k-1" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from agents.chat.speaker import ChatSpeaker
 from agents.event_loop import iterate
 from agents.policy import SamplingParams
 from agents.rollout import stream
+from agents.rollout_command import main as rollout
 from agents.speaker import RolloutRequest, turn_seed
+from agents.store import read_trajectories
 from agents.trajectory import Trajectory, check_trajectory
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.search.config import RetryConfig
@@ -114,6 +117,18 @@ def test_a_refusal_ends_the_rollout() -> None:
         talk(server.url, episodes=5, infra_retries=3)
 
 
+def test_the_api_backend_of_every_command(tmp_path: Path) -> None:
+    with ChatServer(says(SAY)) as server:
+        rollout(
+            ["--policy", "m", "--backend", "api", "--urls", server.url, "--n", "2", "--out", str(tmp_path)]
+        )
+    stored = list(read_trajectories(tmp_path))
+    assert [one.answer for one in stored] == ["7", "7"]
+    assert {one.versions["policy"] for one in stored} == {"m"}
+    assert not any(one.token_exact for one in stored)
+    assert {request["temperature"] for request in server.requests} == {1.0}
+
+
 # --- transformers serve ------------------------------------------------------------------------------------
 
 
@@ -151,5 +166,5 @@ def test_transformers_serve_counts_the_tokens_that_a_transcript_has(served: tupl
 
 @pytest.mark.slow
 def test_transformers_serve_knows_no_other_model(served: tuple[str, str]) -> None:
-    with pytest.raises(Exception, match="another"):
+    with pytest.raises(ChatRefused, match="another"):
         talk(served[0], model="another")

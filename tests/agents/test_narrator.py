@@ -68,6 +68,18 @@ def test_elsewhere_only_finished_turns(tmp_path: Path) -> None:
     ]
 
 
+def test_a_malformed_turn_is_shown_as_it_is(tmp_path: Path) -> None:
+    speaker = ScriptSpeaker(lambda task, lineage: iter(["<think>I am los\x07t"]), vocabulary())  # type: ignore[arg-type,return-value]
+    output = io.StringIO()
+    env = make_env(1)
+    try:
+        list(iterate(stream(Narrator(speaker, Console(file=output), tmp_path), env, [RolloutRequest(0)])))
+    finally:
+        env.close()
+    assert "1 Malformed turn" in output.getvalue()
+    assert "<think>I am lost" in output.getvalue()
+
+
 def test_an_episode_that_begins_anew_says_so(tmp_path: Path) -> None:
     text = narrated(tmp_path, terminal=False, sandbox=PythonSandbox(failing(1)), retries=1)
     assert text.count("Riddle 0?") == 1
