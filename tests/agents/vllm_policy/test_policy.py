@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from actors import lineages, make_env
 from talk import SYSTEM, finish, noise_image, seen, tiny
 from talking import (
     EXACT,
@@ -23,6 +25,8 @@ from talking import (
 )
 
 from agents.policy import Policy, SamplingParams
+from agents.rollout import rollout
+from agents.speaker import RolloutRequest
 from agents.trajectory import check_trajectory
 from agents.transcript import Transcript
 from agents.vllm.requests import EngineMismatch
@@ -62,6 +66,17 @@ def test_logprobs_are_the_trainers_over_turns_and_images(policy):
     assert found.max_abs < EXACT
     assert found.clipped == 0
     assert gap(trajectories, changed_model()).max_abs > 0.1
+
+
+def test_episodes_of_the_environment_are_sampled_exactly(policy):
+    """With stop strings that a model without manners says, so that episodes go on."""
+    params = SamplingParams(max_tokens=60, stop=("a", "e", "o"))
+    requests = [RolloutRequest(number, lineage=lineage) for number, lineage in enumerate(lineages(6))]
+    with closing(make_env(4, max_turns=3)) as env:
+        trajectories = list(rollout(policy, env, requests, params))
+    assert {len(trajectory.turns) for trajectory in trajectories} == {3}
+    assert all(trajectory.images and trajectory.token_exact for trajectory in trajectories)
+    assert gap(trajectories).max_abs < EXACT
 
 
 def test_greedy_is_the_trainers_best(policy):
