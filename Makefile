@@ -24,9 +24,11 @@ test: $(VENV)/.installed lint
 vllm-cpu:
 	scripts/vllm_cpu/build.sh $(VLLM_VENV)
 
+test-vllm: export DEEPEYES_VLLM_PYTHON = $(abspath $(VLLM_VENV))/bin/python
+test-vllm: export VLLM_CPU_KVCACHE_SPACE ?= 1
 test-vllm: $(VENV)/.installed
-	DEEPEYES_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest tests/agents/vllm_policy $(ARGS)
-	PYTHONPATH=. $(VLLM_VENV)/bin/python -m pytest tests/agents/vllm_policy/test_policy.py $(ARGS)
+	$(BIN)/python -m pytest tests/agents/vllm_policy $(ARGS)
+	PYTHONPATH=. $(DEEPEYES_VLLM_PYTHON) -m pytest tests/agents/vllm_policy -k "engine or trl" $(ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
