@@ -28,7 +28,7 @@ test-vllm: export DEEPEYES_VLLM_PYTHON = $(abspath $(VLLM_VENV))/bin/python
 test-vllm: export VLLM_CPU_KVCACHE_SPACE ?= 1
 test-vllm: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/agents/vllm_policy $(ARGS)
-	PYTHONPATH=. $(DEEPEYES_VLLM_PYTHON) -m pytest tests/agents/vllm_policy -k "engine or trl" $(ARGS)
+	PYTHONPATH=. $(DEEPEYES_VLLM_PYTHON) -m pytest tests/agents/vllm_policy -k "not servers" $(ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
