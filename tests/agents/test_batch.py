@@ -1,4 +1,4 @@
-"""What a batch refuses: nothing that a model would stumble over reaches it, and the message names whose it is."""
+"""What a batch refuses: what a model would stumble over never reaches it; the message names the episode."""
 
 import io
 import json
@@ -56,8 +56,9 @@ def smuggled():
     span = good.image_spans[1]
     yield r"image 1 is not between <\|vision_start\|>", changed(good, span.start + span.length, 65)
     yield "1 spans for 2 images|2 spans for 1 images", replace(good, images=good.images[:1])
-    yield "image 0: the picture .* is said to be 84x56 and is 56x84", replace(
-        good, images=(sideways(), good.images[1])
+    yield (
+        "image 0: the picture .* is said to be 84x56 and is 56x84",
+        replace(good, images=(sideways(), good.images[1])),
     )
     broken = EncodedImage(b"no picture", 84, 56, "0" * 64)
     yield "image 0: the image does not decode", replace(good, images=(broken, good.images[1]))

@@ -6,11 +6,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from agents.policy import Sample
+from agents.qwen import Qwen, pixel_inputs
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import TinyShape, build_tiny
 from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_trajectory
@@ -23,8 +25,13 @@ from deepeyes_env.rewards.base import Reward
 
 
 @cache
+def tiny() -> Qwen:
+    return build_tiny(shape=TinyShape(hidden=32, layers=1, vision_layers=1))
+
+
+@cache
 def vocabulary() -> Vocabulary:
-    return Vocabulary(build_tiny(shape=TinyShape(hidden=32, layers=1, vision_layers=1)).tokenizer)
+    return Vocabulary(tiny().tokenizer)
 
 
 @cache
@@ -123,6 +130,18 @@ def test_ids_mask_spans_and_images_agree(conversation):
     assert transcript.loss_mask.sum() == len(sampled)
     assert_images_agree(transcript)
     check_trajectory(finish(transcript))
+
+
+@settings(max_examples=25)
+@given(CONVERSATIONS)
+def test_every_span_is_as_long_as_what_the_vision_tower_gives(conversation):
+    transcript, _, _ = play(conversation)
+    if not transcript.images:
+        return
+    pixel_values, grid = pixel_inputs(transcript.images)
+    with torch.no_grad():
+        features = tiny().model.model.get_image_features(pixel_values, grid, return_dict=True).pooler_output
+    assert [len(tokens) for tokens in features] == [span.length for span in transcript.image_spans]
 
 
 @given(CONVERSATIONS)
