@@ -146,11 +146,12 @@ def read_trajectories(directory: Path | str) -> Iterator[Trajectory]:
         directory: The run's directory.
 
     Yields:
-        The trajectories; equal images are one object.
+        The trajectories; equal images are one object while they are close together.
 
     Raises:
         StoreError: There is no run, a line in the middle is damaged, an image is missing or is not what its
-            name says, or the run was written by a version with another schema.
+        name
+            says, or the run was written by a version with another schema.
     """
     path = Path(directory) / RECORDS
     if not path.is_file():
@@ -173,7 +174,7 @@ class _ImageReader:
 
     def __call__(self, sha256: str, width: int, height: int) -> EncodedImage:
         if sha256 not in self._kept:
-            self._kept[sha256] = EncodedImage(self._read(sha256), width, height, sha256).shared()
+            self._kept[sha256] = EncodedImage(self._read(sha256), width, height, sha256)
         self._kept.move_to_end(sha256)
         if len(self._kept) > KEPT_IMAGES:
             self._kept.popitem(last=False)
