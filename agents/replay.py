@@ -5,8 +5,8 @@
         replayer.replay(trajectory)                        # ReplayError: where it differs, and in what
 
 The recorded ids are spoken again turn by turn; sandbox, search and reward answer anew. Only what no
-environment can repeat is taken from the record: that the policy ran into its token limit, and that the
-infrastructure failed.
+environment can repeat is taken from the record: that the policy ran into its token limit, that time was up,
+and that the infrastructure failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from agents.policy import Sample
-from agents.rollout import session_seed
+from agents.speaker import session_seed
 from agents.trajectory import Trajectory, check_tokens, check_trajectory
 from agents.transcript import MAX_TOKENS, THINK, ContextFull, Transcript
 from agents.vocabulary import Vocabulary
@@ -46,8 +46,8 @@ class _Ending:
     """How an episode ended."""
 
     outcome: Outcome
-    answer: str | None
-    reward: Reward
+    reward: Reward = NO_REWARD
+    answer: str | None = None
 
 
 class Replayer:
@@ -145,18 +145,10 @@ class _Play:
     def run(self) -> Trajectory:
         """Replay everything and compare it on the way."""
         self._start()
-        last, ending = len(self.recorded.turns) - 1, None
-        for number in range(last + 1):
-            if ending is not None:
-                raise self._error(number - 1, f"the episode ends as {ending.outcome}, the record goes on")
-            ending = self._turn(number, is_last=number == last)
-        if ending is None:
-            raise self._error(
-                last,
-                f"the episode goes on, the record ends as {self.recorded.outcome}; was the rollout's limit "
-                f"another one than max_tokens = {self.transcript.max_tokens}?",
-            )
-        return self._finish(ending)
+        ending = None
+        for number in range(len(self.recorded.turns)):
+            ending = self._turn(number)  # an end before the last turn raises
+        return self._finish(ending or self._unspoken())
 
     def _start(self) -> None:
         observation, info = self.runner.start(self.task, self.rng)
@@ -166,40 +158,79 @@ class _Play:
         self.transcript.start(info["system_prompt"], observation)
         self._compare_ids(-1)
 
-    def _turn(self, number: int, *, is_last: bool) -> _Ending | None:
+    def _turn(self, number: int) -> _Ending | None:
         """Speak a turn and take in what it leads to: the episode's end, or None while it goes on."""
-        turn = self.recorded.turns[number]
+        turn, outcome = self.recorded.turns[number], self.recorded.outcome
         text = self.transcript.append_sample(self._sample(number))
         self._compare_ids(number)
-        if is_last and turn.finish_reason == "length":
+        if self._seen_after(number):
+            self._observe(number, self._step(number, text).observation)
+            return None
+        if turn.finish_reason == "length":
             # Never performed, so nothing but the record can name its action.
             self.transcript.annotate(turn.action, turn.tool_ok)
             return _ending(self.runner.abandon())
-        if is_last and self.recorded.outcome is Outcome.INFRA_FAILED:
+        if outcome is Outcome.INFRA_FAILED:
             return self._fail(number, text)
+        result = self._step(number, text)
+        return _ending(result) if result.done else self._unseen(number, result.observation)
+
+    def _seen_after(self, number: int) -> bool:
+        """Whether the record shows an observation after a turn."""
+        return self.recorded.turns[number].end < len(self.recorded.input_ids)
+
+    def _step(self, number: int, text: str) -> StepResult:
+        turn = self.recorded.turns[number]
         result = self.runner.step(text)
+        if result.done and self._seen_after(number):
+            reasons = [f" ({reason})" for reason in self.runner.telemetry.failures[-1:]]
+            raise self._error(
+                number, f"the episode ends as {result.info['outcome']}{''.join(reasons)}, the record goes on"
+            )
         action, tool_ok = result.info["action"], result.info.get("tool_ok")
+        if self._ran_out_of_time(number) and not result.done:
+            tool_ok = None
         recorded = {"action": turn.action, "tool_ok": turn.tool_ok}
         self._compare(number, {"action": action, "tool_ok": tool_ok}, recorded)
         self.transcript.annotate(action, tool_ok)
-        if result.done:
-            return _ending(result)
-        return self._observe(number, result.observation, is_last=is_last)
+        return result
 
-    def _observe(self, number: int, observation: Observation, *, is_last: bool) -> _Ending | None:
-        if not is_last:
-            self._compare_observation(number, observation)
+    def _ran_out_of_time(self, number: int) -> bool:
+        """Whether the record ends while a tool runs: at the rollout's limit in wall-clock time."""
+        unfinished = not self._seen_after(number) and self.recorded.turns[number].tool_ok is None
+        return unfinished and self.recorded.outcome is Outcome.TRUNCATED
+
+    def _observe(self, number: int, observation: Observation) -> None:
+        self._compare_observation(number, observation)
         try:
             self.transcript.append_observation(observation)
         except ContextFull as full:
-            if is_last:
-                return _ending(self.runner.abandon())
             raise self._error(
                 number, f"the record goes on, but {full}; give the rollout's max_tokens"
             ) from full
-        if not is_last:
-            self._compare_ids(number)
-        return None
+        self._compare_ids(number)
+
+    def _unseen(self, number: int, observation: Observation) -> _Ending:
+        """A result that the record does not show: it did not fit, or came too late."""
+        if self._ran_out_of_time(number):
+            return _Ending(Outcome.TRUNCATED)
+        try:
+            self.transcript.append_observation(observation)
+        except ContextFull:
+            return _ending(self.runner.abandon())
+        raise self._error(
+            number,
+            f"the episode goes on, the record ends as {self.recorded.outcome}; was the rollout's limit "
+            f"another one than max_tokens = {self.transcript.max_tokens}?",
+        )
+
+    def _unspoken(self) -> _Ending:
+        """The record ends before a turn: the policy could not be reached, or its time was up."""
+        outcome = self.recorded.outcome
+        if outcome not in (Outcome.INFRA_FAILED, Outcome.TRUNCATED):
+            last = len(self.recorded.turns) - 1
+            raise self._error(last, f"the episode goes on, the record ends as {outcome}")
+        return _Ending(outcome)
 
     def _fail(self, number: int, text: str) -> _Ending:
         """The turn at which the infrastructure failed: nothing is performed."""
@@ -210,7 +241,7 @@ class _Play:
         action = ACTION_NAMES[type(episode.actions[-1])]
         self._compare(number, {"action": action}, {"action": self.recorded.turns[number].action})
         self.transcript.annotate(action)
-        return _Ending(Outcome.INFRA_FAILED, episode.answer or None, NO_REWARD)
+        return _Ending(Outcome.INFRA_FAILED, answer=episode.answer or None)
 
     def _sample(self, number: int) -> Sample:
         """The recorded turn, if its text is what its ids say."""
@@ -300,7 +331,7 @@ class _Play:
 def _ending(result: StepResult) -> _Ending:
     info = result.info
     reward = Reward(info["accuracy"], info["format"], info["total"])
-    return _Ending(Outcome(info["outcome"]), info["answer"] or None, reward)
+    return _Ending(Outcome(info["outcome"]), reward, info["answer"] or None)
 
 
 def _has_prefill(trajectory: Trajectory, vocabulary: Vocabulary) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from talk import vocabulary
 
 from agents.policy import Sample, SamplingParams
-from agents.rollout import session_seed
+from agents.speaker import session_seed
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import MAX_TOKENS, THINK, ContextFull, Transcript
 from deepeyes_env.episode import Observation

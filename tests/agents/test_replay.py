@@ -1,22 +1,29 @@
 """A stored trajectory, played again in the real environment with the real tools, is the same to the byte."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
 import pytest
-from actors import LOOK, SAY, PythonSandbox, Riddles, failing
+from actors import LOOK, SAY, Parrot, PythonSandbox, Riddles, failing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorder import from_texts, record
 from talk import noise_image, vocabulary
 
+from agents.policy import PolicyError, SamplingParams
 from agents.replay import Replayer, ReplayError
+from agents.rollout import NO_LIMITS, RolloutLimits, rollout
+from agents.speaker import RolloutRequest
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.trajectory import SeedLineage, Trajectory, TrajectoryError
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import NO_REWARD
 from deepeyes_env.sandbox.base import SandboxError
 from deepeyes_env.tasks import RealWorldConfig, WorldConfig
 from deepeyes_env.tasks.worlds import oracle_for
@@ -195,8 +202,97 @@ def test_an_infrastructure_that_fails_in_the_replay_is_a_difference():
     recorded = record(well, 0, from_texts([LOOK, SAY]))
     well.close()
     ill = Replayer(settings, vocabulary(), tasks=Riddles(), sandbox=PythonSandbox(failing(1)))
-    with pytest.raises(ReplayError, match=r"'riddles/train/0'.*turn 0: tool_ok is None, recorded True"):
+    with pytest.raises(
+        ReplayError, match=r"'riddles/train/0'.*turn 0: .*infra_failed \(the sandbox is gone\), the record"
+    ):
         ill.replay(recorded, index=0, split="train")
+
+
+# --- What a rollout records --------------------------------------------------------------------------------
+
+
+class Unreachable(Parrot):
+    """A policy whose server goes after some turns."""
+
+    def __init__(self, *turns: str, left: int) -> None:
+        super().__init__(*turns)
+        self.left = left
+
+    async def generate(self, request, params):
+        self.left -= 1
+        if self.left < 0:
+            raise PolicyError("the server is gone")
+        return await super().generate(request, params)
+
+
+class Slow(Parrot):
+    """A policy that never finishes its second turn."""
+
+    async def generate(self, request, params):
+        if len(self.seeds) == 1:
+            await asyncio.sleep(3600)
+        return await super().generate(request, params)
+
+
+def rolled_out(policy, sandbox=None, limits=NO_LIMITS, **options) -> Trajectory:
+    sandbox = PythonSandbox() if sandbox is None else sandbox
+    riddles = DeepEyesAsyncEnv(1, EnvConfig(prompt="minimal"), tasks=Riddles(), sandbox=sandbox)
+    wanted = [RolloutRequest(3, "test", SeedLineage(2, sample=5))]
+    try:
+        (one,) = rollout(policy, riddles, wanted, SamplingParams(), limits=limits, **options)
+    finally:
+        riddles.close()
+    return one
+
+
+def hang(_: str) -> None:
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "outcome", "turns"),
+    [
+        (lambda: rolled_out(Parrot(LOOK, LOOK, SAY)), Outcome.ANSWERED, 3),
+        (lambda: rolled_out(Parrot("<think>")), Outcome.MALFORMED, 1),
+        (lambda: rolled_out(Parrot(LOOK, LOOK, cut=1)), Outcome.TRUNCATED, 2),
+        (lambda: rolled_out(Parrot(LOOK, SAY), PythonSandbox(failing(1))), Outcome.INFRA_FAILED, 1),
+        (lambda: rolled_out(Unreachable(LOOK, SAY, left=1)), Outcome.INFRA_FAILED, 1),
+        (lambda: rolled_out(Unreachable(LOOK, SAY, left=0)), Outcome.INFRA_FAILED, 0),
+    ],
+)
+def test_whatever_a_rollout_records_is_repeated(make, outcome, turns):
+    recorded = make()
+    assert (recorded.outcome, len(recorded.turns)) == (outcome, turns)
+    well = Replayer(EnvConfig(prompt="minimal"), vocabulary(), tasks=Riddles(), sandbox=PythonSandbox())
+    assert_equal_to_the_byte(well.replay(recorded, index=3, split="test"), recorded)
+
+
+@pytest.mark.parametrize(
+    ("make", "outcome"),
+    [
+        (lambda: rolled_out(Slow(LOOK, SAY), None, RolloutLimits(episode_seconds=0.3)), Outcome.TRUNCATED),
+        (
+            lambda: rolled_out(Parrot(LOOK), PythonSandbox(hang), RolloutLimits(episode_seconds=0.3)),
+            Outcome.TRUNCATED,
+        ),
+        (
+            lambda: rolled_out(Parrot(LOOK), PythonSandbox(hang), RolloutLimits(tool_seconds=0.1)),
+            Outcome.INFRA_FAILED,
+        ),
+    ],
+)
+def test_what_ran_out_of_time_is_repeated_in_no_time(make, outcome):
+    recorded = make()  # with one turn, or with none on a machine that is slow enough
+    assert recorded.outcome is outcome
+    well = Replayer(EnvConfig(prompt="minimal"), vocabulary(), tasks=Riddles(), sandbox=PythonSandbox())
+    assert_equal_to_the_byte(well.replay(recorded, index=3, split="test"), recorded)
+
+
+def test_an_answer_that_no_judge_could_be_asked_about_is_repeated():
+    recorded = rolled_out(Parrot(LOOK, SAY))
+    failed = replace(recorded, outcome=Outcome.INFRA_FAILED, reward=NO_REWARD)
+    well = Replayer(EnvConfig(prompt="minimal"), vocabulary(), tasks=Riddles(), sandbox=PythonSandbox())
+    assert_equal_to_the_byte(well.replay(failed, index=3, split="test"), failed)
 
 
 # --- Any conversation --------------------------------------------------------------------------------------
@@ -295,7 +391,7 @@ def test_all_differences_are_tried():
 
 def test_an_episode_that_ends_too_early_is_a_difference():
     shorter = Replayer(replace(SETTINGS, max_turns=1), vocabulary())
-    with pytest.raises(ReplayError, match=r"turn 0: tool_ok is None, recorded True"):
+    with pytest.raises(ReplayError, match=r"turn 0: the episode ends as truncated, the record goes on"):
         shorter.replay(good())
 
 
