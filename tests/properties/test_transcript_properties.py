@@ -15,7 +15,7 @@ from agents.policy import Sample
 from agents.qwen import Qwen, pixel_inputs
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import TinyShape, build_tiny
-from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_trajectory
+from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_tokens, check_trajectory
 from agents.transcript import ContextFull, Transcript
 from agents.vocabulary import Vocabulary
 from deepeyes_env.episode import Observation
@@ -215,6 +215,27 @@ def test_a_corrupted_token_is_noticed(conversation, data):
     for bad in corrupted:
         with pytest.raises(TrajectoryError):
             check_trajectory(bad)
+
+
+def check_all(trajectory: Trajectory) -> None:
+    check_trajectory(trajectory)
+    check_tokens(trajectory, vocabulary())
+
+
+@given(CONVERSATIONS, st.data())
+def test_a_smuggled_token_is_noticed(conversation, data):
+    """A control token where a sampled one was, and an id that nobody knows anywhere."""
+    trajectory = finish(play(conversation)[0])
+    check_all(trajectory)
+    sampled = np.flatnonzero(trajectory.loss_mask).tolist()
+    unknown = (data.draw(st.integers(0, len(trajectory.input_ids) - 1)), vocabulary().size)
+    banned = [(p, t) for p in sampled[:1] + sampled[-1:] for t in sorted(vocabulary().banned_ids)]
+    for place, token in [unknown, *banned]:
+        ids = trajectory.input_ids.copy()
+        ids[place] = token
+        bad = replace(trajectory, input_ids=ids)
+        with pytest.raises(TrajectoryError):
+            check_all(bad)
 
 
 @given(st.text())
