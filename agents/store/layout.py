@@ -22,7 +22,7 @@ CARD = "README.md"
 
 
 def remove_unfinished(directory: Path) -> None:
-    """Remove what a killed process had not finished writing: files become visible only when they are whole."""
+    """Remove what a killed process had not finished: files get their names only when they are whole."""
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.name.startswith("."):
