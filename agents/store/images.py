@@ -55,7 +55,8 @@ def write_image(directory: Path, image: EncodedImage) -> Path | None:
         OSError: The disk is full or broken; no part of the image stays.
     """
     target = directory / image.sha256
-    if target.exists():
+    # A power failure can leave a file without its contents.
+    if target.exists() and target.stat().st_size == len(image.data):
         return None
     handle, name = tempfile.mkstemp(prefix=".", dir=directory)
     try:
