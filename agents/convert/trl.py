@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from agents.store.parquet_files import (
 from agents.trajectory import Trajectory
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.protocol import IMAGE_MARKER
-from deepeyes_env.tasks.sft_json import ROLES, Conversation, Message
+from deepeyes_env.tasks.sft_json import Conversation, Message, Role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 NAME = "trl"
 
 COLUMNS = ("messages", "images")
+
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "tool": "user", "assistant": "assistant"}
+"""Their roles -> ours; a tool's result is what the user shows (reference 1.4)."""
 
 
 def schema() -> pa.Schema:
@@ -89,39 +93,49 @@ def _block(piece: str | EncodedImage) -> dict[str, Any]:
 
 def _conversation(row: Mapping[str, Any], origin: Origin, root: Path) -> Conversation:
     images = [_image(image, origin, root) for image in row["images"] or []]
-    remaining = iter(images)
-    messages = [_message(message, remaining, origin) for message in row["messages"] or []]
-    shown = sum(len(message.images) for message in messages)
-    if shown != len(images) or any(message is None for message in messages):
+    said = [_said(message, origin) for message in _laid_out(row["messages"] or [], len(images))]
+    wanted = sum(blocks for _, _, blocks in said)
+    if wanted != len(images):
         raise origin.error(
-            f"{shown} blocks of type image for {len(images)} images", "give one block per image", "images"
+            f"{wanted} blocks of type image for {len(images)} images", "give one block per image", "images"
         )
+    remaining = iter(images)
+    messages = (Message(role, text, tuple(islice(remaining, blocks))) for role, text, blocks in said)
     return Conversation(origin.task_id, tuple(messages))
 
 
-def _message(message: Mapping[str, Any], images: Iterator[EncodedImage], origin: Origin) -> Message:
+def _laid_out(messages: Sequence[Mapping[str, Any]], images: int) -> Iterator[Mapping[str, Any]]:
+    """Content as blocks; before a first user message of plain text stand all images, as TRL puts them."""
+    waiting = images
+    for message in messages:
+        content = message["content"]
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+            if message["role"] == "user":
+                content, waiting = [{"type": "image"}] * waiting + content, 0
+        yield {"role": message["role"], "content": content}
+
+
+def _said(message: Mapping[str, Any], origin: Origin) -> tuple[Role, str, int]:
+    """Role, text with markers, and number of images of a message."""
     role, content = message["role"], message["content"]
-    if role not in ROLES:
-        raise origin.error(f"unknown role {role!r}", f"use one of {', '.join(ROLES)}")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    if not isinstance(content, Sequence):
+    if role not in _ROLES:
+        raise origin.error(f"unknown role {role!r}", f"use one of {', '.join(_ROLES)}")
+    if content is None:
         raise origin.error(f"a {role} message has no content", "give a list of blocks")
     texts: list[str] = []
-    shown: list[EncodedImage] = []
     for block in content:
         match block:
             case {"type": "text", "text": str(said)}:
                 texts.append(said if role == "assistant" else said.replace(IMAGE_MARKER, "‹image>"))
             case {"type": "image"}:
                 texts.append(IMAGE_MARKER)
-                shown += [image for image in [next(images, None)] if image is not None]
             case _:
-                raise origin.error(f"a block of a {role} message cannot be read: {block!r:.100}", _BLOCKS)
-    return Message(role, "".join(texts), tuple(shown))
+                raise origin.error(f"a block of a {role} message cannot be read: {block!r:.100}", _READABLE)
+    return _ROLES[role], "".join(texts), sum(block["type"] == "image" for block in content)
 
 
-_BLOCKS = "give {'type': 'text', 'text': ...} or {'type': 'image'}"
+_READABLE = "give {'type': 'text', 'text': ...} or {'type': 'image'}"
 
 
 def _image(value: Any, origin: Origin, root: Path) -> EncodedImage:

@@ -35,7 +35,9 @@ CHATS = {
 }
 """Formats that hold conversations, and the file that is imported."""
 
-CODE = "<think>The locker is small.</think>\n<code>\n```python\nimage_1.crop((8, 4, 9, 6)).show()\n```\n</code>"
+CODE = (
+    "<think>The locker is small.</think>\n<code>\n```python\nimage_1.crop((8, 4, 9, 6)).show()\n```\n</code>"
+)
 SEEN = "Code execution result:\nstdout:\n```\n\n```\n\nstderr:\n```\n\n```\n\nImages:\n<image>"
 ANSWER = "<think>The plate reads 47.</think>\n<answer>47</answer>"
 
@@ -319,7 +321,12 @@ def test_text_only_records_and_turns_without_reasoning_are_read(tmp_path, tokeni
         ({"messages": [{"role": "tool", "content": "?"}], "images": []}, "unknown role 'tool'"),
         ({"messages": [{"role": "assistant", "content": "!"}], "images": []}, "message 0 is the assistant's"),
         (
-            {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "<image><image>"}]},
+            {
+                "messages": [
+                    {"role": "user", "content": "?"},
+                    {"role": "assistant", "content": "<image><image>"},
+                ]
+            },
             "holds an image",
         ),
     ],
@@ -339,7 +346,7 @@ def test_bad_records_can_be_left_out(tmp_path, tokenizer, capsys):
 
 def test_a_conversation_that_is_too_long_is_named(tmp_path, tokenizer):
     path = upstream_sft(tmp_path, upstream_record())
-    with pytest.raises(DatasetError, match="row 0.* exceed 60; raise max_tokens"):
+    with pytest.raises(DatasetError, match=r"row 0.* exceed 60; raise max_tokens"):
         imported(path, "sft", tokenizer, "--max-tokens", "60")
 
 
@@ -497,7 +504,9 @@ def test_llama_factorys_default_tags_are_read(tmp_path, tokenizer, file):
         "rules": "Be brief.",
     }
     columns = {"messages": "conversations", "images": "picture", "system": "rules"}
-    [one] = imported(llama_factory(tmp_path, {"columns": columns}, [record], file), "llama-factory", tokenizer)
+    [one] = imported(
+        llama_factory(tmp_path, {"columns": columns}, [record], file), "llama-factory", tokenizer
+    )
     assert (one.system_prompt, one.question, one.images) == ("Be brief.", "Which?", (noise_image(0),))
     assert [turn.text for turn in one.turns] == [CODE, ANSWER]
     assert one.turns[0].observation == "Nothing."
@@ -510,7 +519,11 @@ def test_llama_factorys_default_tags_are_read(tmp_path, tokenizer, file):
         ({"file_name": "x.parquet"}, [], r"only \.json and \.jsonl are read"),
         ({"file_name": 3}, [], "has no file_name"),
         ({}, [{}], "data.json', row 0, column 'conversations': there is no list of messages"),
-        ({}, [{"conversations": [{"from": "user"}]}], "row 0.* unknown role 'user'; the tags in dataset_info"),
+        (
+            {},
+            [{"conversations": [{"from": "user"}]}],
+            "row 0.* unknown role 'user'; the tags in dataset_info",
+        ),
     ],
 )
 def test_a_bad_llama_factory_data_set_is_named(tmp_path, tokenizer, info, records, problem):
@@ -540,7 +553,7 @@ def test_a_damaged_trajectory_file_stops_the_import(tmp_path):
 
 
 def test_an_impossible_accuracy_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="accuracy = 2.0"):
+    with pytest.raises(ConfigError, match=r"accuracy = 2\.0"):
         take_in(tmp_path / "x.json", tmp_path / "run", "sft", "--accuracy", "2")
 
 

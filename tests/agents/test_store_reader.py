@@ -105,7 +105,7 @@ def test_a_summary_of_another_schema_is_refused(tmp_path):
     write(tmp_path, scripted())
     path = tmp_path / RECORDS
     path.write_text(path.read_text().replace('"schema":2', '"schema":9'))
-    with TrajectoryReader(tmp_path) as reader, pytest.raises(OtherSchemaError, match="schema 9.* reads 2"):
+    with TrajectoryReader(tmp_path) as reader, pytest.raises(OtherSchemaError, match=r"schema 9.* reads 2"):
         reader.summary(0)
 
 
@@ -157,7 +157,9 @@ def test_a_torn_draw_is_drawn_again(tmp_path, cut):
     path = tmp_path / RECORDS
     path.write_bytes(path.read_bytes()[:-cut])
     assert list(finished(tmp_path)) == [SeedLineage(1, 2, 3, 0)]
-    with pytest.warns(TornRecordWarning), TrajectoryWriter(tmp_path) as writer:
+    with pytest.warns(TornRecordWarning):
+        writer = TrajectoryWriter(tmp_path)
+    with writer:
         assert list(finished(tmp_path)) == [SeedLineage(1, 2, 3, 0)]
         writer.append(drawn(1))
     assert len(finished(tmp_path)) == 2
@@ -168,7 +170,7 @@ def test_a_torn_draw_is_drawn_again(tmp_path, cut):
 
 
 def lose_power(run: Path, *, synced: int) -> Path:
-    """What is on the disk when the machine stops and only the journal's first `synced` records were forced."""
+    """Stop the machine when only the journal's first `synced` records were forced to the disk."""
     lines = (run / RECORDS).read_bytes().splitlines(keepends=True)
     (run / "synced").write_text(f"{len(b''.join(lines[:synced])):020}\n")
     return run / RECORDS
