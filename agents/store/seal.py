@@ -17,9 +17,9 @@ from agents.store.parquet import to_row, trajectory_schema
 from agents.store.parquet_files import import_pyarrow, write_file
 from agents.store.reader import TrajectoryReader
 
-SHARD_RECORDS = 500
-"""Trajectories in a shard. With the row groups' limit this bounds what one more sealing writes again, about
-half a gigabyte (`datasets.config.MAX_SHARD_SIZE`) at a megabyte of images a trajectory."""
+SHARD_RECORDS = 100
+"""Trajectories in a shard: half a gigabyte (`datasets.config.MAX_SHARD_SIZE`) at five megabytes of images
+each, and the most that another sealing writes again."""
 
 SOURCE_KEY = "deepeyes_gym.journal_bytes"
 """Metadata of a shard that say which part of the journal it was made from."""
@@ -62,7 +62,8 @@ def seal(directory: Path | str, shard_records: int = SHARD_RECORDS) -> list[Path
             _bring_up_to_date(shard, reader, first, min(first + shard_records, len(reader)))
     for stale in set((run / PARQUET).glob("trajectories-*.parquet")) - set(shards):
         stale.unlink()
-    (run / CARD).write_text(_CARD)
+    if not (run / CARD).exists():
+        (run / CARD).write_text(_CARD)
     return shards
 
 

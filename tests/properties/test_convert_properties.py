@@ -14,7 +14,7 @@ from agents.convert.formats import FORMATS
 from agents.convert.importer import Importer
 from agents.convert.rl_parquet import to_task
 from agents.corpus import quickstart_corpus
-from agents.store import TrajectoryWriter, read_trajectories, seal
+from agents.store import TrajectoryReader, TrajectoryWriter, read_trajectories, seal
 from agents.store.parquet import from_row, read_rows
 from agents.tiny import build_tokenizer
 from agents.trajectory import SeedLineage, Trajectory, check_trajectory
@@ -142,6 +142,10 @@ def test_sealed_runs_hold_the_journal(several, shard_records):
                 writer.append(one)
         shards = seal(directory, shard_records)
         rows = [from_row(row) for shard in shards for row in read_rows(shard)]
+        with TrajectoryReader(directory) as reader:
+            for one, summary in zip(several, reader.summaries(), strict=True):
+                assert (summary.question, summary.reference) == (one.question, one.reference)
+                assert (summary.answer, summary.tokens) == (one.answer, one.loss_mask.sum())
         for one, other in zip(read_trajectories(directory), rows, strict=True):
             for field in Trajectory.__dataclass_fields__:
                 mine, theirs = getattr(one, field), getattr(other, field)
