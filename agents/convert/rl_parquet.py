@@ -103,7 +103,7 @@ def to_row(task: Task, system: str, prompt: str) -> dict[str, Any]:
         "data_source": _data_source(task),
         "reward_model": {"ground_truth": text(task.answer.text)},
         "extra_info": {
-            "index": text(task.id),
+            "index": text(task.metadata.get("index", task.id)),
             "question": text(task.question),
             "answer": text(task.answer.text),
         },

@@ -1,6 +1,8 @@
 """Sealed runs: what `datasets` makes of them, and that sealing is incremental, bounded and all or nothing."""
 
 import multiprocessing
+import resource
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,22 @@ def test_sealing_a_run_with_a_lost_image_leaves_no_half_shard(tmp_path):
     with pytest.raises(StoreError, match="is missing"):
         seal(tmp_path)
     assert list((tmp_path / "parquet").iterdir()) == []
+
+
+def test_a_full_disk_while_sealing_leaves_whole_shards(tmp_path):
+    """The file-size limit makes a write stop in the middle, as a full disk does."""
+    write(tmp_path, *numbered(2))
+    [first, _] = seal(tmp_path, shard_records=1)
+    size, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (first.stat().st_size // 2, size[1]))
+        with pytest.raises(OSError, match="File too large"):
+            seal(tmp_path, shard_records=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [len(list(read_rows(shard))) for shard in sorted((tmp_path / "parquet").iterdir())] == [1, 1]
+    assert len(seal(tmp_path, shard_records=2)) == 1
 
 
 def seal_slowly(run: Path) -> None:
