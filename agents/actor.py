@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from agents.policy import SamplingParams
-from agents.qwen import Qwen, load_qwen
-from agents.rollout import RolloutRequest, rollout
-from agents.scripted import demonstrate_many
-from agents.tiny import build_tiny
+from agents.event_loop import iterate
+from agents.policy import Policy, SamplingParams
+from agents.rollout import RolloutLimits, stream
+from agents.rollout_stats import RolloutStats
+from agents.scripted import ScriptSpeaker, oracle_program, script_name
+from agents.speaker import PolicySpeaker, RolloutRequest, Speaker
 from agents.trajectory import Trajectory
 from agents.transcript import MAX_TOKENS
-from agents.transformers_policy import TransformersPolicy
 from agents.vocabulary import Vocabulary
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.config import load_config
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split
-from deepeyes_env.vector import DeepEyesVectorEnv
+
+if TYPE_CHECKING:
+    from agents.chat.speaker import ChatSpeaker
 
 ORACLE = "oracle"
 """Name of the scripted policy."""
+
+Backend = Literal["transformers", "vllm", "api"]
+"""What runs a policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +36,13 @@ class ActorOptions:
     """A policy and its tasks.
 
     Attributes:
-        policy: A Qwen2.5-VL checkpoint (directory or hub id), or `oracle` for the task families' own scripts.
+        policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, or `oracle` for the
+            task families' own scripts.
+        backend: What runs the policy: `transformers` in this process; `vllm` in this process or, with
+            `--urls`, on servers; `api`, any OpenAI-compatible chat server.
+        urls: Addresses of vLLM servers, or the one of the chat API up to and including `/v1`.
+        api: TOML file of the chat API's other settings (`ChatConfig`): its key's variable, prices, rates,
+            budget.
         env: TOML file of the environment (`EnvConfig`); default: the generated world.
         split: Part of the task source.
         first: Index of the first task.
@@ -37,12 +51,19 @@ class ActorOptions:
         temperature: Of sampling; 0 is greedy.
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation above which it is truncated (reference 1.5).
+        episode_seconds: Wall time after which an episode is truncated; default: no limit.
+        tool_seconds: Wall time after which a tool call counts as failed infrastructure; default: no limit
+            but the tools' own.
         infra_retries: How often an episode is begun anew when the infrastructure failed.
         seed: Names the run; the same seed draws the same samples.
-        device: Where the model runs.
+        device: Where the model runs (`transformers`).
+        dtype: Precision of its weights.
     """
 
     policy: str
+    backend: Backend = "transformers"
+    urls: tuple[str, ...] = ()
+    api: Path | None = None
     env: Path | None = None
     split: Split = "validation"
     first: int = 0
@@ -51,19 +72,40 @@ class ActorOptions:
     temperature: float = 1.0
     max_turn_tokens: int = 8192
     max_tokens: int = MAX_TOKENS
+    episode_seconds: float | None = None
+    tool_seconds: float | None = None
     infra_retries: int = 1
     seed: int = 0
     device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __post_init__(self) -> None:
         least = {"n": 1, "num_envs": 1, "max_turn_tokens": 1, "max_tokens": 1}
         least |= {"first": 0, "temperature": 0, "infra_retries": 0, "seed": 0}
         require_at_least(self, least)
+        if self.urls and self.backend == "transformers":
+            raise ConfigError(
+                f"urls = {self.urls!r}: the transformers backend runs here; add --backend vllm or api"
+            )
+        if self.backend == "api" and len(self.urls) > 1:
+            raise ConfigError(f"urls = {self.urls!r}: the api backend needs the one address of its server")
+        if self.api is not None and self.backend != "api":
+            raise ConfigError(f"api = {str(self.api)!r}: settings of a chat API; add --backend api")
 
     @property
     def indexes(self) -> range:
         """The tasks."""
         return range(self.first, self.first + self.n)
+
+    @property
+    def params(self) -> SamplingParams:
+        """How to sample."""
+        return SamplingParams(self.temperature, self.max_turn_tokens)
+
+    @property
+    def limits(self) -> RolloutLimits:
+        """What an episode may use up."""
+        return RolloutLimits(self.max_tokens, self.episode_seconds, self.tool_seconds)
 
 
 def require_at_least(options: object, least: dict[str, int]) -> None:
@@ -79,33 +121,97 @@ def require_at_least(options: object, least: dict[str, int]) -> None:
 
 
 class Actor:
-    """An opened policy."""
+    """An opened policy.
+
+    Attributes:
+        speaker: Who takes the turns.
+        chat: The same where a chat API takes them, else None; its client knows what it has used up.
+    """
+
+    chat: ChatSpeaker | None = None
 
     def __init__(self, options: ActorOptions) -> None:
-        """Load the policy.
+        """Open the policy.
 
         Raises:
+            ConfigError: A package of its backend is not installed, or a server is not what it should be.
             ModelError: It is no Qwen2.5-VL.
         """
         self._options = options
-        self._scripted = options.policy == ORACLE
-        # The oracle speaks text; any Qwen2.5-VL tokenizer can hold it, and the tiny one needs no download.
-        self.qwen: Qwen = build_tiny() if self._scripted else load_qwen(options.policy, device=options.device)
+        self._policy: Policy | None = None
+        self.speaker = self._open()
 
-    def play(self, env: DeepEyesVectorEnv, requests: Iterable[RolloutRequest]) -> Iterator[Trajectory]:
-        """Run one episode per request; trajectories in order of completion."""
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer that its trajectories are written with."""
+        return self.speaker.vocabulary
+
+    def play(
+        self, env: DeepEyesAsyncEnv, requests: Iterable[RolloutRequest], stats: RolloutStats | None = None
+    ) -> Iterator[Trajectory]:
+        """Run one episode per request; trajectories in the order of the requests."""
+        return iterate(self.stream(env, requests, stats))
+
+    def stream(
+        self, env: DeepEyesAsyncEnv, requests: Iterable[RolloutRequest], stats: RolloutStats | None = None
+    ) -> AsyncIterator[Trajectory]:
+        """The same for callers with an event loop."""
         options = self._options
-        if self._scripted:
-            vocabulary = Vocabulary(self.qwen.tokenizer)
-            return demonstrate_many(env, vocabulary, requests, max_tokens=options.max_tokens)
-        policy = TransformersPolicy(self.qwen.model, self.qwen.tokenizer)
-        return rollout(
-            policy,
+        return stream(
+            self.speaker,
             env,
             requests,
-            SamplingParams(options.temperature, options.max_turn_tokens),
-            vocabulary=policy.vocabulary,
-            max_tokens=options.max_tokens,
+            limits=options.limits,
             infra_retries=options.infra_retries,
-            versions={"policy": options.policy, "temperature": str(options.temperature)},
+            stats=stats,
+            versions=self._versions(),
         )
+
+    def _versions(self) -> dict[str, str]:
+        options = self._options
+        if options.policy == ORACLE:
+            return {"policy": script_name(oracle_program)}
+        return {
+            "policy": options.policy,
+            "backend": options.backend,
+            "temperature": str(options.temperature),
+        }
+
+    def _open(self) -> Speaker:
+        options = self._options
+        if options.policy == ORACLE:
+            return ScriptSpeaker(oracle_program, _text_vocabulary())
+        if options.backend == "transformers":
+            self._policy = _transformers_policy(options)
+            return PolicySpeaker(self._policy, options.params)
+        if options.backend == "api":
+            self.chat = _chat_speaker(options)
+            return self.chat
+        raise ConfigError(f"backend = {options.backend!r}: not there yet")
+
+
+def _text_vocabulary() -> Vocabulary:
+    """For speakers of text: any Qwen2.5-VL tokenizer can hold it, and the tiny one needs no download."""
+    from agents.tiny import build_tiny
+
+    return Vocabulary(build_tiny().tokenizer)
+
+
+def _chat_speaker(options: ActorOptions) -> ChatSpeaker:
+    from agents.chat.client import ChatClient
+    from agents.chat.config import ChatConfig
+    from agents.chat.speaker import ChatSpeaker
+
+    named = {"model": options.policy} | ({"base_url": options.urls[0]} if options.urls else {})
+    config = load_config(ChatConfig, options.api, **named)
+    return ChatSpeaker(ChatClient(config), _text_vocabulary(), options.params)
+
+
+def _transformers_policy(options: ActorOptions) -> Policy:
+    import torch
+
+    from agents.qwen import load_qwen
+    from agents.transformers_policy import TransformersPolicy
+
+    qwen = load_qwen(options.policy, dtype=getattr(torch, options.dtype), device=options.device)
+    return TransformersPolicy(qwen.model, qwen.tokenizer)

@@ -13,6 +13,13 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.images import EncodedImage
 
 
+class PolicyError(RuntimeError):
+    """The policy's infrastructure failed: a server that died, a request that was refused for lack of room.
+
+    Never the policy's own fault: the episode can be begun anew, and else ends as `infra_failed`.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How to sample.

@@ -1,282 +1,361 @@
-"""Drives a policy through a vector env: a stream of finished trajectories.
+"""Rollouts: many episodes at once on one event loop, a stream of finished trajectories.
 
     requests = group_requests(index=17, samples=16, lineage=SeedLineage(run_seed=0, step=3, prompt=5))
-    for trajectory in rollout(policy, env, requests, SamplingParams(), vocabulary=policy.vocabulary):
+    for trajectory in rollout(policy, env, requests, SamplingParams()):
         ...
 
-Whatever slots await the policy are generated for in one batch while the other slots' tools run in the env's
-threads, so a slow tool holds up its own episode only. A slot is refilled as soon as its episode ends.
+Every episode is a coroutine: it awaits its turn from the policy and its tool from the environment. So while
+one waits for a tool, the policy generates for the others, and whoever ends makes room for the next request.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-import numpy as np
-
-from agents.policy import GenerationRequest, Policy, SamplingParams
+from agents.event_loop import iterate
+from agents.lockstep import Lockstep
+from agents.policy import Policy, PolicyError, SamplingParams
+from agents.rollout_stats import RolloutStats
+from agents.speaker import (
+    LiveEpisode,
+    PolicySpeaker,
+    RolloutRequest,
+    Speaker,
+    session_seed,
+)
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import MAX_TOKENS, ContextFull, Transcript
-from agents.vocabulary import Vocabulary
-from deepeyes_env.episode import Observation
+from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.base import Reward
-from deepeyes_env.runner import StepResult
-from deepeyes_env.task import Split, Task
-from deepeyes_env.vector import DeepEyesVectorEnv
+from deepeyes_env.protocol import parse_turn
+from deepeyes_env.rewards.base import NO_REWARD, Reward
+from deepeyes_env.runner import ACTION_NAMES, StepResult
+from deepeyes_env.task import Split
 
-PATIENCE = 0.1
-"""After the first tool has answered, others are waited for up to this share of the last batch's wall time:
-a batch of one costs a device nearly as much as a full one, and nobody is held up by more than this share."""
+T = TypeVar("T")
+
+WINDOW = 8
+"""Requests begun ahead of the oldest unfinished one, in multiples of the episodes at once: what a straggler
+may hold back in memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutRequest:
-    """One episode to be run.
+class RolloutLimits:
+    """What an episode may use up, besides the environment's own limits (`EnvConfig.max_turns`).
 
     Attributes:
-        index: The task's index in its split.
-        split: The part of the source.
-        lineage: Names this draw; all its randomness comes from it, so it must be unique among the requests.
+        max_tokens: Tokens of a conversation above which nothing more is shown and the episode is truncated.
+        episode_seconds: Wall time after which an episode is truncated; None for no limit.
+        tool_seconds: Wall time after which a turn that is performed counts as a failure of the
+            infrastructure; None for no limit. The sandbox has limits of its own, and search engines retries.
     """
 
-    index: int
-    split: Split = "train"
-    lineage: SeedLineage = field(default_factory=lambda: SeedLineage(0))
+    max_tokens: int = MAX_TOKENS
+    episode_seconds: float | None = None
+    tool_seconds: float | None = None
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class LiveEpisode:
-    """An episode that goes on in a slot.
-
-    Attributes:
-        request: What was asked for.
-        task: Its task.
-        transcript: The conversation so far.
-        observation: What the policy saw last.
-        attempt: From 0; above it after infrastructure failures.
-    """
-
-    request: RolloutRequest
-    task: Task
-    transcript: Transcript
-    observation: Observation
-    attempt: int = 0
-
-
-Speak = Callable[[Sequence[LiveEpisode]], Sequence[str | None]]
-"""Appends the next turn to the transcript of every given episode and returns the turns' texts for the
-environment; None where the turn was cut by the token limit and must not be performed."""
+NO_LIMITS = RolloutLimits()
+"""The reference's token limit and no wall-clock ones."""
 
 
 def rollout(
     policy: Policy,
-    env: DeepEyesVectorEnv,
+    env: DeepEyesAsyncEnv,
     requests: Iterable[RolloutRequest],
     params: SamplingParams,
     *,
-    vocabulary: Vocabulary,
-    max_tokens: int = MAX_TOKENS,
     think_prefill: bool = True,
+    limits: RolloutLimits = NO_LIMITS,
     infra_retries: int = 0,
     lockstep: bool = False,
+    stats: RolloutStats | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> Iterator[Trajectory]:
-    """Run one episode per request and yield each as it finishes.
-
-    A trajectory depends on the policy and its request alone: not on `env.num_envs`, on the order in which
-    episodes finish, or on how long tools take (up to the rounding of batched arithmetic; see `lockstep`).
+    """Run one episode per request; `stream` for callers without an event loop.
 
     Args:
         policy: What acts.
-        env: Where it acts; no episode may be running in it. Left idle at the end, also when the iterator is
-            dropped.
-        requests: Taken as slots become free.
+        env: Where it acts.
+        requests: Taken as episodes end.
         params: How to sample.
-        vocabulary: The policy's tokenizer.
-        max_tokens: Tokens of a conversation above which nothing more is shown and the episode is truncated.
         think_prefill: Whether every turn but the first starts with a given `<think>` (reference 1.4).
-        infra_retries: How often an episode is begun anew when the infrastructure failed; then it is kept as
-            `infra_failed`.
-        lockstep: Wait for all tools before every batch. Slower, but batches no longer depend on the clock,
-            so a repeated run gives the same numbers to the last bit.
+        limits: See `stream`, also for the rest.
+        infra_retries: How often an episode is begun anew.
+        lockstep: Wait for all tools before every batch.
+        stats: Live figures.
         versions: Stored with every trajectory.
 
     Yields:
-        Finished trajectories in order of completion; see `in_order`.
+        Finished trajectories in the order of the requests.
 
     Raises:
-        ContextFull: A task's prompt alone exceeds `max_tokens`.
+        ContextFull: A task's prompt alone exceeds the token limit.
         TranscriptError: The policy sampled what it must not.
     """
-
-    def speak(batch: Sequence[LiveEpisode]) -> list[str | None]:
-        samples = policy.generate([_generation_request(one) for one in batch], params)
-        texts = [one.transcript.append_sample(sample) for one, sample in zip(batch, samples, strict=True)]
-        return [
-            None if sample.finish_reason == "length" else text
-            for sample, text in zip(samples, texts, strict=True)
-        ]
-
-    yield from drive(
-        env,
-        requests,
-        speak,
-        vocabulary=vocabulary,
-        max_tokens=max_tokens,
-        think_prefill=think_prefill,
-        infra_retries=infra_retries,
-        lockstep=lockstep,
-        versions=versions,
+    speaker = PolicySpeaker(policy, params, think_prefill=think_prefill)
+    yield from iterate(
+        stream(
+            speaker,
+            env,
+            requests,
+            limits=limits,
+            infra_retries=infra_retries,
+            lockstep=lockstep,
+            stats=stats,
+            versions=versions,
+        )
     )
 
 
-def drive(
-    env: DeepEyesVectorEnv,
+async def stream(
+    speaker: Speaker,
+    env: DeepEyesAsyncEnv,
     requests: Iterable[RolloutRequest],
-    speak: Speak,
     *,
-    vocabulary: Vocabulary,
-    max_tokens: int = MAX_TOKENS,
-    think_prefill: bool = True,
+    limits: RolloutLimits = NO_LIMITS,
     infra_retries: int = 0,
     lockstep: bool = False,
+    stats: RolloutStats | None = None,
     versions: Mapping[str, str] | None = None,
-) -> Iterator[Trajectory]:
-    """Keep the slots of `env` busy with `requests`, whoever speaks; see `rollout` for the arguments."""
-    slots = _Slots(env, vocabulary, max_tokens, think_prefill, infra_retries, dict(versions or {}))
-    waiting = iter(requests)
+) -> AsyncIterator[Trajectory]:
+    """Run one episode per request, `env.num_envs` at once.
+
+    A trajectory depends on the speaker and its request alone: not on how many run at once, on the order in
+    which episodes finish, or on how long tools take (up to the rounding of batched arithmetic; see
+    `lockstep`). Wall-clock limits are the exception, which is why lockstep does not go with them.
+
+    Args:
+        speaker: Who takes the turns.
+        env: Where the episodes run. Left without one, also when the iterator is dropped.
+        requests: Taken as episodes end, at most `WINDOW * env.num_envs` ahead of the oldest unfinished one.
+        limits: What an episode may use up.
+        infra_retries: How often an episode is begun anew when sandbox, search, judge or the policy's server
+            failed; then it is kept as `infra_failed`.
+        lockstep: Wait for all tools before every batch. Slower, but batches no longer depend on the clock,
+            so a repeated run gives the same numbers to the last bit.
+        stats: Counts what happens.
+        versions: Stored with every trajectory.
+
+    Yields:
+        Finished trajectories in the order of the requests.
+
+    Raises:
+        ContextFull: A task's prompt alone exceeds the token limit.
+        TranscriptError: The policy sampled what it must not.
+        ValueError: Lockstep with a wall-clock limit.
+    """
+    if lockstep and (limits.episode_seconds is not None or limits.tool_seconds is not None):
+        raise ValueError("lockstep repeats a run to the bit; wall-clock limits depend on the clock: drop one")
+    driver = _Driver(
+        speaker,
+        env,
+        enumerate(requests),
+        limits,
+        infra_retries,
+        Lockstep(env.num_envs) if lockstep else None,
+        RolloutStats() if stats is None else stats,
+        dict(versions or {}),
+    )
+    crew = [asyncio.create_task(driver.work()) for _ in range(env.num_envs)]
     try:
-        while True:
-            slots.refill(waiting)
-            if not slots.live:
-                return
-            yield from slots.speak(speak)
-            yield from slots.collect(wait_for_all=lockstep)
+        async for trajectory in driver.finished(len(crew)):
+            yield trajectory
     finally:
-        slots.clear()
+        for task in crew:
+            task.cancel()
+        await asyncio.gather(*crew, return_exceptions=True)
 
 
-class _Slots:
-    """Which slot is in which state: idle (not live), due (the policy's turn), or else its tool runs."""
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How an episode ended."""
+
+    outcome: Outcome
+    reward: Reward = NO_REWARD
+    answer: str | None = None
+
+
+class _Driver:
+    """What the coroutines of one rollout share."""
 
     def __init__(
         self,
-        env: DeepEyesVectorEnv,
-        vocabulary: Vocabulary,
-        max_tokens: int,
-        think_prefill: bool,
+        speaker: Speaker,
+        env: DeepEyesAsyncEnv,
+        requests: Iterator[tuple[int, RolloutRequest]],
+        limits: RolloutLimits,
         infra_retries: int,
+        lockstep: Lockstep | None,
+        stats: RolloutStats,
         versions: dict[str, str],
     ) -> None:
+        self.speaker = speaker
         self.env = env
-        self.vocabulary = vocabulary
-        self.max_tokens = max_tokens
-        self.think_prefill = think_prefill
+        self.requests = requests
+        self.limits = limits
         self.infra_retries = infra_retries
+        self.lockstep = lockstep
+        self.stats = stats
         self.versions = versions
-        self.live: dict[int, LiveEpisode] = {}
-        self.due: list[int] = []
-        self.generation_seconds = 0.0
+        self._window = asyncio.Semaphore(WINDOW * env.num_envs)
+        self._done: asyncio.Queue[tuple[int, Trajectory] | BaseException | None] = asyncio.Queue()
 
-    def refill(self, waiting: Iterator[RolloutRequest]) -> None:
-        """Begin an episode in every idle slot, as long as there are requests."""
-        for slot in range(self.env.num_envs):
-            if slot not in self.live and (request := next(waiting, None)) is not None:
-                self.begin(slot, request)
+    async def finished(self, crew: int) -> AsyncIterator[Trajectory]:
+        """The trajectories in order; ends with the crew's last member, or with the first error of any."""
+        early: dict[int, Trajectory] = {}
+        following = 0
+        while crew:
+            item = await self._done.get()
+            if item is None:
+                crew -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                early[item[0]] = item[1]
+            while following in early:
+                self._window.release()
+                yield early.pop(following)
+                following += 1
 
-    def begin(self, slot: int, request: RolloutRequest, attempt: int = 0) -> None:
-        """Begin the episode that `request` asks for."""
-        observation, info = self.env.begin(
-            slot, request.index, split=request.split, seed=session_seed(request.lineage)
-        )
-        task = self.env.episode(slot).task
-        transcript = Transcript(
-            self.vocabulary,
-            name=task.id,
-            max_tokens=self.max_tokens,
-            max_images=self.env.config.max_images,
-            think_prefill=self.think_prefill,
-        )
-        self.live[slot] = LiveEpisode(request, task, transcript, observation, attempt)
-        transcript.start(info["system_prompt"], observation)
-        self.due.append(slot)
-
-    def speak(self, speak: Speak) -> list[Trajectory]:
-        """Take the turn of every slot that is due and have it performed."""
-        slots, self.due = sorted(self.due), []
-        if not slots:
-            return []
-        started = time.monotonic()
-        texts = speak([self.live[slot] for slot in slots])
-        self.generation_seconds = time.monotonic() - started
-        turns = list(zip(slots, texts, strict=True))
-        for slot, text in turns:
-            if text is not None:
-                self.env.submit(slot, text)
-        return [self.cut(slot) for slot, text in turns if text is None]
-
-    def collect(self, *, wait_for_all: bool) -> list[Trajectory]:
-        """Take in what was performed: at least one slot, and those that follow within the patience."""
-        finished: list[Trajectory] = []
-        results = self.env.ready()
-        deadline = time.monotonic() + PATIENCE * self.generation_seconds
-        while results:
-            ended = [self.take(slot, result) for slot, result in results]
-            finished += [one for one in ended if one is not None]
-            results = self.env.ready(None if wait_for_all else max(0.0, deadline - time.monotonic()))
-        return finished
-
-    def take(self, slot: int, result: StepResult) -> Trajectory | None:
-        """Continue or end the episode in `slot`."""
-        live = self.live[slot]
-        live.transcript.annotate(result.info["action"], result.info.get("tool_ok"))
-        if result.done:
-            if result.info["outcome"] == Outcome.INFRA_FAILED and live.attempt < self.infra_retries:
-                self.begin(slot, live.request, live.attempt + 1)
-                return None
-            return self.end(slot, result)
+    async def work(self) -> None:
+        """Run episodes, one after the other, until there are no more requests."""
         try:
-            live.transcript.append_observation(result.observation)
-        except ContextFull:
-            return self.end(slot, self.env.abandon(slot))
-        live.observation = result.observation
-        self.due.append(slot)
-        return None
+            while (taken := await self._take()) is not None:
+                number, request = taken
+                self._done.put_nowait((number, await self._run(number, request)))
+            if self.lockstep:
+                self.lockstep.leave()
+        except Exception as error:
+            self._done.put_nowait(error)
+        self._done.put_nowait(None)
 
-    def cut(self, slot: int) -> Trajectory:
-        """End an episode whose last turn ran into the token limit; the turn is not performed."""
-        self.live[slot].transcript.annotate("malformed")
-        return self.end(slot, self.env.abandon(slot))
+    async def _take(self) -> tuple[int, RolloutRequest] | None:
+        # In lockstep nobody waits for the consumer, whose pace would decide who is in a batch.
+        if self.lockstep is None:
+            await self._window.acquire()
+        return next(self.requests, None)
 
-    def end(self, slot: int, result: StepResult) -> Trajectory:
-        """The finished record; the slot is idle from here on."""
-        live, info = self.live.pop(slot), result.info
+    async def _run(self, number: int, request: RolloutRequest) -> Trajectory:
+        for attempt in range(self.infra_retries + 1):
+            trajectory = await self._attempt(number, request, attempt)
+            if trajectory.outcome is not Outcome.INFRA_FAILED:
+                break
+            self.stats.wasted_tokens += int(trajectory.loss_mask.sum())
+            self.stats.retries += attempt < self.infra_retries
+        self.stats.episodes += 1
+        return trajectory
+
+    async def _attempt(self, number: int, request: RolloutRequest, attempt: int) -> Trajectory:
+        episode = await self.env.begin(request.index, request.split, session_seed(request.lineage))
+        try:
+            live = self._open(request, episode, attempt)
+            ending = await self._converse(number, live, episode)
+        finally:
+            await episode.close()
         return live.transcript.to_trajectory(
             family=live.task.family,
+            skills=live.task.skills,
             question=live.task.question,
             reference=live.task.answer.text,
-            answer=info["answer"] or None,
-            reward=Reward(info["accuracy"], info["format"], info["total"]),
-            outcome=Outcome(info["outcome"]),
-            lineage=live.request.lineage,
+            answer=ending.answer,
+            reward=ending.reward,
+            outcome=ending.outcome,
+            lineage=request.lineage,
             versions=self.versions,
         )
 
-    def clear(self) -> None:
-        """Leave no episode running, whatever ended the rollout."""
-        in_flight = True
-        while in_flight:
-            # Whatever a tool still raises is of no interest: the rollout has ended, by an error of its own or
-            # because nobody takes its trajectories any more.
-            with contextlib.suppress(Exception):
-                in_flight = bool(self.env.ready())
-        for slot in self.live:
-            if self.env.episode(slot).outcome is None:
-                self.env.abandon(slot)
+    def _open(self, request: RolloutRequest, episode: AsyncEpisode, attempt: int) -> LiveEpisode:
+        transcript = Transcript(
+            self.speaker.vocabulary,
+            name=episode.task.id,
+            max_tokens=self.limits.max_tokens,
+            max_images=self.env.config.max_images,
+            think_prefill=self.speaker.think_prefill,
+        )
+        system_prompt = episode.info["system_prompt"]
+        transcript.start(system_prompt, episode.observation)
+        return LiveEpisode(request, episode.task, system_prompt, transcript, episode.observation, attempt)
+
+    async def _converse(self, number: int, live: LiveEpisode, episode: AsyncEpisode) -> _Ending:
+        """Turn after turn, until the episode ends."""
+        deadline = _deadline(self.limits.episode_seconds)
+        while True:
+            if self.lockstep:
+                await self.lockstep.turn(number)
+            try:
+                text = await self._speak(live, deadline)
+                if text is None:
+                    live.transcript.annotate("malformed")
+                    return _ending(await episode.abandon())
+                result = await self._perform(live, episode, text, deadline)
+                live.transcript.annotate(result.info["action"], result.info.get("tool_ok"))
+                if result.done:
+                    return self._ended(result)
+                live.transcript.append_observation(result.observation)
+            except ContextFull:
+                return _ending(await episode.abandon())
+            except _OutOfTime:
+                return _Ending(Outcome.TRUNCATED)
+            except (PolicyError, ToolTimeout) as error:
+                self.stats.failures.append(f"{live.task.id}: {error}")
+                return _Ending(Outcome.INFRA_FAILED)
+            live.observation = result.observation
+
+    async def _speak(self, live: LiveEpisode, deadline: float | None) -> str | None:
+        with self.stats.generation():
+            text = await _within(deadline, self.speaker.speak(live))
+        turn = live.transcript.turns[-1]
+        self.stats.turns += 1
+        self.stats.sampled_tokens += turn.end - turn.start
+        return text
+
+    async def _perform(
+        self, live: LiveEpisode, episode: AsyncEpisode, text: str, deadline: float | None
+    ) -> StepResult:
+        # What a turn that is not performed in time was, nobody will tell.
+        live.transcript.annotate(ACTION_NAMES[type(parse_turn(text))])
+        with self.stats.performance():
+            return await _within(deadline, episode.step(text, self.limits.tool_seconds))
+
+    def _ended(self, result: StepResult) -> _Ending:
+        ending = _ending(result)
+        if ending.outcome is Outcome.INFRA_FAILED:
+            self.stats.failures.append(f"{result.info['task_id']}: sandbox, search or judge failed")
+        return ending
+
+
+class _OutOfTime(Exception):
+    """The episode's wall time is used up."""
+
+
+def _ending(result: StepResult) -> _Ending:
+    info = result.info
+    reward = Reward(info["accuracy"], info["format"], info["total"])
+    return _Ending(Outcome(info["outcome"]), reward, info["answer"] or None)
+
+
+async def _within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for `work`, but not beyond the deadline.
+
+    Raises:
+        _OutOfTime: It took longer and was given up.
+    """
+    scope = asyncio.timeout_at(deadline)
+    try:
+        async with scope:
+            return await work
+    except TimeoutError as error:
+        if scope.expired():
+            raise _OutOfTime from error
+        raise
+
+
+def _deadline(seconds: float | None) -> float | None:
+    return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
 def group_requests(
@@ -294,43 +373,3 @@ def group_requests(
         RolloutRequest(index, split, replace(lineage, sample=lineage.sample + number))
         for number in range(samples)
     ]
-
-
-def in_order(trajectories: Iterable[Trajectory], requests: Sequence[RolloutRequest]) -> list[Trajectory]:
-    """Bring finished trajectories into the order in which they were asked for.
-
-    Raises:
-        ValueError: A request has no trajectory, or two requests share a lineage.
-    """
-    found = {one.lineage: one for one in trajectories}
-    wanted = [request.lineage for request in requests]
-    if len(set(wanted)) < len(wanted):
-        raise ValueError("two requests share a lineage; give every draw its own")
-    missing = [lineage for lineage in wanted if lineage not in found]
-    if missing:
-        raise ValueError(f"no trajectory for {missing[0]} ({len(missing)} of {len(wanted)} are missing)")
-    return [found[lineage] for lineage in wanted]
-
-
-def turn_seed(lineage: SeedLineage, turn: int) -> int:
-    """The seed of one turn's sampling, below 2^63.
-
-    Args:
-        lineage: Names the draw.
-        turn: From 0.
-    """
-    return int(_stream(lineage, 0, turn).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def session_seed(lineage: SeedLineage) -> int:
-    """The seed of an episode's sandbox session, below 2^31."""
-    return int(_stream(lineage, 1).generate_state(1, np.uint32)[0] >> np.uint32(1))
-
-
-def _stream(lineage: SeedLineage, *key: int) -> np.random.SeedSequence:
-    entropy = (lineage.run_seed, lineage.step, lineage.prompt, lineage.sample)
-    return np.random.SeedSequence(entropy, spawn_key=key)
-
-
-def _generation_request(one: LiveEpisode) -> GenerationRequest:
-    return one.transcript.to_request(turn_seed(one.request.lineage, len(one.transcript.turns)))

@@ -6,17 +6,18 @@ turn texts and is sent the observation after each; every family of a world bring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from weakref import WeakKeyDictionary
 
-from agents.rollout import LiveEpisode, RolloutRequest, drive
+from agents.event_loop import iterate
+from agents.rollout import NO_LIMITS, RolloutLimits, stream
+from agents.speaker import LiveEpisode, RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
-from agents.transcript import MAX_TOKENS
 from agents.vocabulary import Vocabulary
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.episode import Observation
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds import oracle_for
-from deepeyes_env.vector import DeepEyesVectorEnv
 
 Script = Generator[str, Observation, None]
 """Yields the policy's turns, is sent what they led to."""
@@ -39,8 +40,41 @@ def oracle_program(task: Task, lineage: SeedLineage) -> Script:
     return oracle_for(task)
 
 
+class ScriptSpeaker:
+    """A program speaks; its turns are encoded, with log-probability 0.
+
+    Args:
+        program: Writes the scripts.
+        vocabulary: The tokenizer that encodes their turns.
+        think_prefill: Whether every turn but the first starts with a given `<think>`, which a script repeats.
+    """
+
+    def __init__(self, program: Program, vocabulary: Vocabulary, *, think_prefill: bool = True) -> None:
+        self.vocabulary = vocabulary
+        self.think_prefill = think_prefill
+        self._program = program
+        self._scripts: WeakKeyDictionary[LiveEpisode, Script] = WeakKeyDictionary()
+
+    async def speak(self, episode: LiveEpisode) -> str:
+        """Append the script's next turn; see `agents.speaker.Speaker`.
+
+        Raises:
+            ScriptError: The script ended before its episode.
+        """
+        return episode.transcript.append_text(self._next(episode))
+
+    def _next(self, episode: LiveEpisode) -> str:
+        try:
+            if episode in self._scripts:
+                return self._scripts[episode].send(episode.observation)
+            self._scripts[episode] = self._program(episode.task, episode.request.lineage)
+            return next(self._scripts[episode])
+        except StopIteration:
+            raise ScriptError(f"the script of {episode.task.id} ended before its episode") from None
+
+
 def demonstrate(
-    env: DeepEyesVectorEnv,
+    env: DeepEyesAsyncEnv,
     vocabulary: Vocabulary,
     request: RolloutRequest,
     program: Program = oracle_program,
@@ -50,50 +84,37 @@ def demonstrate(
 
 
 def demonstrate_many(
-    env: DeepEyesVectorEnv,
+    env: DeepEyesAsyncEnv,
     vocabulary: Vocabulary,
     requests: Iterable[RolloutRequest],
     program: Program = oracle_program,
     *,
-    max_tokens: int = MAX_TOKENS,
+    limits: RolloutLimits = NO_LIMITS,
     think_prefill: bool = True,
 ) -> Iterator[Trajectory]:
-    """Run one scripted episode per request, as many at once as `env` has slots.
+    """Run one scripted episode per request, as many at once as `env` says.
 
     Args:
         env: Where the programs act.
         vocabulary: The tokenizer that encodes their turns.
         requests: Which tasks, and the lineages that the programs draw from.
         program: Writes the scripts.
-        max_tokens: Tokens of a conversation above which it is truncated.
+        limits: What an episode may use up.
         think_prefill: Whether every turn but the first starts with a given `<think>`, which a script repeats.
 
     Yields:
-        Trajectories in order of completion; their log-probabilities are 0, their versions say `scripted`.
+        Trajectories in the order of the requests; their log-probabilities are 0, their versions say
+        `scripted`.
 
     Raises:
         ScriptError: A script ended before its episode.
     """
-    scripts: WeakKeyDictionary[LiveEpisode, Script] = WeakKeyDictionary()
-
-    def speak(batch: Sequence[LiveEpisode]) -> list[str]:
-        return [one.transcript.append_text(next_turn(one)) for one in batch]
-
-    def next_turn(one: LiveEpisode) -> str:
-        try:
-            if one in scripts:
-                return scripts[one].send(one.observation)
-            scripts[one] = program(one.task, one.request.lineage)
-            return next(scripts[one])
-        except StopIteration:
-            raise ScriptError(f"the script of {one.task.id} ended before its episode") from None
-
-    yield from drive(
-        env,
-        requests,
-        speak,
-        vocabulary=vocabulary,
-        max_tokens=max_tokens,
-        think_prefill=think_prefill,
-        versions={"policy": f"scripted:{getattr(program, '__name__', type(program).__name__)}"},
+    speaker = ScriptSpeaker(program, vocabulary, think_prefill=think_prefill)
+    yield from iterate(
+        stream(speaker, env, requests, limits=limits, versions={"policy": script_name(program)})
     )
+
+
+def script_name(program: Program) -> str:
+    """What trajectories of a program say in `versions["policy"]`."""
+    return f"scripted:{getattr(program, '__name__', type(program).__name__)}"

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from agents.actor import Actor, ActorOptions
 from agents.qwen import ModelError
-from agents.rollout import RolloutRequest, in_order
+from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.task import Split
-from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.evaluation import accuracy, by_family, paired_test, scored
 
 
@@ -118,8 +118,8 @@ def _answers(options: EvalOptions, actor: Actor, config: EnvConfig, label: str) 
         RolloutRequest(index, options.split, SeedLineage(options.seed, prompt=index))
         for index in options.indexes
     ]
-    env = DeepEyesVectorEnv(options.num_envs, config)
+    env = DeepEyesAsyncEnv(options.num_envs, config)
     try:
-        return tuple(in_order(track(actor.play(env, requests), label, total=options.n), requests))
+        return tuple(track(actor.play(env, requests), label, total=options.n))
     finally:
         env.close()

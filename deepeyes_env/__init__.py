@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gymnasium.envs.registration import register
 
+from deepeyes_env.async_env import DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.config import ConfigError, EnvConfig, JudgeConfig, load_config
 from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.episode import Episode, Observation
@@ -20,6 +21,7 @@ from deepeyes_env.vector import DeepEyesVectorEnv
 __all__ = [
     "Answer",
     "ConfigError",
+    "DeepEyesAsyncEnv",
     "DeepEyesEnv",
     "DeepEyesVectorEnv",
     "EncodedImage",
@@ -34,6 +36,7 @@ __all__ = [
     "StepResult",
     "Task",
     "TaskSource",
+    "ToolTimeout",
     "load_config",
 ]
 

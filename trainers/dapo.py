@@ -17,12 +17,15 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_constant_schedule_with_warmup
 
 from agents.batch import token_logprobs_and_entropy
+from agents.event_loop import run as run_in_loop
 from agents.metrics import summarise
-from agents.policy import SamplingParams
-from agents.rollout import RolloutRequest, group_requests, rollout
+from agents.policy import Policy, SamplingParams
+from agents.rollout import RolloutLimits, group_requests, rollout
+from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transformers_policy import TransformersPolicy
-from deepeyes_env.vector import DeepEyesVectorEnv
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import ConfigError
 from trainers.batching import micro_batches, prompt_index, shuffled
 from trainers.checkpoint import Progress
 from trainers.config import DapoConfig
@@ -45,8 +48,9 @@ def train_dapo(
     config: DapoConfig,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    env: DeepEyesVectorEnv,
+    env: DeepEyesAsyncEnv,
     *,
+    policy: Policy | None = None,
     run_dir: Path | None = None,
     resume: Path | None = None,
     on_step: OnStep | None = None,
@@ -56,9 +60,11 @@ def train_dapo(
 
     Args:
         config: Settings.
-        model: Qwen2.5-VL; trained in place and sampled from in the same process.
+        model: Qwen2.5-VL; trained in place.
         tokenizer: Its tokenizer.
         env: Where the policy acts; tasks come from its `train` split.
+        policy: Samples the rollouts, with the model's weights from step to step; default: the model itself,
+            in this process.
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
         on_step: Called after every step.
@@ -68,13 +74,15 @@ def train_dapo(
         One dictionary of metrics per step.
 
     Raises:
+        ConfigError: The policy is not token-exact.
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
     engine = _engine(config, model, run_dir)
-    policy = TransformersPolicy(model, tokenizer)
-    scorer = Scorer(policy.vocabulary, policy.pixels, policy.banned, engine.accelerator.device)
+    own = TransformersPolicy(model, tokenizer)
+    policy = own if policy is None else require_token_exact(policy)
+    scorer = Scorer(own.vocabulary, own.pixels, own.banned, engine.accelerator.device)
     hooks = Hooks(run_dir, resume, on_step, evaluate)
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
@@ -83,6 +91,7 @@ def train_dapo(
         for step in range(run.progress.step, config.steps):
             watch = Stopwatch()
             with watch("rollout"):
+                run_in_loop(policy.update_weights(engine.accelerator.unwrap_model(engine.model)))
                 sampled = _sample(config, step, policy, env, run)
             metrics = _rollout_metrics(sampled)
             with watch("update"):
@@ -90,6 +99,21 @@ def train_dapo(
             report = StepReport(step + 1, metrics, watch.seconds, sampled.trajectories)
             run.end_step(report, Progress(step + 1, sampled.drawn, sampled.selection.carried))
         return run.history
+
+
+def require_token_exact(policy: object) -> Policy:
+    """The policy, if DAPO can train on what it samples.
+
+    Raises:
+        ConfigError: It gives text instead of the sampled ids and their log-probabilities.
+    """
+    if isinstance(policy, Policy):
+        return policy
+    raise ConfigError(
+        f"policy = {type(policy).__name__}: not token-exact. DAPO trains on exactly the tokens that were "
+        "sampled and on their log-probabilities, which chat APIs and scripts do not give; sample with "
+        "`transformers` or `vllm`, or use what it says as SFT data"
+    )
 
 
 def _engine(config: DapoConfig, model: PreTrainedModel, run_dir: Path | None) -> Engine:
@@ -122,9 +146,7 @@ class _Sampled:
         return tuple(member for group in self.groups for member in group.members)
 
 
-def _sample(
-    config: DapoConfig, step: int, policy: TransformersPolicy, env: DeepEyesVectorEnv, run: Run
-) -> _Sampled:
+def _sample(config: DapoConfig, step: int, policy: Policy, env: DeepEyesAsyncEnv, run: Run) -> _Sampled:
     """Dynamic sampling: round after round, until enough groups train or the budget is used up."""
     sampler = StepSampler(config.prompts_per_step, config.max_rounds, run.progress.carried)
     groups: list[Group] = []
@@ -141,8 +163,8 @@ def _sample_groups(
     config: DapoConfig,
     step: int,
     draws: range,
-    policy: TransformersPolicy,
-    env: DeepEyesVectorEnv,
+    policy: Policy,
+    env: DeepEyesAsyncEnv,
     run: Run,
 ) -> list[Group]:
     """Roll out one group per draw; a requested stop drops them all."""
@@ -153,8 +175,7 @@ def _sample_groups(
         env,
         requests,
         SamplingParams(max_tokens=config.max_turn_tokens),
-        vocabulary=policy.vocabulary,
-        max_tokens=config.max_tokens,
+        limits=RolloutLimits(config.max_tokens),
         infra_retries=config.infra_retries,
         lockstep=config.lockstep,
     )
@@ -166,7 +187,7 @@ def _sample_groups(
     return [Group(draw, step, tuple(members[draw][i] for i in range(config.group_size))) for draw in draws]
 
 
-def _group_requests(config: DapoConfig, step: int, draw: int, env: DeepEyesVectorEnv) -> list[RolloutRequest]:
+def _group_requests(config: DapoConfig, step: int, draw: int, env: DeepEyesAsyncEnv) -> list[RolloutRequest]:
     index = prompt_index(config.seed, draw, env.tasks.size("train"))
     return group_requests(index, config.group_size, SeedLineage(config.seed, step, draw))
 

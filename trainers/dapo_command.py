@@ -10,13 +10,14 @@ from pathlib import Path
 from agents.metrics import summarise
 from agents.policy import SamplingParams
 from agents.qwen import ModelError, load_qwen
-from agents.rollout import RolloutRequest, rollout
+from agents.rollout import RolloutLimits, rollout
+from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryWriter
 from agents.trajectory import SeedLineage
 from agents.transformers_policy import TransformersPolicy
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.arguments import parse_options
 from trainers.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import DapoConfig
@@ -70,7 +71,7 @@ def run(options: DapoOptions) -> None:
     """Train as `options` say."""
     resume = latest_checkpoint(options.run_dir) if options.resume else None
     qwen = load_qwen(options.model)
-    env = DeepEyesVectorEnv(options.num_envs, options.env)
+    env = DeepEyesAsyncEnv(options.num_envs, options.env)
     validation = Validation(options, TransformersPolicy(qwen.model, qwen.tokenizer), env)
     try:
         train_dapo(
@@ -119,7 +120,7 @@ class Validation:
 
     options: DapoOptions
     policy: TransformersPolicy
-    env: DeepEyesVectorEnv
+    env: DeepEyesAsyncEnv
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """What the policy does after `step` steps."""
@@ -131,8 +132,7 @@ class Validation:
             self.env,
             [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)],
             SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
-            vocabulary=self.policy.vocabulary,
-            max_tokens=train.max_tokens,
+            limits=RolloutLimits(train.max_tokens),
             infra_retries=train.infra_retries,
             lockstep=train.lockstep,
         )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from agents.policy import SamplingParams
-from agents.rollout import RolloutRequest, in_order, rollout
+from agents.policy import Policy, SamplingParams
+from agents.rollout import RolloutLimits, rollout
+from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
-from agents.transformers_policy import TransformersPolicy
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Split
-from deepeyes_env.vector import DeepEyesVectorEnv
 
 CONFIDENCE = 0.95
 """Level of every interval."""
@@ -127,8 +127,8 @@ def by_family(trajectories: Iterable[Trajectory]) -> dict[str, list[Trajectory]]
 
 
 def answer_all(
-    policy: TransformersPolicy,
-    env: DeepEyesVectorEnv,
+    policy: Policy,
+    env: DeepEyesAsyncEnv,
     plan: EvaluationPlan,
     *,
     temperature: float,
@@ -156,8 +156,7 @@ def answer_all(
         env,
         requests,
         params,
-        vocabulary=policy.vocabulary,
-        max_tokens=plan.max_tokens,
+        limits=RolloutLimits(plan.max_tokens),
         infra_retries=1,
         lockstep=True,
         versions=versions,
@@ -165,4 +164,4 @@ def answer_all(
     for one in stream:
         finished.append(one)
         on_episode()
-    return in_order(finished, requests)
+    return finished

@@ -21,16 +21,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from agents.qwen import Qwen, save_qwen
-from agents.rollout import RolloutRequest
 from agents.scripted import demonstrate_many
+from agents.speaker import RolloutRequest
 from agents.store import TrajectoryWriter
 from agents.tiny import build_tiny
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transformers_policy import TransformersPolicy
 from agents.vocabulary import Vocabulary
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.tasks import WorldConfig
-from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo import train_dapo
 from trainers.evaluation import EvaluationPlan, answer_all
@@ -196,7 +196,7 @@ def quickstart(plan: Plan, seed: int, output: Path, console: Console) -> Report:
     stages.append(examiner.examine("SFT"))
 
     console.rule("3/3 DAPO on rollouts in the sandbox")
-    env = DeepEyesVectorEnv(SLOTS, config)
+    env = DeepEyesAsyncEnv(SLOTS, config)
     dapo = replace(plan.dapo, seed=seed, max_turn_tokens=plan.turn_tokens, max_tokens=plan.episode_tokens)
     curves["DAPO"] = train_dapo(dapo, qwen.model, qwen.tokenizer, env, run_dir=output / "dapo")
     env.close()
@@ -244,12 +244,12 @@ def _demonstrate(
             (config, hasty_teacher, requests[:count]),
             (replace(config, tools=frozenset()), eager_teacher, requests[count:]),
         ):
-            env = DeepEyesVectorEnv(SLOTS, settings)
+            env = DeepEyesAsyncEnv(SLOTS, settings)
             for one in demonstrate_many(env, vocabulary, part, teacher):
                 episodes.append(one)
                 progress.advance(bar)
             env.close()
-    return sorted(episodes, key=lambda one: one.lineage.prompt)
+    return episodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ class _Examiner:
             bar = progress.add_task(f"examining: {name}", total=3 * asked.tasks)
 
             def answers(config: EnvConfig, temperature: float) -> tuple[Trajectory, ...]:
-                env = DeepEyesVectorEnv(SLOTS, config)
+                env = DeepEyesAsyncEnv(SLOTS, config)
                 done: Callable[[], None] = lambda: progress.advance(bar)  # noqa: E731
                 found = answer_all(
                     self.policy, env, asked, temperature=temperature, versions=versions, on_episode=done

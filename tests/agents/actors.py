@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -10,9 +11,9 @@ from talk import noise_image, vocabulary
 
 from agents.policy import GenerationRequest, Sample, SamplingParams
 from agents.trajectory import SeedLineage
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
 from deepeyes_env.task import Answer, Task
-from deepeyes_env.vector import DeepEyesVectorEnv
 
 LOOK = "<think>look</think>\n<code>\n```python\nprint(7)\n```\n</code>"
 WAIT = "<think>wait</think>\n<code>\n```python\nwait()\n```\n</code>"
@@ -78,33 +79,61 @@ class Parrot:
     Args:
         turns: The texts; a pre-filled `<think>` is left out where one is.
         cut: The turn that runs into the token limit.
+
+    Attributes:
+        batches: How many turns were asked for in each tick of the event loop.
+        seeds: The seeds of all requests.
     """
 
     def __init__(self, *turns: str, cut: int | None = None) -> None:
+        self.vocabulary = vocabulary()
         self.turns = turns
         self.cut = cut
         self.batches: list[int] = []
         self.seeds: list[int] = []
 
-    def generate(self, requests: Sequence[GenerationRequest], params: SamplingParams) -> list[Sample]:
-        self.batches.append(len(requests))
-        self.seeds += [request.seed for request in requests]
-        return [self._sample(request) for request in requests]
+    async def generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
+        self.seeds.append(request.seed)
+        self._count()
+        await asyncio.sleep(0)
+        return self._sample(request)
+
+    def turns_of(self, request: GenerationRequest) -> tuple[str, ...]:
+        return self.turns
+
+    async def update_weights(self, model: object) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def _count(self) -> None:
+        if self._tick is None:
+            self._tick = 0
+            asyncio.get_running_loop().call_soon(self._end_tick)
+        self._tick += 1
+
+    _tick: int | None = None
+
+    def _end_tick(self) -> None:
+        self.batches.append(self._tick or 0)
+        self._tick = None
 
     def _sample(self, request: GenerationRequest) -> Sample:
         words = vocabulary()
         ends = sum(word == words.id("<|im_start|>") for word in request.input_ids)
         turn = (ends - 3) // 2  # system, user, assistant; then user, assistant for every turn
-        text = self.turns[turn] if turn == 0 else self.turns[turn].removeprefix("<think>")
+        text = self.turns_of(request)[turn]
+        text = text if turn == 0 else text.removeprefix("<think>")
         ids = np.array(words.encode(text), np.int64)
         reason = "length" if turn == self.cut else "stop"
         return Sample(ids, np.full(len(ids), -0.5, np.float32), text, reason)
 
 
-def make_env(num_envs: int = 2, sandbox: object | None = None, **overrides: object) -> DeepEyesVectorEnv:
+def make_env(num_envs: int = 2, sandbox: object | None = None, **overrides: object) -> DeepEyesAsyncEnv:
     """Riddles with the smallest prompt."""
     chosen = PythonSandbox() if sandbox is None else sandbox
-    return DeepEyesVectorEnv(num_envs, tasks=Riddles(), sandbox=chosen, **{"prompt": "minimal"} | overrides)
+    return DeepEyesAsyncEnv(num_envs, tasks=Riddles(), sandbox=chosen, **{"prompt": "minimal"} | overrides)
 
 
 def lineages(count: int) -> list[SeedLineage]:

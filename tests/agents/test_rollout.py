@@ -1,3 +1,4 @@
+import asyncio
 import threading
 
 import numpy as np
@@ -8,16 +9,10 @@ from hypothesis import strategies as st
 from talk import tiny, vocabulary
 
 from agents.metrics import summarise
-from agents.policy import SamplingParams
-from agents.rollout import (
-    RolloutRequest,
-    drive,
-    group_requests,
-    in_order,
-    rollout,
-    session_seed,
-    turn_seed,
-)
+from agents.policy import PolicyError, SamplingParams
+from agents.rollout import RolloutLimits, group_requests, rollout, stream
+from agents.rollout_stats import RolloutStats
+from agents.speaker import PolicySpeaker, RolloutRequest, session_seed, turn_seed
 from agents.trajectory import SeedLineage, check_trajectory
 from agents.transcript import ContextFull
 from agents.transformers_policy import TransformersPolicy
@@ -33,7 +28,7 @@ def requests(count):
 
 def run(policy, env, wanted, **options):
     try:
-        return list(rollout(policy, env, wanted, PARAMS, vocabulary=vocabulary(), **options))
+        return list(rollout(policy, env, wanted, PARAMS, **options))
     finally:
         env.close()
 
@@ -90,7 +85,7 @@ def test_results_do_not_depend_on_the_number_of_slots():
         *group_requests(0, 3, SeedLineage(9, prompt=0)),
         *group_requests(1, 2, SeedLineage(9, prompt=1)),
     ]
-    few, many = (in_order(run(policy, make_env(slots), wanted), wanted) for slots in (1, 4))
+    few, many = (run(policy, make_env(slots), wanted) for slots in (1, 4))
     for one, other in zip(few, many, strict=True):
         assert one.input_ids.tolist() == other.input_ids.tolist()
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
@@ -123,14 +118,26 @@ def test_a_group_shares_its_task():
     ]
 
 
-def test_in_order_restores_the_order_of_requests():
-    wanted = requests(4)
-    finished = run(Parrot(SAY), make_env(2), wanted)
-    assert [one.lineage for one in in_order(finished[::-1], wanted)] == lineages(4)
-    with pytest.raises(ValueError, match="1 of 4 are missing"):
-        in_order(finished[:3], wanted)
-    with pytest.raises(ValueError, match="share a lineage"):
-        in_order(finished, [wanted[0], wanted[0]])
+def test_trajectories_come_in_the_order_of_the_requests():
+    last_done, order = threading.Event(), []
+
+    def act(code):
+        assert "wait()" not in code or last_done.wait(60)
+
+    class Uneven(Parrot):
+        def turns_of(self, request):
+            return (WAIT, SAY) if request.conversation.startswith("riddles/train/0 ") else (LOOK, SAY)
+
+        async def generate(self, request, params):
+            order.append(request.conversation.split()[0])
+            sample = await super().generate(request, params)
+            if request.conversation.startswith("riddles/train/3 ") and request.known:
+                last_done.set()
+            return sample
+
+    finished = run(Uneven(), make_env(2, PythonSandbox(act)), requests(4))
+    assert order[-1] == "riddles/train/0"
+    assert [one.lineage for one in finished] == lineages(4)
 
 
 # --- Streaming ---------------------------------------------------------------------------------------------
@@ -143,21 +150,18 @@ def test_a_slow_tool_holds_up_its_own_episode_only():
         # Everybody else must be able to finish while this cell runs: the test opens the gate only then.
         assert "wait()" not in code or opened.wait(60), "the other episodes waited for this tool"
 
-    def speak(batch):
-        slow = [one.request.index == 0 and not one.transcript.turns for one in batch]
-        return [
-            one.transcript.append_text(WAIT if waits else LOOK if not one.transcript.turns else SAY)
-            for one, waits in zip(batch, slow, strict=True)
-        ]
+    class Slow(Parrot):
+        def turns_of(self, request):
+            return (WAIT, SAY) if request.conversation.startswith("riddles/train/6 ") else (LOOK, SAY)
 
     env = make_env(3, PythonSandbox(act))
-    stream = drive(env, requests(7), speak, vocabulary=vocabulary())
-    others = [next(stream).lineage.prompt for _ in range(6)]
+    finished = rollout(Slow(), env, requests(7), PARAMS)
+    others = [next(finished).lineage.prompt for _ in range(6)]
     opened.set()
-    (slow,) = stream
+    (slow,) = finished
     env.close()
-    assert sorted(others) == [1, 2, 3, 4, 5, 6]
-    assert slow.lineage.prompt == 0
+    assert others == [0, 1, 2, 3, 4, 5]
+    assert slow.lineage.prompt == 6
     assert slow.turns[0].tool_ok is True
 
 
@@ -168,25 +172,89 @@ def test_lockstep_makes_the_batches_independent_of_the_clock():
     assert [one.lineage.prompt for one in finished] == [0, 1, 2, 3, 4]
 
 
-def test_slots_are_refilled():
+def test_lockstep_batches_are_in_the_order_of_the_requests():
+    first = [turn_seed(lineage, 0) for lineage in lineages(6)]
+    second = [turn_seed(lineage, 1) for lineage in lineages(6)]
+    policy = Parrot(LOOK, SAY)
+    run(policy, make_env(3), requests(6), lockstep=True)
+    assert policy.seeds == [*first[:3], *second[:3], *first[3:], *second[3:]]
+
+
+def test_lockstep_and_wall_clock_limits_exclude_each_other():
+    with pytest.raises(ValueError, match="drop one"):
+        run(Parrot(SAY), make_env(1), requests(1), lockstep=True, limits=RolloutLimits(tool_seconds=1.0))
+
+
+def test_episodes_that_end_make_room():
     finished = run(Parrot(LOOK, SAY), make_env(2), requests(9))
-    assert sorted(one.lineage.prompt for one in finished) == list(range(9))
+    assert [one.lineage.prompt for one in finished] == list(range(9))
 
 
-def test_requests_are_taken_when_a_slot_is_free():
+def test_requests_are_taken_as_episodes_end():
     taken = []
 
     def endless():
-        for request in requests(100):
+        for request in requests(10_000):
             taken.append(request.index)
             yield request
 
     env = make_env(2)
-    stream = rollout(Parrot(SAY), env, endless(), PARAMS, vocabulary=vocabulary(), lockstep=True)
-    next(stream)
-    assert taken == [0, 1]
-    stream.close()
+    finished = rollout(Parrot(SAY), env, endless(), PARAMS)
+    for _ in range(3):
+        next(finished)
+    finished.close()
     env.close()
+    assert len(taken) <= 3 + 8 * 2
+
+
+def test_a_straggler_holds_back_no_more_than_the_window():
+    taken, opened = [], threading.Event()
+
+    def act(code):
+        assert "wait()" not in code or opened.wait(60)
+
+    def counted():
+        for request in requests(40):
+            taken.append(request.index)
+            if len(taken) == 16:
+                opened.set()  # the window is full: only now may the straggler go on
+            yield request
+
+    class Slow(Parrot):
+        def turns_of(self, request):
+            return (WAIT, SAY) if request.conversation.startswith("riddles/train/0 ") else (SAY, SAY)
+
+    finished = run(Slow(), make_env(2, PythonSandbox(act)), counted())
+    assert [one.lineage.prompt for one in finished] == list(range(40))
+
+
+def test_the_stream_itself_works_in_a_running_loop():
+    async def collect():
+        speaker = PolicySpeaker(Parrot(LOOK, SAY), PARAMS)
+        return [one.lineage async for one in stream(speaker, env, requests(3))]
+
+    env = make_env(2)
+    assert asyncio.run(collect()) == lineages(3)
+
+    async def wrongly():
+        return list(rollout(Parrot(SAY), env, requests(1), PARAMS))
+
+    with pytest.raises(RuntimeError, match="async for"):
+        asyncio.run(wrongly())
+    env.close()
+
+
+def test_statistics_count_what_happened():
+    stats = RolloutStats()
+    finished = run(
+        Parrot(LOOK, SAY), make_env(2, PythonSandbox(failing(1))), requests(3), infra_retries=1, stats=stats
+    )
+    tokens = sum(int(one.loss_mask.sum()) for one in finished)
+    assert (stats.episodes, stats.retries, stats.turns) == (3, 1, 7)
+    assert stats.wasted_tokens == finished[0].turns[0].end - finished[0].turns[0].start
+    assert stats.sampled_tokens == tokens + stats.wasted_tokens
+    assert (stats.generating, stats.performing) == (0, 0)
+    assert len(stats.failures) == 1
 
 
 # --- Ends --------------------------------------------------------------------------------------------------
@@ -211,7 +279,7 @@ def test_a_turn_that_asks_again_and_again_ends_at_the_turn_limit():
 
 def test_a_full_context_ends_the_episode_before_the_observation():
     (whole,) = run(Parrot(LOOK, SAY), make_env(1), requests(1))
-    (one,) = run(Parrot(LOOK, SAY), make_env(1), requests(1), max_tokens=whole.turns[1].start - 1)
+    (one,) = run(Parrot(LOOK, SAY), make_env(1), requests(1), limits=RolloutLimits(whole.turns[1].start - 1))
     check_trajectory(one)
     assert one.outcome is Outcome.TRUNCATED
     assert one.turns[0].observation == ""
@@ -239,26 +307,26 @@ def test_a_failed_episode_is_begun_anew_as_often_as_asked():
 def test_a_prompt_that_does_not_fit_is_an_error_and_leaves_the_env_usable():
     env = make_env(2)
     with pytest.raises(ContextFull, match="riddles/train/0"):
-        list(rollout(Parrot(SAY), env, requests(2), PARAMS, vocabulary=vocabulary(), max_tokens=3))
+        list(rollout(Parrot(SAY), env, requests(2), PARAMS, limits=RolloutLimits(3)))
     assert len(run(Parrot(SAY), env, requests(2))) == 2
 
 
 def test_an_error_of_the_policy_leaves_the_env_usable():
     class Broken(Parrot):
-        def generate(self, requests, params):
-            if len(self.batches) == 1:
+        async def generate(self, request, params):
+            if request.known:
                 raise MemoryError("out of memory")
-            return super().generate(requests, params)
+            return await super().generate(request, params)
 
     env = make_env(2)
     with pytest.raises(MemoryError):
-        list(rollout(Broken(LOOK, SAY), env, requests(4), PARAMS, vocabulary=vocabulary()))
+        list(rollout(Broken(LOOK, SAY), env, requests(4), PARAMS))
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
 
 
 def test_a_dropped_stream_leaves_the_env_usable():
     env = make_env(3)
-    stream = rollout(Parrot(LOOK, SAY), env, requests(9), PARAMS, vocabulary=vocabulary())
+    stream = rollout(Parrot(LOOK, SAY), env, requests(9), PARAMS)
     next(stream)
     stream.close()
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
@@ -272,6 +340,77 @@ def test_a_bug_in_a_tool_is_raised_and_leaves_the_env_usable():
     both_in_flight = threading.Barrier(2)
     env = make_env(2, sandbox := PythonSandbox(act))
     with pytest.raises(ZeroDivisionError):
-        list(rollout(Parrot(LOOK, SAY), env, requests(4), PARAMS, vocabulary=vocabulary()))
+        list(rollout(Parrot(LOOK, SAY), env, requests(4), PARAMS))
     sandbox.act = lambda code: None
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
+
+
+# --- Budgets of wall time ----------------------------------------------------------------------------------
+
+
+def test_a_tool_that_hangs_is_a_failure_of_the_infrastructure_and_holds_nobody_up():
+    never = threading.Event()
+
+    def act(code):
+        assert "wait()" not in code or never.wait(60)
+
+    class Hanging(Parrot):
+        def turns_of(self, request):
+            return (WAIT, SAY) if request.conversation.startswith("riddles/train/1 ") else (LOOK, SAY)
+
+    stats = RolloutStats()
+    env = make_env(2, PythonSandbox(act))
+    finished = run(Hanging(), env, requests(6), limits=RolloutLimits(tool_seconds=0.3), stats=stats)
+    never.set()
+    outcomes = [one.outcome for one in finished]
+    assert outcomes == [Outcome.INFRA_FAILED if n == 1 else Outcome.ANSWERED for n in range(6)]
+    assert [turn.action for turn in finished[1].turns] == ["code"]
+    check_trajectory(finished[1])
+    assert "riddles/train/1" in stats.failures[0]
+
+
+def test_an_episode_that_takes_too_long_in_a_tool_is_truncated():
+    never = threading.Event()
+    env = make_env(1, PythonSandbox(lambda code: never.wait(60)))
+    (one,) = run(Parrot(LOOK, SAY), env, requests(1), limits=RolloutLimits(episode_seconds=0.2))
+    never.set()
+    assert one.outcome is Outcome.TRUNCATED
+    assert [turn.action for turn in one.turns] == ["code"]
+    assert one.reward == NO_REWARD
+
+
+def test_an_episode_that_takes_too_long_in_generation_is_truncated_and_the_request_given_up():
+    cancelled = []
+
+    class Slow(Parrot):
+        async def generate(self, request, params):
+            if not request.known:
+                return await super().generate(request, params)
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.append(request.seed)
+                raise
+
+    (one,) = run(Slow(LOOK), make_env(1), requests(1), limits=RolloutLimits(episode_seconds=0.5))
+    assert one.outcome is Outcome.TRUNCATED
+    assert len(one.turns) == 1
+    assert one.turns[0].observation
+    check_trajectory(one)
+    assert len(cancelled) == 1
+
+
+def test_a_policy_whose_server_dies_is_a_failure_of_the_infrastructure():
+    class Dying(Parrot):
+        failures = 1
+
+        async def generate(self, request, params):
+            if request.known and self.failures:
+                self.failures -= 1
+                raise PolicyError("the server is gone")
+            return await super().generate(request, params)
+
+    (one,) = run(Dying(LOOK, SAY), make_env(1), requests(1))
+    assert one.outcome is Outcome.INFRA_FAILED
+    (one,) = run(Dying(LOOK, SAY), make_env(1), requests(1), infra_retries=1)
+    assert one.outcome is Outcome.ANSWERED

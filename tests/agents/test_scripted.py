@@ -4,13 +4,13 @@ import pytest
 from actors import LOOK, SAY, lineages, make_env
 from talk import vocabulary
 
-from agents.rollout import RolloutRequest, in_order
 from agents.scripted import ScriptError, demonstrate, demonstrate_many
+from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, check_trajectory
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.tasks import WorldConfig
 from deepeyes_env.tasks.worlds import FICTIONAL
-from deepeyes_env.vector import DeepEyesVectorEnv
 
 
 def requests(count):
@@ -51,7 +51,7 @@ def test_a_script_becomes_a_trajectory_to_learn_from(env):
 
 def test_many_scripts_at_once_give_the_same_as_one_by_one(env):
     wanted = requests(7)
-    together = in_order(demonstrate_many(env, vocabulary(), wanted, sometimes_blind), wanted)
+    together = list(demonstrate_many(env, vocabulary(), wanted, sometimes_blind))
     alone = [demonstrate(env, vocabulary(), request, sometimes_blind) for request in wanted]
     assert [one.input_ids.tolist() for one in together] == [one.input_ids.tolist() for one in alone]
     assert {one.reward.accuracy for one in together} == {0.0, 1.0}
@@ -68,7 +68,7 @@ def test_a_script_that_stops_too_early_is_named(env):
 
 @pytest.mark.parametrize("family", FICTIONAL)
 def test_the_oracle_of_every_family_demonstrates_it_with_the_real_tools(family):
-    env = DeepEyesVectorEnv(2, source=WorldConfig(families=(family,)))
+    env = DeepEyesAsyncEnv(2, source=WorldConfig(families=(family,)))
     try:
         for one in demonstrate_many(env, vocabulary(), requests(2)):
             check_trajectory(one)

@@ -8,18 +8,18 @@ from guess_source import GuessSource
 from PIL import Image
 
 from agents.qwen import Qwen
-from agents.rollout import RolloutRequest, in_order
 from agents.scripted import Script, demonstrate_many
+from agents.speaker import RolloutRequest
 from agents.tiny import TinyShape, build_tiny
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import Transcript
 from agents.vocabulary import Vocabulary
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.task import Task
-from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.config import SftConfig
 from trainers.sft import train_sft
 
@@ -75,8 +75,8 @@ def guess(task: Task, lineage: SeedLineage) -> Script:
 
 
 @pytest.fixture
-def guess_env() -> Iterator[DeepEyesVectorEnv]:
-    env = DeepEyesVectorEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
+def guess_env() -> Iterator[DeepEyesAsyncEnv]:
+    env = DeepEyesAsyncEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
     yield env
     env.close()
 
@@ -86,9 +86,9 @@ def guesser_weights() -> dict[str, torch.Tensor]:
     """Weights of a tiny policy that keeps the format and guesses, made by SFT."""
     torch.set_num_threads(1)
     qwen = build_tiny(seed=0, shape=TINIEST)
-    env = DeepEyesVectorEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
+    env = DeepEyesAsyncEnv(num_envs=16, tasks=GuessSource(), prompt="minimal")
     requests = [RolloutRequest(i, "train", SeedLineage(0, prompt=i, sample=i)) for i in range(64)]
-    demos = in_order(demonstrate_many(env, Vocabulary(qwen.tokenizer), requests, guess), requests)
+    demos = list(demonstrate_many(env, Vocabulary(qwen.tokenizer), requests, guess))
     env.close()
     config = SftConfig(
         epochs=8, batch_size=8, micro_batch_size=8, learning_rate=1e-2, freeze_vision=False, progress=False

@@ -9,10 +9,10 @@ import torch
 from guess_source import GuessSource
 
 from agents.qwen import Qwen
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import JudgeConfig
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Answer, Split, Task
-from deepeyes_env.vector import DeepEyesVectorEnv
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
 from trainers.dapo import NothingScored, advantages_of, train_dapo
@@ -32,7 +32,7 @@ QUICK = DapoConfig(
 )
 
 
-def test_the_policy_learns_the_right_guess(guesser: Qwen, guess_env: DeepEyesVectorEnv) -> None:
+def test_the_policy_learns_the_right_guess(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
     reports: list[StepReport] = []
     history = train_dapo(QUICK, guesser.model, guesser.tokenizer, guess_env, on_step=reports.append)
     assert history[0]["accuracy"] < 0.75
@@ -46,7 +46,7 @@ def test_the_policy_learns_the_right_guess(guesser: Qwen, guess_env: DeepEyesVec
         assert set(report.seconds) == {"rollout", "update"}
 
 
-def test_before_the_first_update_every_ratio_is_one(guesser: Qwen, guess_env: DeepEyesVectorEnv) -> None:
+def test_before_the_first_update_every_ratio_is_one(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
     """The log-probabilities recorded while sampling are those of the trainer's own forward pass."""
     one_update = replace(QUICK, steps=1, minibatches=1)
     [metrics] = train_dapo(one_update, guesser.model, guesser.tokenizer, guess_env)
@@ -57,7 +57,7 @@ def test_before_the_first_update_every_ratio_is_one(guesser: Qwen, guess_env: De
 
 @pytest.mark.parametrize("minibatches", [1, 2])
 def test_the_loss_is_the_mean_over_all_tokens(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, minibatches: int
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, minibatches: int
 ) -> None:
     """While every ratio is one it is minus the mean advantage per token, worked out from the rollouts."""
     with torch.no_grad():  # A flatter policy babbles now and then, so that lengths differ.
@@ -81,7 +81,7 @@ def test_the_loss_is_the_mean_over_all_tokens(
     assert metrics["loss"] == pytest.approx(-weighted / tokens, rel=1e-3)
 
 
-def test_micro_batches_change_nothing_but_rounding(guesser: Qwen, guess_env: DeepEyesVectorEnv) -> None:
+def test_micro_batches_change_nothing_but_rounding(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
     start = {name: value.clone() for name, value in guesser.model.state_dict().items()}
     results = []
     for size in (1, 5, 16):
@@ -93,7 +93,7 @@ def test_micro_batches_change_nothing_but_rounding(guesser: Qwen, guess_env: Dee
     assert results[2] == pytest.approx(results[0], rel=1e-3, abs=1e-6)
 
 
-def test_without_a_group_to_train_the_step_is_skipped(tiny: Qwen, guess_env: DeepEyesVectorEnv) -> None:
+def test_without_a_group_to_train_the_step_is_skipped(tiny: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
     """An untrained policy is always wrong: the budget ends the sampling, the weights stay, it is counted."""
     before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
     config = replace(QUICK, steps=2, prompts_per_step=2, minibatches=1, max_rounds=2)
@@ -134,7 +134,7 @@ def test_when_all_infrastructure_fails_training_stops_with_a_reason(guesser: Qwe
             return replace(super().task(index, split), answer=Answer("because the sky is blue"))
 
     judge = JudgeConfig(base_url="http://127.0.0.1:9/v1", model="judge", attempts=1)
-    env = DeepEyesVectorEnv(num_envs=4, tasks=Essays(), prompt="minimal", judge=judge)
+    env = DeepEyesAsyncEnv(num_envs=4, tasks=Essays(), prompt="minimal", judge=judge)
     config = replace(QUICK, prompts_per_step=1, minibatches=1, max_rounds=1, infra_retries=0)
     try:
         with pytest.raises(NothingScored, match="check the sandbox"):

@@ -13,7 +13,7 @@ import torch
 
 from agents.qwen import Qwen
 from agents.tiny import build_tiny
-from deepeyes_env.vector import DeepEyesVectorEnv
+from deepeyes_env.async_env import DeepEyesAsyncEnv
 from trainers.checkpoint import CheckpointError, checkpoints, latest_checkpoint
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo import train_dapo
@@ -70,14 +70,12 @@ def guesser_shape(qwen: Qwen) -> Any:
 
 
 def run_dapo(
-    qwen: Qwen, env: DeepEyesVectorEnv, config: DapoConfig = DAPO, **kwargs: Any
+    qwen: Qwen, env: DeepEyesAsyncEnv, config: DapoConfig = DAPO, **kwargs: Any
 ) -> list[dict[str, float]]:
     return train_dapo(config, qwen.model, qwen.tokenizer, env, **kwargs)
 
 
-def test_dapo_in_two_parts_equals_one_run(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path
-) -> None:
+def test_dapo_in_two_parts_equals_one_run(guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path) -> None:
     """Cut where a group waits for the next step, so that groups, too, must come back."""
     config = replace(DAPO, steps=8, group_size=2)
     parts = fresh(guesser)
@@ -118,7 +116,7 @@ def test_sft_resumes_inside_an_epoch(tiny: Qwen, make_trajectory: Any, tmp_path:
 
 @pytest.mark.parametrize("moment", ["sampling", "updating", "between steps"])
 def test_ctrl_c_at_any_moment_of_a_step(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path, moment: str
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path, moment: str
 ) -> None:
     """During sampling the step is dropped, later it is finished; the resumed run cannot tell."""
     stopped = fresh(guesser)
@@ -153,7 +151,7 @@ def test_ctrl_c_at_any_moment_of_a_step(
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_by_key(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
 ) -> None:
     run_dapo(guesser, guess_env, replace(DAPO, steps=1), run_dir=tmp_path)
     other = replace(DAPO, group_size=8, clip_high=0.25, save_every=7)
@@ -167,10 +165,10 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_key(
 
 
 def test_a_checkpoint_of_another_environment_is_refused(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
 ) -> None:
     run_dapo(guesser, guess_env, replace(DAPO, steps=1), run_dir=tmp_path)
-    other = DeepEyesVectorEnv(num_envs=16, tasks=guess_env.tasks, prompt="minimal", max_turns=3)
+    other = DeepEyesAsyncEnv(num_envs=16, tasks=guess_env.tasks, prompt="minimal", max_turns=3)
     try:
         with pytest.raises(CheckpointError, match=r"env\.max_turns: 9 then, 3 now"):
             run_dapo(guesser, other, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
@@ -179,7 +177,7 @@ def test_a_checkpoint_of_another_environment_is_refused(
 
 
 def test_a_directory_with_another_run_is_refused(
-    guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
 ) -> None:
     run_dapo(guesser, guess_env, replace(DAPO, steps=1), run_dir=tmp_path)
     before = (tmp_path / "metrics.jsonl").read_text()
@@ -193,7 +191,7 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
         latest_checkpoint(tmp_path)
 
 
-def test_something_else_is_no_checkpoint(guesser: Qwen, guess_env: DeepEyesVectorEnv, tmp_path: Path) -> None:
+def test_something_else_is_no_checkpoint(guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is no checkpoint"):
         run_dapo(guesser, guess_env, resume=tmp_path)
 

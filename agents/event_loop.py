@@ -1,0 +1,63 @@
+"""Asynchronous streams for callers without an event loop: one private loop per thread, kept between calls.
+
+Engines and HTTP clients live in the loop that first used them, so every call of a thread gets the same one.
+It runs only while somebody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+
+
+_LOCAL = _Local()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for a coroutine.
+
+    Raises:
+        RuntimeError: This thread runs an event loop already; await the coroutine there.
+    """
+    _require_no_loop()
+    # Not `Runner.run`, which takes Ctrl-C for itself: trainers stop at the end of a step.
+    return _LOCAL.runner.get_loop().run_until_complete(work)
+
+
+def iterate(stream: AsyncIterator[T]) -> Iterator[T]:
+    """Take the items of an asynchronous stream one by one; dropping the iterator closes the stream.
+
+    Raises:
+        RuntimeError: This thread runs an event loop already; use `async for` there.
+    """
+    _require_no_loop()
+    end = object()
+    try:
+        while (item := run(_next(stream, end))) is not end:
+            yield item  # type: ignore[misc]
+    finally:
+        run(stream.aclose())  # type: ignore[attr-defined]
+
+
+async def _next(stream: AsyncIterator[T], end: object) -> T | object:
+    return await anext(stream, end)
+
+
+def _require_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "an event loop runs in this thread already (a notebook?): await what is asynchronous there, "
+        "`async for trajectory in agents.rollout.stream(...)`"
+    )

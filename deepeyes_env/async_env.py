@@ -1,0 +1,250 @@
+"""DeepEyesAsyncEnv: episodes whose turns are awaited, for whoever drives many of them from one event loop.
+
+    episode = await env.begin(index=17, split="train", seed=3)
+    result = await episode.step(text)          # the tool runs in a thread; nobody else waits
+    await episode.close()
+
+The rules are those of the other two shells: the same runner, the same `info`, the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from deepeyes_env.config import ConfigError, EnvConfig
+from deepeyes_env.env import check_action, draw_task, env_config, make_services
+from deepeyes_env.episode import Observation
+from deepeyes_env.runner import EpisodeRunner, StepResult
+from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.search import SearchEngine
+from deepeyes_env.task import Split, Task, TaskSource
+from deepeyes_env.tasks import open_source
+from deepeyes_env.telemetry import Telemetry
+from deepeyes_env.threads import DaemonThreads
+
+MAX_TOOLS = 64
+"""Most tools at work at once by default: they mostly wait, but cells share the machine's cores."""
+
+T = TypeVar("T")
+
+
+class ToolTimeout(Exception):
+    """A turn was not performed in time. Its thread cannot be stopped and is left to itself."""
+
+
+class DeepEyesAsyncEnv:
+    """Any number of episodes over one task source, one sandbox and one search engine.
+
+    Attributes:
+        num_envs: Episodes that a driver should run at once.
+        config: The settings.
+        tasks: Where tasks come from.
+        search_engine: What the search tools ask, or None.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        config: EnvConfig | None = None,
+        *,
+        tasks: TaskSource | None = None,
+        sandbox: Sandbox | None = None,
+        workers: int | None = None,
+        **overrides: Any,
+    ) -> None:
+        """Open what episodes need.
+
+        Args:
+            num_envs: Episodes that a driver should run at once.
+            config: Settings; the defaults are the generated world and the local sandbox.
+            tasks: A task source to use in place of `config.source`.
+            sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
+            workers: Most turns performed at once; default: `num_envs`, at most `MAX_TOOLS`.
+            **overrides: Fields of `EnvConfig` that replace those of `config`.
+
+        Raises:
+            ConfigError: An unknown key or a bad value.
+        """
+        for name, value in (("num_envs", num_envs), ("workers", 1 if workers is None else workers)):
+            if value < 1:
+                raise ConfigError(f"{name} = {value}: must be at least 1")
+        self.num_envs = num_envs
+        self.config = env_config(config, overrides)
+        self.tasks = tasks if tasks is not None else open_source(self.config.source)
+        self._services = make_services(self.config, self.tasks, sandbox)
+        self.search_engine: SearchEngine | None = self._services.engine
+        self._workers = workers or min(num_envs, MAX_TOOLS)
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._threads = DaemonThreads()
+        self._lock = threading.Lock()
+        self._telemetry = Telemetry()
+        self._runners: set[EpisodeRunner] = set()
+
+    async def begin(self, index: int, split: Split = "train", seed: int = 0) -> AsyncEpisode:
+        """Begin an episode.
+
+        The same as the single environment's `reset(seed=seed, options={"index": index, "split": split})`.
+
+        Args:
+            index: The task.
+            split: The part of the source.
+            seed: Seeds the session.
+
+        Raises:
+            ConfigError: The split is unknown or empty.
+            TaskIndexError: The split has no task of this index.
+        """
+        runner = EpisodeRunner(self.config, self._services)
+
+        def start() -> tuple[Observation, dict[str, Any]]:
+            options = {"index": index, "split": split}
+            return runner.start(
+                *draw_task(self.tasks, self.config.split, options, np.random.default_rng(seed))
+            )
+
+        async with self._gate:
+            observation, info = await self._threads.run(start)
+        with self._lock:
+            self._runners.add(runner)
+        return AsyncEpisode(self, runner, observation, info)
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Wall times of all episodes together."""
+        with self._lock:
+            return sum((runner.telemetry for runner in self._runners), self._telemetry)
+
+    def close(self) -> None:
+        """Free what unfinished episodes and idle threads hold. Idempotent."""
+        for runner in list(self._runners):
+            self._free(runner)
+        self._threads.close()
+
+    # --- Inside --------------------------------------------------------------------------------------------
+
+    @property
+    def _gate(self) -> asyncio.Semaphore:
+        """Lets as many work at once as there are workers; one for each event loop, as semaphores are."""
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._workers))
+
+    def _free(self, runner: EpisodeRunner) -> None:
+        runner.close()
+        self._disown(runner)
+
+    def _disown(self, runner: EpisodeRunner) -> None:
+        with self._lock:
+            if runner in self._runners:
+                self._runners.remove(runner)
+                self._telemetry += runner.telemetry
+
+
+class AsyncEpisode:
+    """One episode; made by `DeepEyesAsyncEnv.begin`. One turn at a time.
+
+    Attributes:
+        observation: The first observation.
+        info: Its info.
+    """
+
+    def __init__(
+        self, env: DeepEyesAsyncEnv, runner: EpisodeRunner, observation: Observation, info: dict[str, Any]
+    ) -> None:
+        self.observation = observation
+        self.info = info
+        self._env = env
+        self._runner = runner
+        self._busy = False
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        assert self._runner.episode is not None
+        return self._runner.episode.task
+
+    async def step(self, text: str, timeout: float | None = None) -> StepResult:
+        """Take the policy's turn, perform what it asks for, and score the episode if it ends.
+
+        Args:
+            text: The policy's whole turn.
+            timeout: Seconds that performing it may take once a worker is free; None for no limit.
+
+        Raises:
+            ToolTimeout: The turn took longer. The episode is over: close it.
+            TypeError: The turn is not a string.
+        """
+        check_action(text)
+        if not self._runner.running or self._busy:
+            raise RuntimeError("step() is due in an episode that goes on, one turn at a time")
+        return await self._perform(lambda: self._runner.step(text), timeout)
+
+    async def abandon(self) -> StepResult:
+        """End the episode as truncated: the policy ran out of tokens, context or time."""
+        return await self._perform(self._runner.abandon)
+
+    async def close(self) -> None:
+        """Free what the episode holds; a turn that is still performed does so when it is done. Idempotent."""
+        if not self._busy:
+            await self._env._threads.run(lambda: self._env._free(self._runner))
+
+    async def _perform(self, work: Callable[[], T], timeout: float | None = None) -> T:
+        """Run `work` in a thread, which frees the episode itself if nobody waits for it in the end."""
+        self._busy, stays_busy = True, False
+        try:
+            async with self._env._gate:
+                owner = _Ownership()
+                future = self._env._threads.run(lambda: self._owned(owner, work))
+                try:
+                    await asyncio.wait({future}, timeout=timeout)
+                    if not future.done():
+                        raise ToolTimeout(f"a turn was not performed within {timeout:g} s")
+                except (asyncio.CancelledError, ToolTimeout):
+                    stays_busy = not owner.leave()
+                    future.cancel()
+                    raise
+                return future.result()
+        finally:
+            self._busy = stays_busy
+            if stays_busy:
+                self._env._disown(self._runner)
+
+    def _owned(self, owner: _Ownership, work: Callable[[], T]) -> T:
+        """In the thread: do the work if anybody still wants it; free the episode if nobody does any more."""
+        if not owner.start():
+            raise asyncio.CancelledError
+        try:
+            return work()
+        finally:
+            if not owner.end():
+                self._env._free(self._runner)
+
+
+class _Ownership:
+    """Whose an episode is while a turn is performed: its driver's, or the thread's that was left alone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = self._left = False
+
+    def start(self) -> bool:
+        """The thread begins; whether there is still somebody to work for."""
+        with self._lock:
+            self._running = not self._left
+            return self._running
+
+    def end(self) -> bool:
+        """The thread is done; whether the episode is the driver's."""
+        with self._lock:
+            self._running = False
+            return not self._left
+
+    def leave(self) -> bool:
+        """The driver goes; whether the episode stays its own because the thread is not at work."""
+        with self._lock:
+            self._left = True
+            return not self._running

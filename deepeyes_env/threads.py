@@ -1,0 +1,81 @@
+"""Threads that do not keep the process from ending, whatever hangs in them."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class DaemonThreads:
+    """Performs work in threads, as many as there is work at once; idle ones are used again.
+
+    `concurrent.futures` waits for its threads when the interpreter ends, so one tool that hangs for ever
+    would keep a finished training run alive.
+    """
+
+    def __init__(self) -> None:
+        self._crew = _Crew()
+
+    def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Perform `work` in a thread; to be awaited in the running event loop.
+
+        What it gives or raises is lost without a trace when nobody waits any more.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def perform() -> None:
+            result: T | None = None
+            error: BaseException | None = None
+            try:
+                result = work()
+            except BaseException as raised:
+                error = raised
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, future, result, error)
+
+        self._crew.perform(perform)
+        return future
+
+    def close(self) -> None:
+        """Let the threads end when they are idle; new work gets new ones. Idempotent."""
+        crew, self._crew = self._crew, _Crew()
+        crew.dismiss()
+
+
+class _Crew:
+    """Threads that serve one queue."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._count = 0
+
+    def perform(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
+        if not self._idle.acquire(blocking=False):
+            self._count += 1
+            threading.Thread(target=self._serve, name="deepeyes", daemon=True).start()
+
+    def dismiss(self) -> None:
+        for _ in range(self._count):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            self._idle.release()
+
+
+def _settle(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)  # type: ignore[arg-type]
+    else:
+        future.set_exception(error)
