@@ -167,6 +167,16 @@ class Actor:
             versions=self._versions(),
         )
 
+    def bill(self) -> list[str]:
+        """What a chat API has been asked to do, in words; nothing where there is none."""
+        if self.chat is None:
+            return []
+        account = self.chat.client.account
+        return [
+            f"{account.requests} requests, {account.input} tokens in ({account.cached} cached), "
+            f"{account.output} out, {account.dollars:.4f} dollars"
+        ]
+
     def _versions(self) -> dict[str, str]:
         options = self._options
         if options.policy == ORACLE:
