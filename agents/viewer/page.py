@@ -114,7 +114,7 @@ def _render(title: str, run: dict[str, Any], *, policy: str | None, **parts: Any
         .render(
             title=title,
             run=run,
-            policy=policy,
+            policy=policy and Markup(policy),
             style=Markup(style()),
             script=Markup(script()),
             **(nothing | parts),

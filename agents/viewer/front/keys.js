@@ -43,7 +43,7 @@ document.addEventListener("keydown", (event) => {
   const arrow = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (arrow && event.target.matches(".row")) { event.preventDefault(); step(arrow, { focus: true }); return; }
   if (event.key === "Enter" && state.pane === "group" && !event.target.matches("button, summary")) { openCompared(); return; }
-  if (!(event.key in KEYS)) return;
+  if (!Object.hasOwn(KEYS, event.key)) return;
   event.preventDefault();
   KEYS[event.key][1]();
 });

@@ -17,7 +17,7 @@ function addressed() {
 function readAddress() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   for (const name of Object.keys(NO_FILTERS)) state[name] = wanted.get(name) ?? "";
-  state.sort = wanted.get("sort") in SORTS ? wanted.get("sort") : "time";
+  state.sort = Object.hasOwn(SORTS, wanted.get("sort") ?? "") ? wanted.get("sort") : "time";
   state.current = addressed();
   state.pane = PANES.includes(wanted.get("pane")) ? wanted.get("pane") : "list";
 }
