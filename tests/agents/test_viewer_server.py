@@ -1,6 +1,10 @@
 """The live viewer over HTTP: what it gives, to whom, and what it refuses."""
 
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,6 +15,7 @@ from sample_trajectories import ByteTokenizer
 from viewed_runs import storable, write
 
 from agents.store import IMAGES, RECORDS
+from agents.viewer.command import TOKEN_VARIABLE
 from agents.viewer.detail import detail
 from agents.viewer.page import LIVE_POLICY
 from agents.viewer.rows import row
@@ -155,6 +160,19 @@ def test_with_a_token_only_those_who_send_it_enter(run):
         assert httpx.get(f"{address}/rows", auth=("any", "secret: ü")).json()["total"] == 2
         bearer = {"Authorization": "Bearer secret: ü".encode()}
         assert httpx.get(f"{address}/rows", headers=bearer).json()["total"] == 2
+
+
+def test_the_command_serves_until_it_is_interrupted(run):
+    program = "import sys; from deepeyes_env.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "view", str(run), "--serve", "--port", "0"]
+    environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        line = process.stdout.readline()
+        assert line.startswith(f"serving the run {run.name} at http://127.0.0.1:")
+        address = re.search(r"http://[\d.:]+", line)[0]
+        assert httpx.get(f"{address}/rows", timeout=60).json()["total"] == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 def test_a_damaged_record_is_told(tmp_path):

@@ -5,8 +5,8 @@ const SPARE = 6; // rows kept ready above and below
 const list = $(".rows"), scroller = $(".scroller");
 const drawn = new Map(); // number -> its element
 
-const chips = (tools) => Object.entries(tools).sort().map(([tool, calls]) =>
-  h("span", { class: `tool ${tool}` }, words(tool), calls > 1 && `\u2009×${calls}`));
+const chips = (tools, { short = false } = {}) => Object.entries(tools).sort().map(([tool, calls]) =>
+  h("span", { class: `tool ${tool}`, title: words(tool) }, short ? tool.split("_")[0] : words(tool), calls > 1 && `\u2009×${calls}`));
 
 function rowElement(number) {
   const row = rows[number];
@@ -19,7 +19,7 @@ function rowElement(number) {
         h("span", { class: "reward" }, unscored(row) ? "–" : row.total.toFixed(2))),
       h("span", { class: "ask" }, row.question),
       h("span", { class: "line small" },
-        h("span", { class: "tools" }, row.outcome !== "answered" && h("span", { class: "tool plain" }, words(row.outcome)), chips(row.tools)),
+        h("span", { class: "tools" }, row.outcome !== "answered" && h("span", { class: "tool plain" }, words(row.outcome)), chips(row.tools, { short: true })),
         h("span", { class: "length" }, `${count(row.turns, "turn")} · ${whole.format(row.sampled)} tok`))));
 }
 
