@@ -100,7 +100,8 @@ def live_progress(stats: RolloutStats, total: int) -> Progress:
 
     class Bar(Progress):
         def get_renderables(self) -> Iterator[Table]:
-            self.update(self.task_ids[0], completed=stats.episodes, figures=_figures(stats))
+            for bar in self.task_ids:
+                self.update(bar, completed=stats.episodes, figures=_figures(stats))
             yield from super().get_renderables()  # type: ignore[misc]
 
     bar = Bar(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), TimeElapsedColumn())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks.speed import sandbox, search, worlds
+from benchmarks.speed import sandbox, search, stress, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
     "sandbox": sandbox.main,
     "search": search.main,
+    "stress": stress.main,
     "worlds": worlds.main,
 }
 """Each is a module of this package; its docstring's first line is its line of help."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from agents.policy import GenerationRequest
 from agents.qwen import Qwen
 from agents.tiny import TinyShape, build_tiny
 from agents.trajectory import SeedLineage, Trajectory
@@ -70,3 +71,17 @@ def scripted(*, name: str = "t") -> Trajectory:
     transcript.append_text("<think>seven</think><answer>7</answer>")
     transcript.annotate("answer")
     return finish(transcript)
+
+
+def prompt(images: int, words: int, first: int = 0) -> Transcript:
+    """A conversation's beginning: so many images of different sizes, so many words."""
+    transcript = Transcript(vocabulary(), name=f"{images}-{words}")
+    pictures = [noise_image(first + n, 2 + n, 3) for n in range(images)]
+    transcript.start(SYSTEM, seen("<image>" * images + "word " * words, *pictures))
+    return transcript
+
+
+def mixed() -> list[GenerationRequest]:
+    """Requests of different lengths, two of them with the same prompt."""
+    shapes = [(0, 3), (1, 9), (2, 1), (0, 40), (3, 4), (1, 9)]
+    return [prompt(*shape).to_request(seed) for seed, shape in enumerate(shapes)]

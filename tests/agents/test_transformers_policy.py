@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from talk import SYSTEM, finish, noise_image, seen, tiny, vocabulary
+from talk import finish, mixed, noise_image, prompt, seen, tiny, vocabulary
 
 from agents.batch import collate, token_logprobs, token_logprobs_and_entropy
 from agents.kv_cache import SPARE_COLUMNS
@@ -21,18 +21,6 @@ PARAMS = SamplingParams(max_tokens=24)
 @pytest.fixture(scope="module")
 def policy() -> TransformersPolicy:
     return TransformersPolicy(tiny().model, tiny().tokenizer)
-
-
-def prompt(images: int, words: int, first: int = 0) -> Transcript:
-    transcript = Transcript(vocabulary(), name=f"{images}-{words}")
-    pictures = [noise_image(first + n, 2 + n, 3) for n in range(images)]
-    transcript.start(SYSTEM, seen("<image>" * images + "word " * words, *pictures))
-    return transcript
-
-
-def mixed() -> list[GenerationRequest]:
-    shapes = [(0, 3), (1, 9), (2, 1), (0, 40), (3, 4), (1, 9)]
-    return [prompt(*shape).to_request(seed) for seed, shape in enumerate(shapes)]
 
 
 def by_hugging_face(request: GenerationRequest, count: int) -> list[int]:
@@ -60,11 +48,11 @@ def by_hugging_face(request: GenerationRequest, count: int) -> list[int]:
 
 def test_is_a_policy(policy):
     assert isinstance(policy, Policy)
-    assert policy.generate([], PARAMS) == []
+    assert policy.generate_all([], PARAMS) == []
 
 
 def test_greedy_equals_plain_hugging_face_with_mixed_lengths_and_images(policy):
-    samples = policy.generate(mixed(), replace(PARAMS, temperature=0.0, max_tokens=8, stop=()))
+    samples = policy.generate_all(mixed(), replace(PARAMS, temperature=0.0, max_tokens=8, stop=()))
     for request, sample in zip(mixed(), samples, strict=True):
         with torch.no_grad():
             assert sample.token_ids.tolist() == by_hugging_face(request, 8)[: len(sample.token_ids)]
@@ -72,24 +60,24 @@ def test_greedy_equals_plain_hugging_face_with_mixed_lengths_and_images(policy):
 
 
 def test_a_sample_does_not_depend_on_the_batch(policy):
-    together = policy.generate(mixed(), PARAMS)
+    together = policy.generate_all(mixed(), PARAMS)
     for request, sample in zip(mixed(), together, strict=True):
-        [alone] = policy.generate([request], PARAMS)
+        [alone] = policy.generate_all([request], PARAMS)
         np.testing.assert_array_equal(alone.token_ids, sample.token_ids)
         np.testing.assert_allclose(alone.logprobs, sample.logprobs, atol=1e-4)
 
 
 def test_the_seed_decides(policy):
     request = prompt(1, 2).to_request(7)
-    first, again, other = policy.generate([request, request, replace(request, seed=8)], PARAMS)
+    first, again, other = policy.generate_all([request, request, replace(request, seed=8)], PARAMS)
     np.testing.assert_array_equal(first.token_ids, again.token_ids)
     assert first.token_ids.tolist() != other.token_ids.tolist()
 
 
 def test_a_shorter_turn_is_the_beginning_of_a_longer_one(policy):
     request = prompt(1, 2).to_request(7)
-    [long] = policy.generate([request], replace(PARAMS, max_tokens=20, stop=()))
-    [short] = policy.generate([request], replace(PARAMS, max_tokens=5, stop=()))
+    [long] = policy.generate_all([request], replace(PARAMS, max_tokens=20, stop=()))
+    [short] = policy.generate_all([request], replace(PARAMS, max_tokens=5, stop=()))
     assert short.token_ids.tolist() == long.token_ids[:5].tolist()
     assert short.finish_reason == "length"
     assert short.text == vocabulary().decode(short.token_ids)
@@ -99,7 +87,7 @@ def played(policy, images: int, seed: int) -> Transcript:
     """An episode of three sampled turns, with as many images in every observation."""
     transcript = prompt(images, seed, first=seed)
     for turn in range(3):
-        [sample] = policy.generate([transcript.to_request(seed)], PARAMS)
+        [sample] = policy.generate_all([transcript.to_request(seed)], PARAMS)
         transcript.append_sample(sample)
         if turn < 2:
             pictures = [noise_image(50 + 10 * seed + n, 3, 2 + turn) for n in range(images)]
@@ -163,7 +151,7 @@ def test_the_policy_is_not_blind(policy):
 def test_generation_sees_the_images(policy):
     transcript, other = prompt(1, 2, first=0), prompt(1, 2, first=500)
     greedy = replace(PARAMS, temperature=0.0)
-    one, two = policy.generate([transcript.to_request(0), other.to_request(0)], greedy)
+    one, two = policy.generate_all([transcript.to_request(0), other.to_request(0)], greedy)
     assert abs(one.logprobs[0] - two.logprobs[0]) > 1e-3
 
 
@@ -180,7 +168,7 @@ def test_banned_tokens_are_never_sampled_even_when_forced(temperature):
 
     handle = qwen.model.lm_head.register_forward_hook(force)
     try:
-        samples = policy.generate(mixed(), replace(PARAMS, temperature=temperature))
+        samples = policy.generate_all(mixed(), replace(PARAMS, temperature=temperature))
     finally:
         handle.remove()
     for sample in samples:
@@ -214,7 +202,7 @@ def spell(text: str, ids: list[int] | None = None):
 def test_stop_strings_end_a_turn_and_stay_in_it(policy, said, stop, text, reason):
     handle = spell(said)
     try:
-        [sample] = policy.generate([prompt(0, 1).to_request(0)], SamplingParams(1.0, 80, stop))
+        [sample] = policy.generate_all([prompt(0, 1).to_request(0)], SamplingParams(1.0, 80, stop))
     finally:
         handle.remove()
     assert sample.finish_reason == reason
@@ -228,7 +216,7 @@ def test_stop_strings_end_a_turn_and_stay_in_it(policy, said, stop, text, reason
 def test_the_end_of_turn_token_is_kept_in_the_ids_only(policy):
     handle = spell("", [*vocabulary().encode("done"), vocabulary().im_end])
     try:
-        [sample] = policy.generate([prompt(0, 1).to_request(0)], PARAMS)
+        [sample] = policy.generate_all([prompt(0, 1).to_request(0)], PARAMS)
     finally:
         handle.remove()
     assert (sample.text, sample.finish_reason) == ("done", "stop")
@@ -239,10 +227,10 @@ def test_rows_of_a_group_end_at_different_times(policy):
     request = prompt(1, 2).to_request(0)
     requests = [replace(request, seed=seed) for seed in range(12)] + [prompt(0, 60).to_request(9)]
     params = SamplingParams(1.0, 100, stop=("a", "e", "i"))
-    samples = policy.generate(requests, params)
+    samples = policy.generate_all(requests, params)
     assert len({len(sample.token_ids) for sample in samples}) > 2
     for request, sample in zip(requests, samples, strict=True):
-        [alone] = policy.generate([request], params)
+        [alone] = policy.generate_all([request], params)
         np.testing.assert_array_equal(alone.token_ids, sample.token_ids)
 
 
@@ -255,8 +243,8 @@ def test_a_turn_longer_than_the_spare_columns_of_the_cache(policy):
     params = SamplingParams(0.0, 2 * SPARE_COLUMNS + 10, stop=())
     handle = tiny().model.lm_head.register_forward_hook(never_end)
     try:
-        together = policy.generate(requests, params)
-        [alone] = policy.generate(requests[1:], params)
+        together = policy.generate_all(requests, params)
+        [alone] = policy.generate_all(requests[1:], params)
     finally:
         handle.remove()
     np.testing.assert_array_equal(alone.token_ids, together[1].token_ids)
@@ -269,21 +257,21 @@ def test_a_turn_longer_than_the_spare_columns_of_the_cache(policy):
 
 
 def test_small_prefill_passes_give_the_same(policy, monkeypatch):
-    expected = policy.generate(mixed(), PARAMS)
-    monkeypatch.setattr("agents.transformers_policy.PREFILL_TOKENS", 1)
-    monkeypatch.setattr("agents.transformers_policy.VISION_PATCHES", 1)
-    for sample, other in zip(policy.generate(mixed(), PARAMS), expected, strict=True):
+    expected = policy.generate_all(mixed(), PARAMS)
+    monkeypatch.setattr("agents.prefill.PREFILL_TOKENS", 1)
+    monkeypatch.setattr("agents.prefill.VISION_PATCHES", 1)
+    for sample, other in zip(policy.generate_all(mixed(), PARAMS), expected, strict=True):
         np.testing.assert_array_equal(sample.token_ids, other.token_ids)
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing:FutureWarning")
 def test_training_mode_and_checkpointing_are_respected(policy):
     model = tiny().model
-    expected = policy.generate(mixed()[:2], PARAMS)
+    expected = policy.generate_all(mixed()[:2], PARAMS)
     model.gradient_checkpointing_enable()
     model.train()
     try:
-        samples = policy.generate(mixed()[:2], PARAMS)
+        samples = policy.generate_all(mixed()[:2], PARAMS)
         assert model.training
     finally:
         model.gradient_checkpointing_disable()
@@ -297,10 +285,10 @@ def test_stale_state_in_the_model_changes_nothing(policy):
     batch = collate([trajectory], vocabulary(), policy.pixels)
     inner = tiny().model.model
     before = inner.rope_deltas
-    expected = policy.generate(mixed(), PARAMS)
+    expected = policy.generate_all(mixed(), PARAMS)
     try:
         inner.rope_deltas = torch.full((1, 1), 1000)
-        samples = policy.generate(mixed(), PARAMS)
+        samples = policy.generate_all(mixed(), PARAMS)
         with torch.no_grad():
             scored = token_logprobs(tiny().model, batch, policy.banned)
         assert inner.rope_deltas.item() == 1000
@@ -314,7 +302,7 @@ def test_stale_state_in_the_model_changes_nothing(policy):
 def test_a_request_whose_images_and_placeholders_disagree_is_refused(policy):
     request = prompt(2, 1).to_request(0)
     with pytest.raises(ValueError, match=r"request 1: .*2 spans .* 1 images do not agree"):
-        policy.generate([request, replace(request, images=request.images[:1])], PARAMS)
+        policy.generate_all([request, replace(request, images=request.images[:1])], PARAMS)
 
 
 def test_another_attention_is_refused():
