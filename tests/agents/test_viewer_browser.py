@@ -283,7 +283,7 @@ def test_only_what_is_shown_is_loaded(reader, thousands):
     expect_title(page, "many/800")
     loaded = [url for url in reader.requests if url.endswith(".js")]
     assert loaded == [thousands.replace("trajectories.html", f"view/{3200 // CHUNK}.js")]
-    assert len([url for url in reader.requests if f"/{IMAGES}/" in url]) <= 2
+    assert len([url for url in reader.requests if f"/{IMAGES}/" in url]) == 1
     for _ in range(3):
         page.keyboard.press("n")
     expect_title(page, "many/803")
@@ -501,6 +501,19 @@ def test_a_picture_opens_at_full_size(opened):
     page.locator("#zoom img").click()
     assert page.locator("#zoom img").bounding_box()["width"] == 1680
     page.keyboard.press("Escape")
+    assert not page.locator("#zoom").evaluate("dialog => dialog.open")
+
+
+def test_the_enlarged_pictures_are_walked_through(opened):
+    page = opened(run(), **PHONE)
+    page.locator(".row").first.click()
+    page.locator("#shown .picture").first.click()
+    for step, label in (("Next", "image 2"), ("Next", "image 1"), ("Previous", "image 2")):
+        page.get_by_role("button", name=f"{step} picture").click()
+        assert page.locator("#zoom p").inner_text().startswith(label)
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#zoom p").inner_text().endswith("1 of 2")
+    page.get_by_role("button", name="Close").click()
     assert not page.locator("#zoom").evaluate("dialog => dialog.open")
 
 

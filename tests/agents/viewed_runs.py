@@ -29,9 +29,9 @@ def storable(*actions: str, **options: Any) -> Trajectory:
 
 
 def many() -> Iterator[Trajectory]:
-    """5,000 trajectories: 1,250 tasks of 4 samples, 50 pictures, every fourth sample wrong."""
+    """5,000 short trajectories: 1,250 tasks of 4 samples, 50 pictures, every fourth sample wrong."""
     pictures = [picture("#27496d", f"picture {number}") for number in range(50)]
-    right = storable("code", "answer")
+    right = storable("answer")
     wrong = storable("answer", accuracy=0.0, answer="7")
     for number in range(MANY):
         task, sample = divmod(number, 4)
@@ -41,6 +41,6 @@ def many() -> Iterator[Trajectory]:
             task_id=f"many/{task}",
             family=f"family-{task % 40:02}",
             question=f"Which number is on sign {task}?",
-            images=(pictures[task % 50], *like.images[1:]),
+            images=(pictures[task % 50],),
             lineage=SeedLineage(1, task // 125, task, sample),
         )

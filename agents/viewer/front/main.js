@@ -129,6 +129,8 @@ document.addEventListener("click", (event) => {
   else if (hit(".keys")) help.showModal();
   else if (hit(".picture")) zoomFrom(hit(".picture"));
   else if (hit("#zoom img")) toggleActual(hit("#zoom img"));
+  else if (hit("#zoom [data-by]")) enlarge(pictured + Number(hit("#zoom [data-by]").dataset.by));
+  else if (hit("#zoom .close")) zoom.close();
   else if (event.target === zoom || event.target === help) event.target.close();
   explain(event);
 });

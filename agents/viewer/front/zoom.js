@@ -17,7 +17,8 @@ function enlarge(number) {
   image.classList.toggle("grown", fit > 1);
   $("p", zoom).textContent =
     `${original.alt} · ${image.width}×${image.height} · shown at ${Math.round(100 * fit)} %`
-    + (gallery.length > 1 ? ` · ${pictured + 1} of ${gallery.length} (← →)` : "");
+    + (gallery.length > 1 ? ` · ${pictured + 1} of ${gallery.length}` : "");
+  for (const button of $$("[data-by]", zoom)) button.hidden = gallery.length < 2;
   if (!zoom.open) zoom.showModal();
 }
 
