@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agents.event_loop import iterate
 from agents.policy import Policy, SamplingParams
@@ -17,8 +17,12 @@ from agents.trajectory import Trajectory
 from agents.transcript import MAX_TOKENS
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.config import load_config
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split
+
+if TYPE_CHECKING:
+    from agents.chat.speaker import ChatSpeaker
 
 ORACLE = "oracle"
 """Name of the scripted policy."""
@@ -37,6 +41,8 @@ class ActorOptions:
         backend: What runs the policy: `transformers` in this process; `vllm` in this process or, with
             `--urls`, on servers; `api`, any OpenAI-compatible chat server.
         urls: Addresses of vLLM servers, or the one of the chat API up to and including `/v1`.
+        api: TOML file of the chat API's other settings (`ChatConfig`): its key's variable, prices, rates,
+            budget.
         env: TOML file of the environment (`EnvConfig`); default: the generated world.
         split: Part of the task source.
         first: Index of the first task.
@@ -57,6 +63,7 @@ class ActorOptions:
     policy: str
     backend: Backend = "transformers"
     urls: tuple[str, ...] = ()
+    api: Path | None = None
     env: Path | None = None
     split: Split = "validation"
     first: int = 0
@@ -80,8 +87,10 @@ class ActorOptions:
             raise ConfigError(
                 f"urls = {self.urls!r}: the transformers backend runs here; add --backend vllm or api"
             )
-        if self.backend == "api" and len(self.urls) != 1:
+        if self.backend == "api" and len(self.urls) > 1:
             raise ConfigError(f"urls = {self.urls!r}: the api backend needs the one address of its server")
+        if self.api is not None and self.backend != "api":
+            raise ConfigError(f"api = {str(self.api)!r}: settings of a chat API; add --backend api")
 
     @property
     def indexes(self) -> range:
@@ -116,7 +125,10 @@ class Actor:
 
     Attributes:
         speaker: Who takes the turns.
+        chat: The same where a chat API takes them, else None; its client knows what it has used up.
     """
+
+    chat: ChatSpeaker | None = None
 
     def __init__(self, options: ActorOptions) -> None:
         """Open the policy.
@@ -172,6 +184,9 @@ class Actor:
         if options.backend == "transformers":
             self._policy = _transformers_policy(options)
             return PolicySpeaker(self._policy, options.params)
+        if options.backend == "api":
+            self.chat = _chat_speaker(options)
+            return self.chat
         raise ConfigError(f"backend = {options.backend!r}: not there yet")
 
 
@@ -180,6 +195,16 @@ def _text_vocabulary() -> Vocabulary:
     from agents.tiny import build_tiny
 
     return Vocabulary(build_tiny().tokenizer)
+
+
+def _chat_speaker(options: ActorOptions) -> ChatSpeaker:
+    from agents.chat.client import ChatClient
+    from agents.chat.config import ChatConfig
+    from agents.chat.speaker import ChatSpeaker
+
+    named = {"model": options.policy} | ({"base_url": options.urls[0]} if options.urls else {})
+    config = load_config(ChatConfig, options.api, **named)
+    return ChatSpeaker(ChatClient(config), _text_vocabulary(), options.params)
 
 
 def _transformers_policy(options: ActorOptions) -> Policy:

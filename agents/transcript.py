@@ -118,6 +118,16 @@ class Transcript:
         """The policy's turns so far."""
         return tuple(self._turns)
 
+    @property
+    def system_prompt(self) -> str:
+        """Text of the system message."""
+        return self._system_prompt
+
+    @property
+    def prompt(self) -> str:
+        """Text of the first observation."""
+        return self._prompt
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -163,7 +173,7 @@ class Transcript:
         self._check_sampled(ids, sample.logprobs)
         return self._append_turn(ids, [float(x) for x in sample.logprobs], sample.text, sample.finish_reason)
 
-    def append_text(self, text: str) -> str:
+    def append_text(self, text: str, finish_reason: str = "stop") -> str:
         """Take one scripted turn: encoded here, trained on, with log-probability 0.
 
         A turn that does not end with a stop string ends with `<|im_end|>`, which is then trained on too,
@@ -171,6 +181,7 @@ class Transcript:
 
         Args:
             text: The whole turn, the pre-filled `<think>` included.
+            finish_reason: `stop`, or `length` where a limit of tokens cut it.
 
         Returns:
             The turn's text for the environment, `text` itself.
@@ -189,7 +200,7 @@ class Transcript:
             ids.append(self.vocabulary.im_end)
         self._check_sampled(ids, np.zeros(len(ids), np.float32))
         self._token_exact = False
-        return self._append_turn(ids, [0.0] * len(ids), text[len(self._prefill) :], "stop")
+        return self._append_turn(ids, [0.0] * len(ids), text[len(self._prefill) :], finish_reason)
 
     def annotate(self, action: str, tool_ok: bool | None = None) -> None:
         """Note what the last turn was, as the environment's `info` tells it.

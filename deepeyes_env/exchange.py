@@ -84,7 +84,7 @@ def exchanges(episode: Episode) -> list[Exchange]:
     return [
         Exchange(
             number,
-            printable(_thought(turn)),
+            thought(turn),
             action,
             shown[number - 1] if number <= len(shown) else None,
         )
@@ -113,6 +113,8 @@ def printable(text: str) -> str:
     return _CONTROL.sub("", text.replace("\t", "    "))
 
 
-def _thought(turn: str) -> str:
+def thought(turn: str) -> str:
+    """The reasoning of a turn, without tags."""
     reasoning, closed, _ = turn.rpartition("</think>")
-    return reasoning.replace("<think>", "").replace("</think>", "").strip() if closed else ""
+    without_tags = reasoning.replace("<think>", "").replace("</think>", "").strip()
+    return printable(without_tags) if closed else ""

@@ -60,12 +60,7 @@ def main(argv: list[str]) -> int:
         0, also when the player leaves early.
     """
     args = tyro.cli(PlayArgs, prog="deepeyes play", args=argv)
-    config = load_config(EnvConfig, args.config)
-    if args.family:
-        if not isinstance(config.source, WorldConfig):
-            raise ConfigError(f"--family {args.family}: a {config.source.kind!r} source has no task families")
-        config = with_overrides(config, source=replace(config.source, families=(args.family,)))
-    env = DeepEyesEnv(config)
+    env = DeepEyesEnv(played_config(args.config, args.family))
     try:
         options = {"split": args.split} | ({} if args.index is None else {"index": args.index})
         env.reset(seed=args.seed, options=options)
@@ -73,6 +68,24 @@ def main(argv: list[str]) -> int:
     finally:
         env.close()
     return 0
+
+
+def played_config(path: Path | None, family: str | None) -> EnvConfig:
+    """The settings of a game.
+
+    Args:
+        path: TOML file of the settings, or None for the defaults.
+        family: Task family to draw from only, or None.
+
+    Raises:
+        ConfigError: The file cannot be used, or its source has no such family.
+    """
+    config = load_config(EnvConfig, path)
+    if not family:
+        return config
+    if not isinstance(config.source, WorldConfig):
+        raise ConfigError(f"--family {family}: a {config.source.kind!r} source has no task families")
+    return with_overrides(config, source=replace(config.source, families=(family,)))
 
 
 def _play(env: DeepEyesEnv, folder: Path) -> None:

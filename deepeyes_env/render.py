@@ -48,27 +48,28 @@ def render_ansi(
         text = printable(episode.task.question) + _image_notes(episode.observations[0])
         console.print(Panel(_plain(text), title=_plain(episode.task.id), title_align="left"))
     for exchange in done[-1:] if last_only else done:
-        _print_exchange(console, exchange)
+        print_turn(console, exchange)
+        print_observation(console, exchange)
     if episode.outcome:
         score = f"   reward {reward.total:g}" if reward else ""
         console.print(_plain(f"{episode.outcome}   reference: {episode.task.answer.text}{score}", "bold"))
     return output.getvalue()
 
 
-def _print_exchange(console: Console, exchange: Exchange) -> None:
+def print_turn(console: Console, exchange: Exchange) -> None:
+    """What the policy did: its reasoning, then its code, query or answer."""
     from rich.rule import Rule
 
     console.print(Rule(f"{exchange.number} {exchange.title}", align="left"))
     if exchange.thought:
         console.print(_plain(exchange.thought, "italic dim"))
-    console.print(
-        _plain(printable(exchange.body), "cyan" if isinstance(exchange.action, RunCode) else "bold")
-    )
-    if exchange.observation:
-        _print_observation(console, exchange, exchange.observation)
+    body = printable(exchange.body)
+    console.print(_python(body) if isinstance(exchange.action, RunCode) else _plain(body, "bold"))
 
 
-def _print_observation(console: Console, exchange: Exchange, observation: Observation) -> None:
+def print_observation(console: Console, exchange: Exchange) -> None:
+    """What came back: output, errors, and the sizes of pictures."""
+    observation = exchange.observation or Observation()
     if isinstance(exchange.action, RunCode):
         output, error = code_output(observation.text)
     else:
@@ -82,6 +83,15 @@ def _print_observation(console: Console, exchange: Exchange, observation: Observ
 
 def _image_notes(observation: Observation) -> str:
     return "".join(f"\n[image {image.width}x{image.height}]" for image in observation.images)
+
+
+def _python(code: str) -> Text:
+    """The code in the terminal's own colours."""
+    from rich.syntax import Syntax
+
+    text = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
+    text.rstrip()
+    return text
 
 
 def _plain(text: str, style: str = "") -> Text:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks.speed import sandbox, search, stress, worlds
+from benchmarks.speed import rollout, sandbox, search, stress, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
+    "rollout": rollout.main,
     "sandbox": sandbox.main,
     "search": search.main,
     "stress": stress.main,

@@ -1,0 +1,144 @@
+"""Puts a turn's text together from the pieces of a stream, in the policy's own grammar.
+
+Servers take apart what models write: they drop the stop string that ended a turn, and move reasoning and tool
+calls into fields of their own. All of it goes back to where the model wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
+
+from agents.chat.account import Usage
+
+
+class _Function(BaseModel):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(BaseModel):
+    index: int = 0
+    function: _Function | None = None
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+    # `reasoning_content` is DeepSeek's and vLLM's former name of it, `reasoning` vLLM's and OpenRouter's.
+    reasoning: str | None = Field(None, validation_alias=AliasChoices("reasoning_content", "reasoning"))
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+
+
+class _CachedTokens(BaseModel):
+    cached_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    prompt_tokens_details: _CachedTokens | None = None
+
+
+class _Piece(BaseModel):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+
+
+_PIECE = TypeAdapter(_Piece)
+
+
+@dataclass(slots=True)
+class Reply:
+    """One turn as it comes in.
+
+    Attributes:
+        pieces: Pieces with text so far; most servers send one per token.
+        finish_reason: Why the stream ended, in the server's words, or None while it goes on.
+        usage: Tokens, once the server has told them.
+    """
+
+    pieces: int = 0
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    _content: str = ""
+    _reasoning: str = ""
+    _calls: dict[int, list[str]] = field(default_factory=dict)
+    _stop_reason: str | int | None = None
+    _tells_stop_reason: bool = False
+
+    def add(self, piece: Any) -> None:
+        """Take one piece of the stream.
+
+        Args:
+            piece: A decoded chunk of `chat.completions`.
+
+        Raises:
+            pydantic.ValidationError: It is none.
+        """
+        chunk = _PIECE.validate_python(piece)
+        for choice in chunk.choices[:1]:
+            if choice.delta is not None:
+                self._add_delta(choice.delta)
+            if choice.finish_reason:
+                self.finish_reason = choice.finish_reason
+                self._tells_stop_reason = "stop_reason" in choice.model_fields_set
+                self._stop_reason = choice.stop_reason
+        if chunk.usage is not None:
+            details = chunk.usage.prompt_tokens_details
+            cached = (details.cached_tokens if details else None) or 0
+            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
+
+    def _add_delta(self, delta: _Delta) -> None:
+        self._content += delta.content or ""
+        self._reasoning += delta.reasoning or ""
+        for call in delta.tool_calls or ():
+            written = self._calls.setdefault(call.index, ["", ""])
+            if call.function is not None:
+                written[0] += call.function.name or ""
+                written[1] += call.function.arguments or ""
+        self.pieces += bool(delta.content or delta.reasoning or delta.tool_calls)
+
+    @property
+    def text(self) -> str:
+        """What the model has written so far; lone surrogates, which nothing can store, as question marks."""
+        thought = f"<think>{self._reasoning}</think>\n" if self._reasoning else ""
+        text = thought + self._content + "".join(_written(*call) for call in self._calls.values())
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+    def turn(self, stop: Sequence[str]) -> str:
+        """The whole turn: with the stop string that ended it, and nothing after the first one."""
+        text = self.text
+        if self.finish_reason == "stop":
+            text += self._dropped(text, stop)
+        return up_to_stop(text, stop)
+
+    def _dropped(self, text: str, stop: Sequence[str]) -> str:
+        """The stop string that the server left out, or nothing."""
+        if self._tells_stop_reason:  # vLLM says what stopped it: a string, or nothing at the end of a turn
+            reason = self._stop_reason
+            return reason if isinstance(reason, str) and not text.endswith(reason) else ""
+        opened = {text.rfind(closing.replace("</", "<")): closing for closing in stop}
+        start = max(opened, default=-1)
+        return opened[start] if start >= 0 and opened[start] not in text[start:] else ""
+
+
+def up_to_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to the end of the first stop string in it, or all of it."""
+    ends = [text.find(string) + len(string) for string in stop if string in text]
+    return text[: min(ends)] if ends else text
+
+
+def _written(name: str, arguments: str) -> str:
+    """A tool call as Qwen's models write it."""
+    given = "" if arguments.strip() in ("", "{}") else f', "arguments": {arguments}'
+    return f'\n<tool_call>\n{{"name": {json.dumps(name)}{given}}}\n</tool_call>'

@@ -1,0 +1,60 @@
+"""A model behind a chat API takes the policy's turns."""
+
+from __future__ import annotations
+
+from agents.chat.client import ChatClient, OnText
+from agents.chat.messages import chat_messages
+from agents.policy import SamplingParams
+from agents.speaker import LiveEpisode, turn_seed
+from agents.vocabulary import Vocabulary
+
+
+class ChatSpeaker:
+    """Speaks text, so its trajectories are not token-exact: their ids are this side's encoding.
+
+    Attributes:
+        client: The server's side.
+        vocabulary: Any Qwen2.5-VL tokenizer; the transcript is written with it.
+        think_prefill: False: through chat APIs a model begins every turn itself.
+        params: How to sample.
+        on_text: Follows the text of a turn as it comes.
+    """
+
+    def __init__(
+        self,
+        client: ChatClient,
+        vocabulary: Vocabulary,
+        params: SamplingParams,
+        on_text: OnText | None = None,
+    ) -> None:
+        self.client = client
+        self.vocabulary = vocabulary
+        self.think_prefill = False
+        self.params = params
+        self.on_text = on_text
+
+    async def speak(self, episode: LiveEpisode) -> str | None:
+        """Append the next turn to the episode's transcript; see `agents.speaker.Speaker`.
+
+        Raises:
+            ChatRefused: The service will not answer, however often it is asked.
+            ContextFull: The conversation is too long for the model.
+            PolicyError: The service failed; the episode can be begun anew.
+        """
+        transcript = episode.transcript
+        reply = await self.client.turn(
+            chat_messages(transcript),
+            self.params,
+            seed=turn_seed(episode.request.lineage, len(transcript.turns)),
+            prompt_tokens=len(transcript),
+            on_text=self.on_text,
+        )
+        text = reply.turn(self.params.stop)
+        # A server that goes on after a stop string may reach the limit behind it.
+        cut = reply.finish_reason == "length" and not text.endswith(self.params.stop)
+        transcript.append_text(text, "length" if cut else "stop")
+        return None if cut else text
+
+    async def close(self) -> None:
+        """Close the connections. Idempotent."""
+        await self.client.close()

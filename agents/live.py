@@ -1,0 +1,97 @@
+"""One episode of an opened policy, shown in the terminal while it happens."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from agents.actor import Actor
+from agents.narrator import Narrator
+from agents.qwen import ModelError
+from agents.rollout_stats import RolloutStats
+from agents.speaker import RolloutRequest
+from agents.store import StoreError, TrajectoryWriter
+from agents.trajectory import Trajectory
+from agents.transcript import ContextFull
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.render import TERMINAL_COLUMNS
+
+
+def play_live(
+    actor: Actor,
+    env: DeepEyesAsyncEnv,
+    request: RolloutRequest,
+    console: Console,
+    pictures: Path | None,
+    save: Path | None,
+) -> Trajectory:
+    """Run one episode and show each step as it happens.
+
+    Args:
+        actor: Who plays; narrated from here on.
+        env: Where.
+        request: Which task.
+        console: Where the episode is shown.
+        pictures: Folder for the pictures; None means a new temporary one.
+        save: Run that the trajectory is appended to, or None.
+
+    Returns:
+        The finished episode.
+
+    Raises:
+        StoreError: Another process writes to `save`.
+    """
+    folder = pictures or Path(tempfile.mkdtemp(prefix="deepeyes-"))
+    actor.speaker = narrator = Narrator(actor.speaker, console, folder)
+    if actor.chat is not None:
+        actor.chat.on_text = narrator.hear
+    stats = RolloutStats()
+    trajectory = next(actor.play(env, [request], stats))
+    say(console, stats.failures, "red")
+    if save is not None:
+        _save(trajectory, actor, save)
+        say(console, [f"saved: deepeyes view {save}"])
+    if actor.chat is not None:
+        say(console, [f"used: {actor.chat.client.account}"])
+    return trajectory
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the user has to mend into the error that the command line explains.
+
+    Raises:
+        ConfigError: The model, the run to save in, or the room for the prompt cannot be used.
+    """
+    try:
+        yield
+    except (ModelError, StoreError) as error:
+        raise ConfigError(str(error)) from error
+    except ContextFull as error:
+        raise ConfigError(
+            f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env"
+        ) from error
+
+
+def terminal() -> Console:
+    """The standard output, as wide as it is or, where it has no width, as wide as rendered episodes."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else TERMINAL_COLUMNS)
+
+
+def say(console: Console, lines: Sequence[str], style: str = "dim") -> None:
+    """Print lines as they are: unbroken, and not searched for markup."""
+    for line in lines:
+        console.print(Text(line, style), soft_wrap=True)
+
+
+def _save(trajectory: Trajectory, actor: Actor, run: Path) -> None:
+    with TrajectoryWriter(run) as writer:
+        writer.append(trajectory)
+    actor.vocabulary.tokenizer.save_pretrained(run / "tokenizer")

@@ -1,0 +1,72 @@
+"""A user's own pictures and question as a task without a reference answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.search.base import SearchEngine
+from deepeyes_env.task import Answer, Split, Task
+
+STDIN = Path("-")
+"""Stands for the standard input."""
+
+
+@dataclass(frozen=True)
+class OwnPictures:
+    """A task source with one task. Nobody knows its answer, so its reward means nothing.
+
+    Attributes:
+        question: The question.
+        images: The pictures.
+    """
+
+    question: str
+    images: tuple[EncodedImage, ...]
+    name: str = "ask"
+
+    def size(self, split: Split) -> int:
+        """One task in every split."""
+        return 1
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        """The task.
+
+        Raises:
+            IndexError: `index` is not 0.
+        """
+        if index != 0:
+            raise IndexError(f"task index {index}: there is one task")
+        return Task(self.name, self.question, self.images, Answer(""), family=self.name)
+
+    def search_engine(self) -> SearchEngine | None:
+        """None: pictures bring no corpus."""
+        return None
+
+
+def read_pictures(paths: Sequence[Path]) -> tuple[EncodedImage, ...]:
+    """Read picture files.
+
+    Args:
+        paths: PNG, JPEG, WebP, GIF or BMP files; `-` is the standard input.
+
+    Returns:
+        The pictures as they are; they decode upright and as RGB.
+
+    Raises:
+        ImageError: A file cannot be read or is no picture that can be used; the message names it.
+    """
+    return tuple(map(_read, paths))
+
+
+def _read(path: Path) -> EncodedImage:
+    try:
+        data = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+        return EncodedImage.from_bytes(data)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
