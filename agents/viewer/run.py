@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import threading
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.store import IMAGES, RECORDS, StoreError, _from_line
+from agents.store import IMAGES, RECORDS, StoreError, TrajectoryReader
 from agents.trajectory import Trajectory
 from agents.viewer.rows import Row, row
-from deepeyes_env.images import EncodedImage
 
 
 class GrowingRun:
     """The records of a run that were whole when `refresh` was last called. Safe to use from many threads.
 
+    Unlike a `TrajectoryReader` it may be opened before the run's first record is written, and goes on when
+    the run is written anew.
+
     Args:
-        directory: The run's directory; its records may be yet to come.
+        directory: The run's directory.
 
     Raises:
         StoreError: There is no such directory.
@@ -26,14 +27,10 @@ class GrowingRun:
     def __init__(self, directory: Path) -> None:
         if not directory.is_dir():
             raise StoreError(f"there is no run {directory}: no such directory")
-        self.directory = directory
         self.images = directory / IMAGES
         self._records = directory / RECORDS
         self._lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._ends = array("q", [0])
+        self._reader: TrajectoryReader | None = None
         self._rows: list[Row] = []
         self._file = -1
 
@@ -62,20 +59,11 @@ class GrowingRun:
         with self._lock:
             if not self._records.is_file():
                 return 0
-            now = self._records.stat()
-            if now.st_ino != self._file or now.st_size < self._ends[-1]:
-                self._begin()
-                self._file = now.st_ino
-            with self._records.open("rb") as file:
-                file.seek(self._ends[-1])
-                for line in file:
-                    if line.endswith(b"\n"):  # or else it is being written
-                        self._ends.append(self._ends[-1] + len(line))
+            if self._reader is None or self._written_anew(self._reader):
+                self._open()
+            else:
+                self._reader.refresh()
             return self._count
-
-    @property
-    def _count(self) -> int:
-        return len(self._ends) - 1
 
     def trajectory(self, number: int) -> Trajectory:
         """One trajectory; its images are there without their bytes.
@@ -85,8 +73,6 @@ class GrowingRun:
             StoreError: It is damaged or of another schema.
         """
         with self._lock:
-            if not 0 <= number < self._count:
-                raise IndexError(f"{self._records} has {self._count} records, no record {number}")
             return self._read(number)
 
     def __iter__(self) -> Iterator[Trajectory]:
@@ -95,12 +81,22 @@ class GrowingRun:
             yield self.trajectory(number)
             number += 1
 
+    @property
+    def _count(self) -> int:
+        return 0 if self._reader is None else len(self._reader)
+
     def _read(self, number: int) -> Trajectory:
-        with self._records.open("rb") as file:
-            file.seek(self._ends[number])
-            line = file.read(self._ends[number + 1] - self._ends[number])
-        return _from_line(line, f"{self._records}:{number + 1}", _unread)  # type: ignore[arg-type]
+        if self._reader is None or not 0 <= number < len(self._reader):
+            raise IndexError(f"{self._records} has {self._count} records, no record {number}")
+        return self._reader[number]
 
+    def _open(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._file = self._records.stat().st_ino
+        self._reader = TrajectoryReader(self._records.parent, pictures=False)
+        self._rows = []
 
-def _unread(sha256: str, width: int, height: int) -> EncodedImage:
-    return EncodedImage(b"", width, height, sha256)
+    def _written_anew(self, reader: TrajectoryReader) -> bool:
+        now, (_, end) = self._records.stat(), reader.span(0, len(reader))
+        return now.st_ino != self._file or now.st_size < end
