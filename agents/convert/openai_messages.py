@@ -56,16 +56,11 @@ def to_record(trajectory: Trajectory, url: Callable[[EncodedImage], str]) -> dic
     return {"messages": [to_message(m, url) for m in to_conversation(trajectory).messages]}
 
 
-def to_message(message: Message, url: Callable[[EncodedImage], str] | None = None) -> dict[str, Any]:
-    """One message; text alone stays text.
-
-    Args:
-        message: The message.
-        url: Gives an image's address; default: a data URL.
-    """
+def to_message(message: Message, url: Callable[[EncodedImage], str]) -> dict[str, Any]:
+    """One message; text alone stays text. `url` gives an image's address."""
     if not message.images:
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(piece, url or data_url) for piece in pieces(message)]}
+    return {"role": message.role, "content": [_part(piece, url) for piece in pieces(message)]}
 
 
 def data_url(image: EncodedImage) -> str:
