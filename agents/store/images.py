@@ -41,6 +41,11 @@ class ImageReader:
         return EncodedImage(data, width, height, sha256)
 
 
+def unread(sha256: str, width: int, height: int) -> EncodedImage:
+    """An image without its bytes, for readers that need no pictures."""
+    return EncodedImage(b"", width, height, sha256)
+
+
 def write_image(directory: Path, image: EncodedImage) -> Path | None:
     """Write an image under its hash, unless it is there.
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 
 from agents.store.errors import StoreError, warn_torn
-from agents.store.images import ImageReader
+from agents.store.images import ImageReader, unread
 from agents.store.layout import IMAGES, RECORDS
-from agents.store.record import summary_from_line, trajectory_from_line
+from agents.store.record import ReadImage, summary_from_line, trajectory_from_line
 from agents.store.summary import Summary
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.outcome import Outcome
@@ -82,14 +82,15 @@ class TrajectoryReader:
 
     Args:
         directory: The run's directory; it may still be growing.
+        pictures: Whether to read the images' bytes; without them they are empty and never looked for.
 
     Raises:
         StoreError: There is no run.
     """
 
-    def __init__(self, directory: Path | str) -> None:
+    def __init__(self, directory: Path | str, *, pictures: bool = True) -> None:
         self.path = _records(directory)
-        self._images = ImageReader(self.path.parent / IMAGES)
+        self._images: ReadImage = ImageReader(self.path.parent / IMAGES) if pictures else unread
         self._file = os.open(self.path, os.O_RDONLY)
         self._bounds = array("q", [0])
         self._lock = threading.Lock()

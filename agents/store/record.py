@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.store.errors import OtherSchemaError, StoreError
-from agents.store.images import ImageReader
 from agents.store.summary import Summary, summarise_record
 from agents.trajectory import SCHEMA_VERSION, ImageSpan, SeedLineage, Trajectory, Turn
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
 
@@ -26,13 +26,16 @@ _ARRAYS_BEGIN = f',"{ARRAYS[0]}":{{"type":'.encode()
 
 Read = TypeVar("Read")
 
+ReadImage = Callable[[str, int, int], EncodedImage]
+"""Gives the image of a hash, width and height."""
+
 
 def to_line(trajectory: Trajectory) -> bytes:
     """The trajectory's line, line break included; its images are named by their hashes."""
     return json.dumps(_to_record(trajectory), separators=(",", ":")).encode() + b"\n"
 
 
-def trajectory_from_line(line: bytes, where: str, images: ImageReader) -> Trajectory:
+def trajectory_from_line(line: bytes, where: str, images: ReadImage) -> Trajectory:
     """Read a line.
 
     Args:
@@ -95,7 +98,7 @@ def _to_record(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _from_record(record: Mapping[str, Any], images: ImageReader) -> Trajectory:
+def _from_record(record: Mapping[str, Any], images: ReadImage) -> Trajectory:
     spans = [ImageSpan(s["start"], s["length"], tuple(s["grid"])) for s in record["image_spans"]]
     return Trajectory(
         task_id=record["task_id"],
@@ -109,7 +112,7 @@ def _from_record(record: Mapping[str, Any], images: ImageReader) -> Trajectory:
         outcome=Outcome(record["outcome"]),
         reward=Reward(**record["reward"]),
         turns=tuple(Turn(**turn) for turn in record["turns"]),
-        images=tuple(images(**image) for image in record["images"]),
+        images=tuple(images(one["sha256"], one["width"], one["height"]) for one in record["images"]),
         image_spans=tuple(spans),
         lineage=SeedLineage(**record["lineage"]),
         token_exact=record["token_exact"],
