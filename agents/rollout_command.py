@@ -88,6 +88,7 @@ def run(options: RolloutOptions) -> RolloutMetrics:
                 metrics = summarise(_written(actor.play(env, requests, stats), writer))
     finally:
         env.close()
+        actor.close()
     for line in (*stats.failures, *actor.bill()):
         print(line)
     _seal(options.out)
