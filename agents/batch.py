@@ -16,7 +16,7 @@ import torch
 from agents.pixels import PixelCache
 from agents.positions import rope_positions
 from agents.sampling import policy_logprobs
-from agents.trajectory import Trajectory
+from agents.trajectory import Trajectory, TrajectoryError, check_tokens, check_trajectory
 from agents.vocabulary import Vocabulary
 
 
@@ -61,7 +61,15 @@ def collate(trajectories: Sequence[Trajectory], vocabulary: Vocabulary, pixels: 
 
     Returns:
         The batch, on the CPU.
+
+    Raises:
+        TrajectoryError: A trajectory is not sound or not of this vocabulary (`check_trajectory`,
+            `check_tokens`), or an image cannot be prepared; the message names the trajectory.
     """
+    for trajectory in trajectories:
+        # Not their hashes: the store compares them, and what is sampled here was hashed when it was made.
+        check_trajectory(trajectory, hashes=False)
+        check_tokens(trajectory, vocabulary)
     shape = len(trajectories), max(len(t.input_ids) for t in trajectories)
     ids = np.full(shape, vocabulary.pad, dtype=np.int64)
     attention, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
@@ -73,8 +81,7 @@ def collate(trajectories: Sequence[Trajectory], vocabulary: Vocabulary, pixels: 
         mask[row, :length] = trajectory.loss_mask
         logprobs[row, :length] = trajectory.logprobs
         positions[:, row, :length], _ = rope_positions(length, trajectory.image_spans)
-    images = [image for trajectory in trajectories for image in trajectory.images]
-    pixel_values, grid = pixels(images) if images else (None, None)
+    pixel_values, grid = _prepare(trajectories, pixels)
     return Batch(
         input_ids=torch.from_numpy(ids),
         attention_mask=torch.from_numpy(attention),
@@ -85,6 +92,30 @@ def collate(trajectories: Sequence[Trajectory], vocabulary: Vocabulary, pixels: 
         pixel_values=pixel_values,
         image_grid_thw=grid,
     )
+
+
+def _prepare(
+    trajectories: Sequence[Trajectory], pixels: PixelCache
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    images = [image for trajectory in trajectories for image in trajectory.images]
+    if not images:
+        return None, None
+    try:
+        return pixels(images)
+    except ValueError:
+        _raise_for_the_one_at_fault(trajectories, pixels)
+        raise
+
+
+def _raise_for_the_one_at_fault(trajectories: Sequence[Trajectory], pixels: PixelCache) -> None:
+    for trajectory in trajectories:
+        for number, image in enumerate(trajectory.images):
+            try:
+                pixels([image])
+            except ValueError as error:
+                raise TrajectoryError(
+                    f"trajectory {trajectory.task_id!r} {trajectory.lineage}: image {number}: {error}"
+                ) from error
 
 
 def token_logprobs(model: Any, batch: Batch, banned: torch.Tensor) -> torch.Tensor:

@@ -183,11 +183,22 @@ def pixel_inputs(images: Sequence[EncodedImage]) -> tuple[torch.Tensor, torch.Te
         `pixel_values` float32 `[P, 1176]` with `P` patches in all, and `image_grid_thw` int64 `[I, 3]`.
 
     Raises:
-        ValueError: A picture's side is no multiple of `PATCH_FACTOR`.
+        ValueError: A picture's side is no multiple of `PATCH_FACTOR`, or not what the image says.
     """
     grids = [image_grid(image) for image in images]
-    patches = [patchify(np.asarray(image.decode())[None]) for image in images]
+    patches = [patchify(_pixels(image)[None]) for image in images]
     return torch.from_numpy(np.concatenate(patches)), torch.tensor(grids, dtype=torch.int64)
+
+
+def _pixels(image: EncodedImage) -> np.ndarray:
+    """uint8 `[H, W, 3]`; width and height come from records too, and swapped ones would pass every count."""
+    picture = image.decode()
+    if picture.size != (image.width, image.height):
+        raise ValueError(
+            f"the picture {image.sha256[:12]} is said to be {image.width}x{image.height} and is "
+            f"{picture.width}x{picture.height}; its record is damaged"
+        )
+    return np.asarray(picture)
 
 
 def patchify(pixels: np.ndarray) -> np.ndarray:

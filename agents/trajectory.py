@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from agents.vocabulary import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START, Vocabulary
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import IMAGE_MARKER
@@ -120,8 +122,8 @@ class TrajectoryError(ValueError):
     """A trajectory breaks an invariant; the message names the task, the sample and the invariant."""
 
 
-def check_trajectory(trajectory: Trajectory) -> None:
-    """Check everything that a trainer relies on.
+def check_trajectory(trajectory: Trajectory, *, hashes: bool = True) -> None:
+    """Check everything that a trainer relies on, whatever the tokenizer; `check_tokens` does the rest.
 
     * All token arrays are one-dimensional, equally long and of the documented types; ids are not negative.
     * Turns are non-empty, in order, and apart; `loss_mask` is True exactly inside them.
@@ -134,15 +136,45 @@ def check_trajectory(trajectory: Trajectory) -> None:
 
     Args:
         trajectory: What to check.
+        hashes: Whether to hash the images' bytes too: about a millisecond a megabyte, and done already when
+            the trajectory comes from a store.
 
     Raises:
         TrajectoryError: The first invariant that does not hold.
     """
-    try:
+    with _named(trajectory):
         _check_arrays(trajectory)
         _check_turns(trajectory)
         _check_images(trajectory)
         _check_reward(trajectory.reward)
+        if hashes:
+            _check_hashes(trajectory.images)
+
+
+def check_tokens(trajectory: Trajectory, vocabulary: Vocabulary) -> None:
+    """Check a sound trajectory's ids by their meaning, before a model sees them.
+
+    * Every id is in the vocabulary.
+    * No sampled id is banned, and the end of a turn was sampled at most at the end of one.
+    * `<|image_pad|>` stands in the image spans and nowhere else, between `<|vision_start|>` and
+      `<|vision_end|>`; there is no `<|video_pad|>`.
+
+    Args:
+        trajectory: What `check_trajectory` finds sound.
+        vocabulary: The tokenizer of the model that is to see it.
+
+    Raises:
+        TrajectoryError: The first invariant that does not hold.
+    """
+    with _named(trajectory):
+        _check_ids(trajectory, vocabulary)
+        _check_placeholders(trajectory, vocabulary)
+
+
+@contextmanager
+def _named(trajectory: Trajectory) -> Iterator[None]:
+    try:
+        yield
     except TrajectoryError as error:
         raise TrajectoryError(f"trajectory {trajectory.task_id!r} {trajectory.lineage}: {error}") from None
 
@@ -195,7 +227,6 @@ def _check_images(trajectory: Trajectory) -> None:
         )
         _require((image.height, image.width) == (14 * h, 14 * w), f"{where} does not have its grid's size")
         _require(end <= span.start <= len(ids) - span.length, f"{where} is out of order or out of range")
-        _require(hashlib.sha256(image.data).hexdigest() == image.sha256, f"{where} is not what its hash says")
         end = span.start + span.length
         placeholder[span.start : end] = True
     _require(not (placeholder & trajectory.loss_mask).any(), "an image placeholder counts as sampled")
@@ -211,6 +242,53 @@ def _check_images(trajectory: Trajectory) -> None:
         shown = sum(turn.end <= span.start < stop for span in spans)
         markers = turn.observation.count(IMAGE_MARKER)
         _require(shown == markers, f"{shown} images after turn {number}, whose observation marks {markers}")
+
+
+def _check_hashes(images: Sequence[EncodedImage]) -> None:
+    for number, image in enumerate(images):
+        same = hashlib.sha256(image.data).hexdigest() == image.sha256
+        _require(same, f"image {number} is not what its hash says")
+
+
+def _check_ids(trajectory: Trajectory, vocabulary: Vocabulary) -> None:
+    ids, mask = trajectory.input_ids, trajectory.loss_mask
+    unknown = np.flatnonzero(ids >= vocabulary.size)
+    if unknown.size:
+        raise TrajectoryError(
+            f"id {ids[unknown[0]]} at {unknown[0]} is not in the vocabulary of {vocabulary.size}; read the "
+            "trajectory with the tokenizer that wrote it"
+        )
+    inside = mask.copy()
+    inside[[turn.end - 1 for turn in trajectory.turns]] = False
+    forbidden = np.isin(ids, sorted(vocabulary.banned_ids)) & mask | (ids == vocabulary.im_end) & inside
+    places = np.flatnonzero(forbidden)
+    if places.size:
+        raise TrajectoryError(
+            f"control token {vocabulary.name(ids[places[0]])} was sampled at {places[0]} ({places.size} in "
+            "all); ban it where the trajectory was sampled, and leave this one out"
+        )
+
+
+def _check_placeholders(trajectory: Trajectory, vocabulary: Vocabulary) -> None:
+    ids, spans = trajectory.input_ids, trajectory.image_spans
+    placeholders = int((ids == vocabulary.image_pad).sum())
+    expected = sum(span.length for span in spans)
+    # The ids in the spans are all the same and stand nowhere else: `check_trajectory` has seen to that.
+    right = placeholders == expected and all(ids[span.start] == vocabulary.image_pad for span in spans)
+    _require(
+        right,
+        f"{placeholders} {IMAGE_PAD} stand for {len(spans)} images of {expected} visual tokens in all; read "
+        "the trajectory with the tokenizer that wrote it",
+    )
+    _require(not (ids == vocabulary.id(VIDEO_PAD)).any(), f"it holds {VIDEO_PAD}, but no video")
+    for number, span in enumerate(spans):
+        start, stop = span.start - 1, span.start + span.length
+        framed = (
+            start >= 0
+            and stop < len(ids)
+            and (ids[start], ids[stop]) == (vocabulary.id(VISION_START), vocabulary.id(VISION_END))
+        )
+        _require(framed, f"image {number} is not between {VISION_START} and {VISION_END}")
 
 
 def _check_reward(reward: Reward) -> None:

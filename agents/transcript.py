@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from deepeyes_env.episode import Observation
 
 MAX_TOKENS = 24576
-"""Tokens above which no observation is appended: prompt 8,192 + response 16,384 (reference 1.5)."""
+"""Tokens above which no observation is appended: prompt 8,192 + response 16,384 (reference 1.5).
+
+Counted with every image expanded, before anything is generated. The turn that follows may take
+`SamplingParams.max_tokens` more: 8,192 by default, so that no conversation exceeds the reference's context of
+32,768. Whatever generates or trains must hold both together.
+"""
 
 MAX_IMAGES = 50
 """Images per conversation (reference 1.5, `max_vllm_images`)."""
@@ -56,7 +61,7 @@ class Transcript:
     Args:
         vocabulary: The tokenizer by its names.
         name: What error messages call this trajectory, e.g. the task id.
-        max_tokens: Limit in expanded tokens before a turn; the turn itself comes on top.
+        max_tokens: Limit in expanded tokens before a turn; the turn itself comes on top (`MAX_TOKENS`).
         max_images: Limit in images.
         think_prefill: Whether every turn but the first starts with a pre-filled `<think>`.
     """

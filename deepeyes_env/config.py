@@ -84,6 +84,9 @@ class EnvConfig:
         search_hits: Hits per search (reference 2.3).
         max_images_per_turn: Images shown per observation (reference 1.5).
         max_images: Images per conversation, after which it is truncated (reference 1.5).
+        max_episode_pixels: Area of all images of a conversation together, as observed, after which it is
+            truncated; None leaves it to `max_images`. 784 pixels are one visual token. The question's own
+            images count, but are always shown.
         max_observation_chars: Characters of tool output per observation; the middle of the rest is cut.
         reward: How accuracy and format combine: `deepeyesv2` (released code) or `paper` (sum); reference 3.
         judge: An LLM judge, or None for rules alone.
@@ -107,6 +110,7 @@ class EnvConfig:
     search_hits: int = DEFAULT_HITS
     max_images_per_turn: int = 10
     max_images: int = 50
+    max_episode_pixels: int | None = None
     max_observation_chars: int = 16_000
     reward: Literal["deepeyesv2", "paper"] = "deepeyesv2"
     judge: JudgeConfig | None = None
@@ -115,6 +119,8 @@ class EnvConfig:
         _check_types(self)
         for key in ("max_turns", "search_hits", "max_images_per_turn", "max_images"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+        pixels = self.max_episode_pixels
+        require(pixels is None or pixels >= 1, "max_episode_pixels", pixels, "at least 1, or None")
         chars = self.max_observation_chars
         require(chars >= 1_000, "max_observation_chars", chars, "at least 1000")
         if self.search is not None:

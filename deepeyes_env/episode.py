@@ -155,7 +155,7 @@ class Episode:
             self._end(Outcome.INFRA_FAILED)
             return None
         result, images = fit_result(result, self.config)
-        if self.image_count + len(images) > self.config.max_images:
+        if not self._has_room(images):
             self._end(Outcome.TRUNCATED)
             return None
         return self._show(Observation(render_result(result), images))
@@ -204,6 +204,11 @@ class Episode:
         return sum(len(observation.images) for observation in self._observations)
 
     @property
+    def pixel_count(self) -> int:
+        """Area of all images shown so far, as observed."""
+        return sum(image.pixels for observation in self._observations for image in observation.images)
+
+    @property
     def outcome(self) -> Outcome | None:
         """How the episode ended, or None while it goes on."""
         return self._outcome
@@ -241,6 +246,15 @@ class Episode:
         if tool in self.config.tools:
             return action
         return ToolError(f"Error: the tool '{tool}' is not available.")
+
+    def _has_room(self, images: Sequence[EncodedImage]) -> bool:
+        """Whether an observation's images keep to the limits of the whole conversation."""
+        if not images:  # never too many, even when the question alone exceeds a limit
+            return True
+        if self.image_count + len(images) > self.config.max_images:
+            return False
+        limit = self.config.max_episode_pixels
+        return limit is None or self.pixel_count + sum(image.pixels for image in images) <= limit
 
     def _show(self, observation: Observation) -> Observation:
         self._observations.append(observation)

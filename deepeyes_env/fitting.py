@@ -8,7 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.images import EncodedImage, ImageError, smart_resize, to_rgb
+from deepeyes_env.images import MAX_ASPECT_RATIO, EncodedImage, ImageError, smart_resize, to_rgb
 from deepeyes_env.protocol import CodeOutput, ImageHits, TextHits, ToolError, ToolResult
 from deepeyes_env.search.base import Hit
 
@@ -30,7 +30,7 @@ def fit_image(image: EncodedImage, min_pixels: int, max_pixels: int) -> EncodedI
     Raises:
         ImageError: The image does not decode or its aspect ratio exceeds 200.
     """
-    height, width = smart_resize(image.height, image.width, min_pixels=min_pixels, max_pixels=max_pixels)
+    height, width = _observed_size(image.height, image.width, min_pixels, max_pixels)
     if (height, width) == (image.height, image.width):
         return image
     return EncodedImage.from_pil(image.decode().resize((width, height), Image.Resampling.BICUBIC))
@@ -79,12 +79,29 @@ def _fit_code(output: CodeOutput, config: EnvConfig) -> tuple[CodeOutput, tuple[
 
 
 def _fit_picture(picture: Image.Image, config: EnvConfig) -> EncodedImage:
-    low, high = config.tool_min_pixels, config.tool_max_pixels
-    height, width = smart_resize(picture.height, picture.width, min_pixels=low, max_pixels=high)
+    height, width = _observed_size(
+        picture.height, picture.width, config.tool_min_pixels, config.tool_max_pixels
+    )
     rgb = to_rgb(picture)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
     return EncodedImage.from_pil(rgb)
+
+
+def _observed_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+    """Height and width as observed: `smart_resize`'s, if the model's own processor takes them as they are.
+
+    Raises:
+        ImageError: The picture is too narrow, or becomes so: 6000x30 is 200:1, but 214:1 in whole tokens, and
+            every processor that meets it again (vLLM's, TRL's) would refuse it.
+    """
+    size = smart_resize(height, width, min_pixels=min_pixels, max_pixels=max_pixels)
+    if max(size) > MAX_ASPECT_RATIO * min(size):
+        raise ImageError(
+            f"aspect ratio of a {width}x{height} image exceeds {MAX_ASPECT_RATIO}:1 in whole visual tokens "
+            f"({size[1]}x{size[0]}); crop a less narrow region"
+        )
+    return size
 
 
 def _fit_hits(hits: tuple[Hit, ...], config: EnvConfig) -> tuple[Hit, ...]:

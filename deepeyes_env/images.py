@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
 import weakref
 from dataclasses import dataclass, field
 
@@ -39,9 +40,9 @@ class ImageError(ValueError):
     """An image that cannot be used: it does not decode, is too large, or has an impossible shape."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class EncodedImage:
-    """One encoded image.
+    """One encoded image; `from_bytes` and `from_pil` give the same object for the same bytes.
 
     Attributes:
         data: The encoded bytes (PNG, JPEG, ...).
@@ -69,7 +70,7 @@ class EncodedImage:
             ImageError: The bytes do not decode, or the picture exceeds `MAX_DECODED_PIXELS`.
         """
         width, height = decode_rgb(data).size
-        return cls(data, width, height, hashlib.sha256(data).hexdigest())
+        return cls(data, width, height, hashlib.sha256(data).hexdigest()).shared()
 
     @classmethod
     def from_pil(cls, image: Image.Image) -> EncodedImage:
@@ -85,7 +86,16 @@ class EncodedImage:
         buffer = io.BytesIO()
         rgb.save(buffer, format="PNG", compress_level=1)
         data = buffer.getvalue()
-        return cls(data, rgb.width, rgb.height, hashlib.sha256(data).hexdigest())
+        return cls(data, rgb.width, rgb.height, hashlib.sha256(data).hexdigest()).shared()
+
+    def shared(self) -> EncodedImage:
+        """The one object with these bytes, as long as anybody in this process has it.
+
+        The episodes of a group crop the same regions of the same picture: its bytes are kept once.
+        """
+        with _SHARING:
+            known = _SHARED.setdefault(self.sha256, self)
+        return known if known == self else self
 
     def decode(self) -> Image.Image:
         """Decode to an RGB PIL image of `width` x `height`.
@@ -113,6 +123,8 @@ class EncodedImage:
         return self.width * self.height
 
 
+_SHARED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
+_SHARING = threading.Lock()
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
 _DECODING = Stripes()
 

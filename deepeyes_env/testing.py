@@ -259,6 +259,9 @@ def _drive(episode: Episode, script: Sequence[str], perform: Callable[[ToolCall]
 def _check_end(episode: Episode) -> None:
     assert len(episode.turns) == len(episode.actions) <= episode.config.max_turns, "too many turns"
     assert episode.image_count <= max(episode.config.max_images, len(episode.task.images)), "too many images"
+    budget, shown = episode.config.max_episode_pixels, episode.observations
+    over = budget is not None and episode.pixel_count > max(budget, sum(i.pixels for i in shown[0].images))
+    assert not over, "too many pixels"
     assert (episode.outcome is Outcome.ANSWERED) == (episode.answer is not None), "answered without an answer"
     try:
         episode.act("<think></think><answer>late</answer>")

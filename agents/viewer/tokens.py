@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 from agents.trajectory import Trajectory, Turn
 
@@ -16,16 +16,53 @@ class Decoder(Protocol):
         ...
 
 
-def strip(trajectory: Trajectory) -> dict[str, Any]:
+class Strip(TypedDict):
     """A trajectory's tokens for the page's script.
+
+    Attributes:
+        ids: Token ids, where an image's run of placeholders is one entry: minus the length of the run.
+        turns: Per turn `[position of its first token, log-probabilities of its tokens]`; all other tokens are
+            masked.
+        scored: Whether any log-probability was recorded (a demonstration has none).
+    """
+
+    ids: list[int]
+    turns: list[tuple[int, list[float]]]
+    scored: bool
+
+
+class Words:
+    """The texts of token ids; each is decoded once.
+
+    Args:
+        decoder: What decodes them; without one there are no texts, and the page shows ids.
+    """
+
+    def __init__(self, decoder: Decoder | None) -> None:
+        self._decoder = decoder
+        self._known: dict[int, str] = {}
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a decoder."""
+        return self._decoder is not None
+
+    def of(self, trajectories: Iterable[Trajectory]) -> dict[int, str]:
+        """The text of every token id that occurs in `trajectories`."""
+        if self._decoder is None:
+            return {}
+        used = sorted(set().union(*(one.input_ids.tolist() for one in trajectories)))
+        for token in used:
+            if token not in self._known:
+                self._known[token] = self._decoder.decode([token])
+        return {token: self._known[token] for token in used}
+
+
+def strip(trajectory: Trajectory) -> Strip:
+    """A trajectory's tokens, masks and log-probabilities.
 
     Args:
         trajectory: A finished episode.
-
-    Returns:
-        `ids`: token ids, where an image's run of placeholders is one entry: minus the length of the run.
-        `turns`: per turn `[position of its first token, log-probabilities of its tokens]`; all other tokens
-        are masked. `scored`: whether any log-probability was recorded (a demonstration has none).
     """
     ids: list[int] = []
     position = 0
@@ -34,21 +71,8 @@ def strip(trajectory: Trajectory) -> dict[str, Any]:
         ids.append(-span.length)
         position = span.start + span.length
     ids += trajectory.input_ids[position:].tolist()
-    turns = [[turn.start, _logprobs(trajectory, turn)] for turn in trajectory.turns]
+    turns = [(turn.start, _logprobs(trajectory, turn)) for turn in trajectory.turns]
     return {"ids": ids, "turns": turns, "scored": bool(trajectory.logprobs.any())}
-
-
-def vocabulary(trajectories: Iterable[Trajectory], tokenizer: Decoder | None) -> dict[int, str]:
-    """The text of every token id that occurs; empty without a tokenizer.
-
-    Args:
-        trajectories: The page's trajectories.
-        tokenizer: What decodes them, or None.
-    """
-    if tokenizer is None:
-        return {}
-    used = sorted(set().union(*(one.input_ids.tolist() for one in trajectories)))
-    return {token: tokenizer.decode([token]) for token in used}
 
 
 def _logprobs(trajectory: Trajectory, turn: Turn) -> list[float]:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from talk import SYSTEM, finish, noise_image, seen, tiny, vocabulary
 
-from agents.policy import Sample
+from agents.policy import Sample, SamplingParams
 from agents.qwen import build_processor
 from agents.trajectory import check_trajectory
-from agents.transcript import ContextFull, Transcript, TranscriptError
+from agents.transcript import MAX_TOKENS, ContextFull, Transcript, TranscriptError
 from agents.vocabulary import Vocabulary, VocabularyError
 
 
@@ -172,6 +172,17 @@ def test_the_context_limit_counts_expanded_tokens_exactly():
     assert len(started(max_tokens=length)) == length
     with pytest.raises(ContextFull):
         started(max_tokens=length - 1)
+
+
+def test_a_turn_comes_on_top_of_the_limit_and_counts_from_then_on():
+    transcript = started(max_tokens=len(started()))
+    ids = [65] * 500
+    transcript.append_sample(sample(*ids, text="A" * 500))
+    assert len(transcript) == transcript.max_tokens + 500
+    with pytest.raises(ContextFull):
+        transcript.append_observation(seen("x"))
+    # The reference's context holds both limits and no token more (reference 1.5).
+    assert MAX_TOKENS + SamplingParams().max_tokens == 32_768
 
 
 def test_too_many_images_are_context_full():

@@ -1,3 +1,5 @@
+"""What the pages hold: rows, details, tokens, and that none of it can become markup or script."""
+
 import base64
 import hashlib
 import json
@@ -10,18 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_trajectories import ByteTokenizer, picture, trajectory
 
+from agents.metrics import tools_used
 from agents.trajectory import SeedLineage
 from agents.viewer import render_page
-from agents.viewer.cards import cards
+from agents.viewer.detail import detail
+from agents.viewer.formula import formula
+from agents.viewer.rows import CLIPPED, row
 from agents.viewer.segments import split_turn
-from agents.viewer.tokens import strip
+from agents.viewer.tokens import Words, strip
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import Reward
+from deepeyes_env.rewards.combine import COMBINATIONS
 
 HOSTILE = (
     "</script><script>document.title='pwned'</script>",
     "<img src=x onerror=\"document.title='pwned'\">",
     "</pre></template><svg onload=document.title='pwned'>",
     "--><!-- ]]> {{ 7*7 }} {% raw %} \" ' & &lt; \u2028 \x00",
+    "half a pair \ud83d, \u202egnihton ot",
 )
 
 
@@ -42,6 +50,11 @@ class Elements(HTMLParser):
         if self._script:
             self.scripts.append(data)
             self._script = False
+
+
+def block(page, name):
+    """What a page holds under a name."""
+    return json.loads(re.search(rf'id="{name}">(.*?)</script>', page, re.DOTALL)[1])
 
 
 def test_split_turn_finds_the_blocks_and_what_stands_outside():
@@ -67,12 +80,6 @@ def test_split_turn_is_total_and_loses_no_capital(text):
     assert [c for c in shown if c.isupper()] == [c for c in text if c.isupper()]
 
 
-def test_code_is_highlighted_and_escaped():
-    (piece,) = split_turn("<code>\n```python\nif a < b: print('<b>')\n```\n</code>")
-    assert '<span class="k">if</span>' in piece.html
-    assert "<b>" not in piece.html
-
-
 def test_strip_puts_an_image_in_one_entry_and_keeps_every_position():
     one = trajectory("code", "answer")
     data = strip(one)
@@ -88,31 +95,85 @@ def test_strip_of_a_demonstration_claims_no_probabilities():
     assert strip(trajectory("answer", scored_tokens=False))["scored"] is False
 
 
+def test_a_token_is_decoded_once():
+    class Counting(ByteTokenizer):
+        decoded = 0
+
+        def decode(self, token_ids):
+            self.decoded += 1
+            return super().decode(token_ids)
+
+    decoder, one = Counting(), trajectory("code", "answer")
+    words = Words(decoder)
+    assert words.of([one]) == words.of([one, one])
+    assert decoder.decoded == len(set(one.input_ids.tolist()))
+
+
 def test_pictures_stand_where_their_markers_stand():
     images = tuple(picture(colour, colour) for colour in ("red", "green", "blue"))
     one = trajectory("code", "answer", observation="before <image><image> after", images=images)
-    (card,) = cards([one])
-    assert [shown.image.sha256 for shown in card.pictures] == [images[0].sha256]
-    first, second = card.turns[0].observation
-    assert (first.text, [shown.label for shown in first.pictures]) == ("before", ["image 2", "image 3"])
-    assert (second.text, second.pictures) == ("after", ())
+    laid_out = detail(one)
+    assert [shown["sha256"] for shown in laid_out["pictures"]] == [images[0].sha256]
+    first, second = laid_out["turns"][0]["observation"]
+    assert (first["text"], [shown["label"] for shown in first["pictures"]]) == (
+        "before",
+        ["image 2", "image 3"],
+    )
+    assert second == {"text": "after", "pictures": []}
 
 
 def test_an_observation_that_never_came_leaves_its_turn_without_one():
-    (card,) = cards([trajectory("code", outcome=Outcome.TRUNCATED, answer=None)])
-    assert card.turns[-1].observation == ()
+    turns = detail(trajectory("code", outcome=Outcome.TRUNCATED, answer=None))["turns"]
+    assert turns[-1]["observation"] == []
 
 
-def test_samples_of_one_task_know_each_other():
-    lineages = [SeedLineage(1, step=step, sample=sample) for step in (0, 1) for sample in (0, 1)]
-    draws = [trajectory("answer", lineage=lineage) for lineage in lineages]
-    assert [card.siblings for card in cards(draws)] == [(0, 1), (0, 1), (2, 3), (2, 3)]
+def test_a_row_counts_tools_and_code_that_failed():
+    one = trajectory("code", "search", "code", "answer", tool_ok=False)
+    seen = row(3, one)
+    assert seen["tools"] == dict(tools_used(one)) == {"code": 2, "search": 1}
+    assert (seen["number"], seen["code_runs"], seen["code_errors"]) == (3, 2, 2)
+    assert seen["skills"] == ["perception", "search"]
+    assert (seen["sampled"], seen["tokens"]) == (one.loss_mask.sum(), len(one.input_ids))
 
 
-def test_an_infra_failure_is_neither_right_nor_wrong():
-    (card,) = cards([trajectory("answer", outcome=Outcome.INFRA_FAILED)])
-    assert card.verdict == "unscored"
-    assert "Not scored" in render_page([trajectory("answer", outcome=Outcome.INFRA_FAILED)])
+def test_a_row_clips_what_the_detail_shows_whole():
+    one = trajectory("answer", question="Q" * 1000, answer="A" * 1000, reference="R" * 1000)
+    assert [len(row(0, one)[name]) for name in ("question", "answer", "reference")] == [CLIPPED] * 3
+    assert [len(detail(one)[name]) for name in ("question", "answer", "reference")] == [1000] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [({}, "right"), ({"accuracy": 0.5}, "wrong"), ({"outcome": Outcome.INFRA_FAILED}, "unscored")],
+)
+def test_an_infra_failure_is_neither_right_nor_wrong(options, verdict):
+    assert row(0, trajectory("answer", **options))["verdict"] == verdict
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+@pytest.mark.parametrize("searched", [False, True])
+@pytest.mark.parametrize("parts", [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.0, 0.0)])
+def test_a_formula_gives_the_total(name, searched, parts):
+    accuracy, form = parts
+    total = COMBINATIONS[name](accuracy, form, paid_for_search=searched)
+    said = formula(Reward(accuracy, form, total))
+    if total == 0:
+        assert said == ""
+        return
+    sum_ = said.replace("(searched)", "").replace("×", "*")
+    assert eval(sum_, {"accuracy": accuracy, "format": form}) == pytest.approx(total)
+    assert ("searched" in said) == (searched and name == "deepeyesv2" and accuracy > 0)
+
+
+def test_a_total_of_another_making_has_no_formula():
+    assert formula(Reward(1.0, 1.0, 0.33)) == ""
+
+
+def test_a_page_holds_rows_and_details_in_order():
+    page = render_page([trajectory("answer", task_id=name) for name in ("a", "b")], title="Two")
+    assert [(one["number"], one["task_id"]) for one in block(page, "run")["rows"]] == [(0, "a"), (1, "b")]
+    assert block(page, "detail-1")["answer"] == "42"
+    assert "detail-2" not in page
 
 
 def test_an_image_is_in_the_page_once():
@@ -132,7 +193,16 @@ def test_the_policy_admits_only_the_pages_own_script():
     page = render_page([trajectory("code", "answer")])
     (script,) = Elements(page).scripts
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}'" in page
+    policy = re.search(r'Policy" content="([^"]*)"', page)[1]
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "require-trusted-types-for 'script'" in policy
+
+
+def test_the_front_end_makes_no_markup_from_strings():
+    script = Elements(render_page([])).scripts[0]
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|\bon\w+=", script
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -143,8 +213,8 @@ def test_hostile_text_stays_text(text):
             trajectory(
                 "code",
                 "answer",
-                question=text,
-                observation=text + "<image>",
+                question=text.replace("\ud83d", ""),
+                observation=text.replace("\ud83d", "") + "<image>",
                 answer=text,
                 reference=text,
                 family=text,
@@ -157,6 +227,7 @@ def test_hostile_text_stays_text(text):
     assert wild.tags == calm.tags
     assert wild.attributes == calm.attributes
     assert wild.scripts == calm.scripts
+    assert block(page, "run")["rows"][0]["family"] == text
 
 
 @settings(max_examples=25, deadline=None)
@@ -164,15 +235,21 @@ def test_hostile_text_stays_text(text):
 def test_any_observation_renders(text):
     words = text.replace("<image>", "")
     page = render_page([trajectory("code", "answer", observation=words + "<image>")])
-    assert page.count("<template id=") == 1
+    (shown, *_) = block(page, "detail-0")["turns"][0]["observation"]
+    assert shown["text"].split() == words.split()
 
 
 def test_the_vocabulary_survives_html():
     page = render_page([trajectory("code", "answer")], ByteTokenizer())
-    block = re.search(r'id="vocabulary">(.*?)</script>', page, re.DOTALL)[1]
-    assert json.loads(block)[str(ord("<"))] == "<"
+    assert block(page, "vocabulary")[str(ord("<"))] == "<"
 
 
 def test_extra_html_is_put_in_as_it_is():
     page = render_page([], extra_html="<svg id='curve'></svg>")
     assert "<svg id='curve'></svg>" in page
+
+
+def test_a_group_is_named_by_its_lineage_and_task():
+    lineage = SeedLineage(1, 2, 3, 4)
+    seen = row(0, trajectory("answer", lineage=lineage))
+    assert [seen[name] for name in ("seed", "step", "prompt", "sample")] == [1, 2, 3, 4]

@@ -35,6 +35,7 @@ def test_toml_round(tmp_path: Path) -> None:
         ({"reward": "papr"}, "reward = 'papr': did you mean 'paper'?"),
         ({"tools": ["cod"]}, "tools.0 = 'cod': did you mean 'code'?"),
         ({"max_turns": 0}, "max_turns = 0: must be at least 1"),
+        ({"max_episode_pixels": 0}, "max_episode_pixels = 0: must be at least 1, or None"),
         ({"max_turns": "many"}, "max_turns = 'many': Input should be a valid integer"),
         ({"min_pixels": 10_000_000_000}, "min_pixels = 10000000000: must be at most max_pixels"),
         ({"judge": {"base_url": "localhost"}}, "base_url = 'localhost': must be an http(s) URL"),

@@ -88,6 +88,37 @@ def test_images_are_counted_over_the_conversation() -> None:
     assert episode.outcome is Outcome.TRUNCATED
 
 
+@pytest.mark.parametrize(("budget", "goes_on"), [(3 * 56 * 56, True), (3 * 56 * 56 - 1, False), (None, True)])
+def test_the_pixels_of_a_conversation_have_a_budget(budget: int | None, goes_on: bool) -> None:
+    episode = started(EnvConfig(max_episode_pixels=budget, prompt="minimal"))
+    assert episode.pixel_count == 56 * 56
+    episode.act(code("1"))
+    observation = episode.observe(CodeOutput(images=(Image.new("RGB", (60, 60)),) * 2))
+    assert (observation is not None) == goes_on
+    assert episode.outcome is (None if goes_on else Outcome.TRUNCATED)
+    # An observation that does not fit shows none of its images.
+    assert episode.pixel_count == (3 if goes_on else 1) * 56 * 56
+
+
+def test_a_budget_that_the_question_exceeds_leaves_room_for_text() -> None:
+    episode = started(EnvConfig(max_episode_pixels=1, prompt="minimal"))
+    episode.act(code("1"))
+    assert episode.observe(CodeOutput("1")) is not None
+    episode.act(code("1"))
+    assert episode.observe(CodeOutput(images=(Image.new("RGB", (60, 60)),))) is None
+    assert episode.outcome is Outcome.TRUNCATED
+
+
+def test_a_picture_too_narrow_in_whole_tokens_is_a_tool_error() -> None:
+    # 200:1 itself, which `smart_resize` takes, becomes 214 tokens in one row, which it takes no more.
+    episode = started()
+    episode.act(code("1"))
+    observation = episode.observe(CodeOutput(images=(Image.new("RGB", (6000, 30)),)))
+    assert observation is not None
+    assert observation.images == ()
+    assert "a 6000x30 image exceeds 200:1 in whole visual tokens (5992x28); crop a less" in observation.text
+
+
 def test_images_that_cannot_be_seen_are_left_out_with_a_note() -> None:
     episode = started()
     episode.act(code("1"))

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import pickle
 import struct
 import zlib
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from deepeyes_env import images
 from deepeyes_env.images import (
     MAX_PIXELS,
     MIN_PIXELS,
@@ -46,6 +48,20 @@ def test_encoding_is_lossless_and_named_by_its_bytes():
     assert EncodedImage.from_bytes(encoded.data) == encoded
     assert EncodedImage.from_pil(image).sha256 == encoded.sha256
     assert EncodedImage.from_pil(noise(40, 30, seed=1)).sha256 != encoded.sha256
+
+
+def test_equal_bytes_are_one_object_while_anybody_has_it():
+    one = EncodedImage.from_pil(noise(40, 30, seed=7))
+    assert EncodedImage.from_pil(noise(40, 30, seed=7)) is one
+    assert EncodedImage.from_bytes(one.data) is one
+    assert EncodedImage(bytes(bytearray(one.data)), 40, 30, one.sha256).shared() is one
+    assert pickle.loads(pickle.dumps(one)) == one
+    liar = EncodedImage(one.data, 30, 40, one.sha256)
+    assert liar.shared() is liar
+    assert one.shared() is one
+    name = one.sha256
+    del one, liar
+    assert name not in images._SHARED
 
 
 def test_bytes_of_a_file_are_kept_unchanged():

@@ -14,6 +14,7 @@ CONFIGS = st.builds(
     EnvConfig,
     max_turns=st.integers(1, 4),
     max_images=st.integers(1, 6),
+    max_episode_pixels=st.none() | st.integers(1, 60_000),
     max_images_per_turn=st.integers(1, 3),
     max_observation_chars=st.just(1_000),
     tools=st.sets(st.sampled_from(["code", "search", "image_search"])),

@@ -6,14 +6,16 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from agents.policy import Sample
+from agents.qwen import Qwen, pixel_inputs
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import TinyShape, build_tiny
-from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_trajectory
+from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_tokens, check_trajectory
 from agents.transcript import ContextFull, Transcript
 from agents.vocabulary import Vocabulary
 from deepeyes_env.episode import Observation
@@ -23,8 +25,13 @@ from deepeyes_env.rewards.base import Reward
 
 
 @cache
+def tiny() -> Qwen:
+    return build_tiny(shape=TinyShape(hidden=32, layers=1, vision_layers=1))
+
+
+@cache
 def vocabulary() -> Vocabulary:
-    return Vocabulary(build_tiny(shape=TinyShape(hidden=32, layers=1, vision_layers=1)).tokenizer)
+    return Vocabulary(tiny().tokenizer)
 
 
 @cache
@@ -125,6 +132,18 @@ def test_ids_mask_spans_and_images_agree(conversation):
     check_trajectory(finish(transcript))
 
 
+@settings(max_examples=25)
+@given(CONVERSATIONS)
+def test_every_span_is_as_long_as_what_the_vision_tower_gives(conversation):
+    transcript, _, _ = play(conversation)
+    if not transcript.images:
+        return
+    pixel_values, grid = pixel_inputs(transcript.images)
+    with torch.no_grad():
+        features = tiny().model.model.get_image_features(pixel_values, grid, return_dict=True).pooler_output
+    assert [len(tokens) for tokens in features] == [span.length for span in transcript.image_spans]
+
+
 @given(CONVERSATIONS)
 def test_building_one_piece_at_a_time_never_changes_what_is_there(conversation):
     system, first, rounds, prefill = conversation
@@ -196,6 +215,27 @@ def test_a_corrupted_token_is_noticed(conversation, data):
     for bad in corrupted:
         with pytest.raises(TrajectoryError):
             check_trajectory(bad)
+
+
+def check_all(trajectory: Trajectory) -> None:
+    check_trajectory(trajectory)
+    check_tokens(trajectory, vocabulary())
+
+
+@given(CONVERSATIONS, st.data())
+def test_a_smuggled_token_is_noticed(conversation, data):
+    """A control token where a sampled one was, and an id that nobody knows anywhere."""
+    trajectory = finish(play(conversation)[0])
+    check_all(trajectory)
+    sampled = np.flatnonzero(trajectory.loss_mask).tolist()
+    unknown = (data.draw(st.integers(0, len(trajectory.input_ids) - 1)), vocabulary().size)
+    banned = [(p, t) for p in sampled[:1] + sampled[-1:] for t in sorted(vocabulary().banned_ids)]
+    for place, token in [unknown, *banned]:
+        ids = trajectory.input_ids.copy()
+        ids[place] = token
+        bad = replace(trajectory, input_ids=ids)
+        with pytest.raises(TrajectoryError):
+            check_all(bad)
 
 
 @given(st.text())

@@ -140,6 +140,27 @@ class GeneratedSource(Generic[W]):
                 return plan
         raise RuntimeError(f"{name} has no twin: {TWIN_DRAWS} draws gave the same answer or another split")
 
+    def index_of(self, task_id: str) -> tuple[int, Split]:
+        """The index and the split of a task by its id.
+
+        Raises:
+            ValueError: It is no task of this source.
+        """
+        names = [each.name for each in self._families]
+        match task_id.removeprefix(f"{self.name}/").split("/"):
+            case [name, ("train" | "validation" | "test") as split, number, *rest] if (
+                task_id.startswith(f"{self.name}/")
+                and name in names
+                and number.isdecimal()
+                and rest in ([], ["twin"] if self._twins else [])
+            ):
+                index = int(number) * len(names) + names.index(name)
+                return 2 * index + len(rest) if self._twins else index, split
+        raise ValueError(
+            f"{task_id!r} is no task of {self.name!r} with the families {', '.join(names)}"
+            + ("" if self._twins else " and without twins")
+        )
+
     def search_engine(self) -> SearchEngine | None:
         """The engine over this world's pages; all sources of one world in a process share it."""
         return self._engine()

@@ -120,3 +120,29 @@ def test_mistakes_are_named() -> None:
         WORLD.task(-1)
     with pytest.raises(ValueError, match="unknown split 'dev'"):
         WORLD.task(0, "dev")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_a_task_is_found_by_its_id(twins: bool) -> None:
+    source = FictionalWorld(0, ("house-number", "count-shapes"), twins=twins)
+    for index in range(5):
+        for split in SPLITS:
+            assert source.index_of(source.task(index, split).id) == (index, split)
+
+
+@pytest.mark.parametrize(
+    "task_id",
+    [
+        "",
+        "jsonl/train/0",
+        "fictional-1/house-number/train/0",
+        "fictional-0/street-emblems/train/0",
+        "fictional-0/house-number/training/0",
+        "fictional-0/house-number/train/-1",
+        "fictional-0/house-number/train/0/twin",
+        "fictional-0/house-number/train/0/0",
+    ],
+)
+def test_no_task_is_found_by_anothers_id(task_id: str) -> None:
+    with pytest.raises(ValueError, match="is no task of 'fictional-0' with the families house-number"):
+        FictionalWorld(0, ("house-number", "count-shapes")).index_of(task_id)

@@ -1,0 +1,181 @@
+"""Appends trajectories to a run so that nothing appended is lost when the process dies.
+
+Every record is handed to the kernel whole before `append` returns: SIGKILL at any moment, or a full disk,
+loses nothing that was appended before. Power is another matter: images, then the journal, are forced to the
+disk (`fsync`) at `close` and by the first append `SYNC_SECONDS` after the last time. How far that has got
+stands in `synced`; a new writer looks at what came after it and cuts off what the disk has lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from agents.store.errors import OtherSchemaError, StoreError, TornRecordWarning, warn_torn
+from agents.store.images import ImageReader, write_image
+from agents.store.layout import IMAGES, RECORDS, SYNCED, remove_unfinished
+from agents.store.record import summary_from_line, to_line, trajectory_from_line
+from agents.trajectory import Trajectory, check_trajectory
+
+SYNC_SECONDS = 30.0
+"""What a power failure may cost: as long as the kernel itself lets written data wait by default
+(`vm.dirty_expire_centisecs` = 3000)."""
+
+
+class TrajectoryWriter:
+    """Appends trajectories to a run; use it as a context manager. One process writes a run at a time.
+
+    A torn end that an earlier writer left is removed, with a `TornRecordWarning`.
+
+    Args:
+        directory: The run's directory; made if missing.
+
+    Raises:
+        StoreError: Another process writes this run, or a version with another schema has written it.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        self.directory = Path(directory)
+        (self.directory / IMAGES).mkdir(parents=True, exist_ok=True)
+        self._path = self.directory / RECORDS
+        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._mark = os.open(self.directory / SYNCED, os.O_RDWR | os.O_CREAT, 0o644)
+        self._unsynced: list[Path] = []
+        self._synced_at = time.monotonic()
+        try:
+            self._lock()
+            remove_unfinished(self.directory / IMAGES)
+            self._remove_torn_line()
+            self._remove_lost_records()
+        except BaseException:
+            self._release()
+            raise
+
+    def append(self, trajectory: Trajectory) -> None:
+        """Write one trajectory.
+
+        Raises:
+            TrajectoryError: The trajectory breaks an invariant; nothing is written.
+            OSError: The disk is full or broken; everything appended before stays readable.
+        """
+        check_trajectory(trajectory)
+        for image in trajectory.images:
+            if (new := write_image(self.directory / IMAGES, image)) is not None:
+                self._unsynced.append(new)
+        before = os.fstat(self._file).st_size
+        try:
+            _write_all(self._file, to_line(trajectory))
+        except OSError:
+            os.ftruncate(self._file, before)
+            raise
+        if time.monotonic() - self._synced_at >= SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Force everything to the disk: the images, their names, then the records that name them."""
+        for path in self._unsynced:
+            _force(path)
+        _force(self.directory / IMAGES)
+        os.fsync(self._file)
+        _force(self.directory)
+        self._note_synced(os.fstat(self._file).st_size)
+        self._unsynced.clear()
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Force everything to the disk and let go of the run."""
+        try:
+            self.sync()
+        finally:
+            self._release()
+
+    def __enter__(self) -> TrajectoryWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another writer has {self._path} open; use another run") from error
+
+    def _release(self) -> None:
+        os.close(self._file)
+        os.close(self._mark)
+
+    def _remove_torn_line(self) -> None:
+        size = os.fstat(self._file).st_size
+        if size == 0:
+            return
+        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as data:
+            whole = data.rfind(b"\n") + 1
+            first = data[: data.find(b"\n") + 1]
+        if whole < size:
+            warn_torn(self._path)
+            os.ftruncate(self._file, whole)
+        if first:
+            summary_from_line(first, f"{self._path}:1")
+
+    def _remove_lost_records(self) -> None:
+        """Cut the journal before the first record after the last sync that cannot be read.
+
+        Only a power failure leaves one. Records that were synced are never cut, whatever is missing.
+        """
+        whole = self._synced()
+        images = ImageReader(self.directory / IMAGES)
+        with self._path.open("rb") as file:
+            file.seek(whole)
+            for line in file:
+                try:
+                    trajectory_from_line(line, f"{self._path}, byte {whole}", images)
+                except OtherSchemaError:
+                    raise
+                except StoreError as error:
+                    _warn_lost(error)
+                    os.ftruncate(self._file, whole)
+                    return
+                whole += len(line)
+
+    def _synced(self) -> int:
+        """How much of the journal is safe; all of it in a run that came without the mark."""
+        if not (noted := os.pread(self._mark, 64, 0)):
+            self._note_synced(os.fstat(self._file).st_size)
+            noted = os.pread(self._mark, 64, 0)
+        return int(noted)
+
+    def _note_synced(self, size: int) -> None:
+        # In place and always equally long: a full disk has room for it.
+        os.pwrite(self._mark, b"%020d\n" % size, 0)
+        os.fsync(self._mark)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _force(path: Path) -> None:
+    """Fsync a file or a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _warn_lost(error: StoreError) -> None:
+    warnings.warn(
+        f"{error}; the disk did not have it yet when the machine stopped: it and what follows is left out",
+        TornRecordWarning,
+        stacklevel=4,
+    )
