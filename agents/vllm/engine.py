@@ -1,6 +1,8 @@
 """vLLM in this process as a `Policy` (its `AsyncLLM`); for the environment that has vLLM installed.
 
-policy = VllmEngine("Qwen/Qwen2.5-VL-7B-Instruct", gpu_memory_utilization=0.5, enable_sleep_mode=True)
+    policy = VllmEngine("Qwen/Qwen2.5-VL-7B-Instruct", gpu_memory_utilization=0.5, enable_sleep_mode=True)
+
+On one GPU with the trainer: `sleep()` before training, `wake()` and `update_weights(model)` after it.
 """
 
 from __future__ import annotations

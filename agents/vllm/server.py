@@ -26,9 +26,6 @@ CONNECT_SECONDS = 5.0
 TURN_SECONDS = 900.0
 """Longest silence of a server: a turn of 8,192 tokens at 10 tokens a second, which a full server makes."""
 
-ADMIN_SECONDS = 600.0
-"""Longest a server may take to change its weights or to wake up."""
-
 FORCED = 0
 """Any token, to see what a server tells of its log-probability."""
 
@@ -116,8 +113,7 @@ class VllmServer:
         Returns:
             The answer's JSON, None if it has no body.
         """
-        timeout = TURN_SECONDS if path.startswith("/inference") else ADMIN_SECONDS
-        response = await self._send("POST", path, json=body, params=query, timeout=timeout)
+        response = await self._send("POST", path, json=body, params=query)
         return response.json() if response.content else None
 
     async def close(self) -> None:

@@ -1,8 +1,10 @@
 """vLLM servers as one `Policy`: turns of one conversation go to one server, and a dead server's to others.
 
-policy = VllmServers(["http://gpu1:8000", "http://gpu2:8000"], vocabulary, width, weights=folder)
-sample = await policy.generate(request, params)
-await policy.update_weights(model)
+    policy = VllmServers(["http://gpu1:8000", "http://gpu2:8000"], vocabulary, width, weights=folder)
+    sample = await policy.generate(request, params)
+    await policy.update_weights(model)
+
+Turns that are under way are never mixed with new weights, and stale servers are noticed by their answers.
 """
 
 from __future__ import annotations
