@@ -16,6 +16,7 @@ import numpy as np
 from agents.policy import GenerationRequest, PolicyError, Sample, SamplingParams
 from agents.sampling import banned_mask
 from agents.vocabulary import Vocabulary
+from deepeyes_env.errors import ConfigError
 
 BAN = -1e9
 """Logit bias of a banned token: in float32 its probability becomes exactly 0, as with minus infinity, which
@@ -30,7 +31,7 @@ NO_NUMBER = -9999.0
 """What vLLM's servers tell instead of NaN and minus infinity (its `_clamp_logprob`)."""
 
 
-class EngineMismatch(ValueError):
+class EngineMismatch(ConfigError):
     """The engine does not do what was asked, and would not the next time; the message says what to change."""
 
 
