@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agents.event_loop import iterate
+from agents.event_loop import iterate, run
 from agents.policy import Policy, SamplingParams
 from agents.rollout import RolloutLimits, stream
 from agents.rollout_stats import RolloutStats
@@ -167,6 +167,21 @@ class Actor:
             versions=self._versions(),
         )
 
+    def close(self) -> None:
+        """Free what the policy holds. Idempotent."""
+        if self._policy is not None:
+            run(self._policy.close())
+
+    def bill(self) -> list[str]:
+        """What a chat API has been asked to do, in words; nothing where there is none."""
+        if self.chat is None:
+            return []
+        account = self.chat.client.account
+        return [
+            f"{account.requests} requests, {account.input} tokens in ({account.cached} cached), "
+            f"{account.output} out, {account.dollars:.4f} dollars"
+        ]
+
     def _versions(self) -> dict[str, str]:
         options = self._options
         if options.policy == ORACLE:
@@ -187,7 +202,8 @@ class Actor:
         if options.backend == "api":
             self.chat = _chat_speaker(options)
             return self.chat
-        raise ConfigError(f"backend = {options.backend!r}: not there yet")
+        self._policy = vllm_policy(options.policy, options.urls, options.dtype)
+        return PolicySpeaker(self._policy, options.params)
 
 
 def _text_vocabulary() -> Vocabulary:
@@ -205,6 +221,27 @@ def _chat_speaker(options: ActorOptions) -> ChatSpeaker:
     named = {"model": options.policy} | ({"base_url": options.urls[0]} if options.urls else {})
     config = load_config(ChatConfig, options.api, **named)
     return ChatSpeaker(ChatClient(config), _text_vocabulary(), options.params)
+
+
+def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str) -> Policy:
+    """A policy on vLLM; see `agents.vllm.opening.open_vllm`.
+
+    Args:
+        checkpoint: A Qwen2.5-VL checkpoint.
+        urls: Addresses of servers; none starts an engine in this process.
+        dtype: Precision of the engine in this process; servers have their own.
+
+    Raises:
+        ConfigError: A package is not installed, or a server was started with other flags.
+        PolicyError: A server is not there.
+    """
+    from agents.vllm.opening import open_vllm
+    from agents.vllm.requests import EngineMismatch
+
+    try:
+        return open_vllm(checkpoint, urls) if urls else open_vllm(checkpoint, dtype=dtype)
+    except (ImportError, EngineMismatch) as error:
+        raise ConfigError(f"backend = 'vllm': {error}") from error
 
 
 def _transformers_policy(options: ActorOptions) -> Policy:

@@ -22,6 +22,7 @@ from agents.prefill import Prefill, Prompt, forward
 from agents.prefix_cache import Prefix, PrefixCache, prefix_key
 from agents.sampling import draw, policy_logprobs
 from agents.vocabulary import Vocabulary
+from agents.weight_watch import WeightWatch
 
 
 class DecodeEngine:
@@ -59,7 +60,7 @@ class DecodeEngine:
         # Per live row: the token to run next, how many stand before it, and its rotary position.
         self._tokens, self._lengths, self._positions = self._state = np.zeros((3, max_rows), dtype=np.int64)
         self._outdated: set[OpenTurn] = set()
-        self._weights: list[tuple[int, int]] = []
+        self._weights = WeightWatch(model)
         self._forget_next = False
         self._cache = self._empty_cache()
 
@@ -87,17 +88,11 @@ class DecodeEngine:
                 ended += self._step()
             return ended
 
-    def abandon(self) -> list[OpenTurn]:
-        """Give up everything, as after an error.
-
-        Returns:
-            The turns that waited or were decoded.
-        """
-        turns = [*self._rows, *self._waiting]
+    def abandon(self) -> None:
+        """Give up everything, as after an error."""
         self._rows.clear()
         self._waiting.clear()
         self.forget()
-        return turns
 
     def forget(self) -> None:
         """Drop all that was kept, and the memory of the rows if none is live."""
@@ -114,7 +109,8 @@ class DecodeEngine:
     # --- Admission -----------------------------------------------------------------------------------------
 
     def _admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
-        self._notice_new_weights()
+        if self._weights.changed() or self._forget_next:
+            self.forget()
         groups = self._grouped(turns)
         first = len(self._rows)
         self._cache.reserve(first + len(turns), max(group.length for group in groups))
@@ -235,13 +231,6 @@ class DecodeEngine:
             last = None if hidden is None else hidden.clone()
             self._kept.put(key, Prefix(self._cache.read(row, length), last))
 
-    def _notice_new_weights(self) -> None:
-        """Drop what older weights computed: a trainer changes them in place, which their versions count."""
-        weights = [(parameter.data_ptr(), parameter._version) for parameter in self._model.parameters()]
-        if weights != self._weights or self._forget_next:
-            self.forget()
-        self._weights = weights
-
     def _empty_cache(self) -> KVCache:
         model = self._model
         return KVCache(model.config.text_config, self._max_rows, model.dtype, model.device)
@@ -284,6 +273,8 @@ def _draw(logprobs: torch.Tensor, turns: Sequence[OpenTurn]) -> torch.Tensor:
     """One token per row, int64 `[B]`, each at its own temperature."""
     uniform = torch.tensor([turn.uniform for turn in turns], device=logprobs.device)
     temperatures = [turn.params.temperature for turn in turns]
+    if len(set(temperatures)) == 1:
+        return draw(logprobs, temperatures[0], uniform)
     drawn = torch.empty(len(turns), dtype=torch.int64, device=logprobs.device)
     for temperature in set(temperatures):
         rows = [row for row, own in enumerate(temperatures) if own == temperature]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.base import Reward
 
 TOOL_ACTIONS = ("code", "search", "image_search")
 """Actions that call a tool (`Turn.action`)."""
@@ -71,9 +72,10 @@ def summarise(trajectories: Iterable[Trajectory]) -> RolloutMetrics:
     Returns:
         The figures; they do not depend on the order.
     """
-    everything = list(trajectories)
+    # Not the trajectories themselves: a run's pictures do not fit in memory.
+    everything = [_facts(one) for one in trajectories]
     scored = [one for one in everything if one.outcome is not Outcome.INFRA_FAILED]
-    actions = Counter(turn.action for one in scored for turn in one.turns)
+    actions = Counter(action for one in scored for action, _ in one.actions)
     return RolloutMetrics(
         episodes=len(everything),
         scored=len(scored),
@@ -83,14 +85,14 @@ def summarise(trajectories: Iterable[Trajectory]) -> RolloutMetrics:
         answered=_mean([one.outcome is Outcome.ANSWERED for one in scored]),
         truncated=_mean([one.outcome is Outcome.TRUNCATED for one in scored]),
         malformed=_mean([one.outcome is Outcome.MALFORMED for one in scored]),
-        tool_use=_mean([bool(tools_used(one)) for one in scored]),
+        tool_use=_mean([any(action in TOOL_ACTIONS for action, _ in one.actions) for one in scored]),
         code_calls=_ratio(actions["code"], len(scored)),
         search_calls=_ratio(actions["search"], len(scored)),
         image_search_calls=_ratio(actions["image_search"], len(scored)),
         invalid_calls=_ratio(actions["invalid"], len(scored)),
         code_error_rate=_code_error_rate(scored),
-        turns=_mean([len(one.turns) for one in scored]),
-        response_tokens=_mean([int(one.loss_mask.sum()) for one in scored]),
+        turns=_mean([len(one.actions) for one in scored]),
+        response_tokens=_mean([one.sampled for one in scored]),
         infra_failures=len(everything) - len(scored),
     )
 
@@ -100,8 +102,23 @@ def tools_used(trajectory: Trajectory) -> Counter[str]:
     return Counter(turn.action for turn in trajectory.turns if turn.action in TOOL_ACTIONS)
 
 
-def _code_error_rate(trajectories: Sequence[Trajectory]) -> float:
-    ran = [turn.tool_ok for one in trajectories for turn in one.turns if turn.action == "code"]
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is counted of one episode; `actions` pairs each action with whether its tool ran without error."""
+
+    outcome: Outcome
+    reward: Reward
+    actions: tuple[tuple[str, bool | None], ...]
+    sampled: int
+
+
+def _facts(one: Trajectory) -> _Facts:
+    actions = tuple((turn.action, turn.tool_ok) for turn in one.turns)
+    return _Facts(one.outcome, one.reward, actions, int(one.loss_mask.sum()))
+
+
+def _code_error_rate(episodes: Sequence[_Facts]) -> float:
+    ran = [ok for one in episodes for action, ok in one.actions if action == "code"]
     finished = [ok for ok in ran if ok is not None]
     return _ratio(finished.count(False), len(finished))
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from agents.trajectory import ImageSpan
 from agents.vocabulary import Vocabulary
+from deepeyes_env.errors import require
 from deepeyes_env.images import EncodedImage
 
 
@@ -33,6 +34,10 @@ class SamplingParams:
     temperature: float = 1.0
     max_tokens: int = 8192
     stop: tuple[str, ...] = ("</code>", "</tool_call>", "</answer>")
+
+    def __post_init__(self) -> None:
+        require(self.temperature >= 0, "temperature", self.temperature, "at least 0")
+        require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,10 @@ def save_qwen(qwen: Qwen, directory: str | Path) -> Path:
     """
     directory = Path(directory)
     qwen.model.save_pretrained(directory)
-    build_processor(qwen.tokenizer).save_pretrained(directory)
+    processor = build_processor(qwen.tokenizer)
+    processor.save_pretrained(directory)
+    # Also as in the released checkpoints: vLLM looks for its video processor there.
+    processor.image_processor.save_pretrained(directory)
     return directory
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from agents.qwen import ModelError
 from agents.rollout import group_requests
 from agents.rollout_stats import RolloutStats
 from agents.speaker import RolloutRequest
-from agents.store import StoreError, TrajectoryWriter
+from agents.store import StoreError, TrajectoryWriter, finished, seal
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
@@ -29,12 +30,15 @@ class RolloutOptions(ActorOptions):
     """Run a policy on tasks and write its trajectories.
 
     Attributes:
-        out: Directory that the trajectories are appended to; `deepeyes view` shows it.
+        out: Directory that the trajectories are appended to; `deepeyes view` shows it and
+            `datasets.load_dataset` loads it.
         samples: Rollouts per task.
+        resume: Leave out what the directory holds already; draws whose infrastructure failed are repeated.
     """
 
     out: Path
     samples: int = 1
+    resume: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,19 +79,51 @@ def run(options: RolloutOptions) -> RolloutMetrics:
     """
     actor = Actor(options)
     env = DeepEyesAsyncEnv(options.num_envs, load_config(EnvConfig, options.env))
-    finished: list[Trajectory] = []
     stats = RolloutStats()
     try:
-        with TrajectoryWriter(options.out) as writer, live_progress(stats, options.n * options.samples):
+        with TrajectoryWriter(options.out) as writer:
+            requests = _missing(options)
             actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
-            for one in actor.play(env, _requests(options), stats):
-                writer.append(one)
-                finished.append(one)
+            with live_progress(stats, len(requests)):
+                metrics = summarise(_written(actor.play(env, requests, stats), writer))
     finally:
         env.close()
-    for reason in stats.failures:
-        print(reason)
-    return summarise(finished)
+        actor.close()
+    for line in (*stats.failures, *actor.bill()):
+        print(line)
+    _seal(options.out)
+    return metrics
+
+
+def _written(trajectories: Iterable[Trajectory], writer: TrajectoryWriter) -> Iterator[Trajectory]:
+    for one in trajectories:
+        writer.append(one)
+        yield one
+
+
+def _missing(options: RolloutOptions) -> list[RolloutRequest]:
+    """What is to be run.
+
+    Raises:
+        StoreError: The run holds some of it and is not to be resumed.
+    """
+    wanted = list(_requests(options))
+    done = finished(options.out)
+    missing = [request for request in wanted if request.lineage not in done]
+    if len(missing) < len(wanted) and not options.resume:
+        raise StoreError(
+            f"{options.out} holds {len(wanted) - len(missing)} of these {len(wanted)} episodes already; add "
+            "--resume to run the others, or choose another --out, --first or --seed"
+        )
+    return missing
+
+
+def _seal(run: Path) -> None:
+    """Write the parquet files, where the package for it is there."""
+    if importlib.util.find_spec("pyarrow"):
+        seal(run)
+    else:
+        print(f"{run} has no parquet files for `datasets`: pip install 'deepeyes-gym[data]'")
 
 
 def live_progress(stats: RolloutStats, total: int) -> Progress:

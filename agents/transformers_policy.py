@@ -42,9 +42,9 @@ CACHE_BYTES = 2 * 2**30
 class TransformersPolicy:
     """A `Policy` on a `Qwen2_5_VLForConditionalGeneration`.
 
-    The weights may change in place whenever nothing is awaited: what was kept of older ones is dropped, which
-    the version counters of the parameters tell. Writing through `Tensor.data` leaves no trace there; call
-    `forget` after it.
+    The weights may change in place whenever nothing is awaited: what was kept of older ones is dropped
+    (`agents.weight_watch`). Call `forget` after writing through `Tensor.data`, which leaves no trace. A call
+    that was cancelled still has its last step to go: await `close` before using the model elsewhere.
 
     A sample depends on its request alone, up to the rounding of batched arithmetic. To the last bit it also
     depends on what is decoded together and on what was kept: requests awaited in the same tick of an event
@@ -59,7 +59,7 @@ class TransformersPolicy:
         cache_bytes: Bound of the keys and values kept between turns, beside those of the live ones.
 
     Raises:
-        ValueError: The model's attention is not `sdpa`, or has sliding windows.
+        ValueError: The model's attention is not `sdpa`, or has sliding windows; or `max_rows` is below 1.
 
     Attributes:
         vocabulary: The tokenizer by its names, for `Transcript`.
@@ -81,6 +81,8 @@ class TransformersPolicy:
                 f"the policy needs attention 'sdpa' without sliding windows, the model has "
                 f"{text.config._attn_implementation!r}; load it with attn_implementation='sdpa'"
             )
+        if max_rows < 1:
+            raise ValueError(f"max_rows={max_rows} leaves no room for a turn; it must be at least 1")
         self.model = model
         self.vocabulary = Vocabulary(tokenizer)
         self.pixels = PixelCache() if pixels is None else pixels
@@ -121,7 +123,7 @@ class TransformersPolicy:
             model: The policy's own model, whose weights were changed in place, or another one of its shape.
 
         Raises:
-            RuntimeError: Another model's weights do not fit; the policy is as it was.
+            RuntimeError: Another model's shapes differ; what fits has been taken over all the same.
         """
 
         def take_over() -> None:

@@ -74,10 +74,13 @@ def evaluate(options: EvalOptions) -> Evaluation:
     """
     config = load_config(EnvConfig, options.env)
     actor = Actor(options)
-    return Evaluation(
-        _answers(options, actor, config, "tools on"),
-        _answers(options, actor, replace(config, tools=frozenset()), "tools off"),
-    )
+    try:
+        return Evaluation(
+            _answers(options, actor, config, "tools on"),
+            _answers(options, actor, replace(config, tools=frozenset()), "tools off"),
+        )
+    finally:
+        actor.close()
 
 
 def table(evaluation: Evaluation) -> Table:

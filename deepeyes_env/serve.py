@@ -1,4 +1,4 @@
-"""`deepeyes serve`: offers parts of the environment as servers."""
+"""`deepeyes serve`: offers parts of the environment, or a policy, as servers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from deepeyes_env.parts import run_part
 PARTS = {
     "sandbox": ("deepeyes_env.sandbox.server.command", "this machine's sandbox as a code server"),
     "search": ("deepeyes_env.search.server.command", "a search engine at /retrieve"),
+    "vllm": ("agents.vllm.serve_command", "a checkpoint with vLLM's own server, ready for training"),
 }
 """Modules and what they say, by name."""
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.actor import Backend, vllm_policy
+from agents.event_loop import run as run_in_loop
 from agents.metrics import summarise
-from agents.policy import SamplingParams
+from agents.policy import Policy, PolicyError, SamplingParams
 from agents.qwen import ModelError, load_qwen
 from agents.rollout import RolloutLimits, rollout
 from agents.speaker import RolloutRequest
@@ -32,6 +34,9 @@ class DapoOptions:
 
     Attributes:
         model: A Qwen2.5-VL checkpoint: directory or hub id.
+        backend: What samples the rollouts: `transformers`, the model itself in this process, or `vllm`, with
+            the weights handed over at every step. A chat `api` is refused: it is not token-exact.
+        urls: Addresses of vLLM servers (`deepeyes serve vllm`); none starts an engine in this process.
         run_dir: Where checkpoints, metrics and rollouts go; `deepeyes view RUN_DIR/rollouts/step-000001`
             shows what the first step sampled.
         resume: Go on from the newest checkpoint in `run_dir`.
@@ -44,6 +49,8 @@ class DapoOptions:
 
     model: str
     run_dir: Path
+    backend: Backend = "transformers"
+    urls: tuple[str, ...] = ()
     resume: bool = False
     num_envs: int = 64
     eval_tasks: int = 64
@@ -63,22 +70,37 @@ def main(argv: Sequence[str]) -> None:
     """
     try:
         run(parse_options(DapoOptions, argv, "dapo"))
-    except (ConfigError, ModelError, StoreError, CheckpointError, Interrupted, NothingScored) as error:
+    except (
+        ConfigError,
+        ModelError,
+        StoreError,
+        CheckpointError,
+        Interrupted,
+        NothingScored,
+        PolicyError,
+    ) as error:
         raise SystemExit(f"deepeyes dapo: {error}") from error
 
 
 def run(options: DapoOptions) -> None:
     """Train as `options` say."""
     resume = latest_checkpoint(options.run_dir) if options.resume else None
+    _require_token_exact(options.backend)
     qwen = load_qwen(options.model)
+    policy: Policy = (
+        vllm_policy(options.model, options.urls, "float32")
+        if options.backend == "vllm"
+        else TransformersPolicy(qwen.model, qwen.tokenizer)
+    )
     env = DeepEyesAsyncEnv(options.num_envs, options.env)
-    validation = Validation(options, TransformersPolicy(qwen.model, qwen.tokenizer), env)
+    validation = Validation(options, policy, env)
     try:
         train_dapo(
             options.train,
             qwen.model,
             qwen.tokenizer,
             env,
+            policy=policy,
             run_dir=options.run_dir,
             resume=resume,
             on_step=RolloutLog(options.run_dir) if options.keep_rollouts else None,
@@ -86,7 +108,17 @@ def run(options: DapoOptions) -> None:
         )
     finally:
         env.close()
+        run_in_loop(policy.close())
     print(f"trained model: {latest_checkpoint(options.run_dir) / 'model'}")
+
+
+def _require_token_exact(backend: Backend) -> None:
+    if backend == "api":
+        raise ConfigError(
+            "backend = 'api': a chat API is not token-exact. DAPO trains on exactly the tokens that were "
+            "sampled and on their log-probabilities; sample with `transformers` or `vllm`, or roll the API "
+            "out with `deepeyes rollout --backend api` and use what it says as SFT data"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +151,7 @@ class Validation:
     """
 
     options: DapoOptions
-    policy: TransformersPolicy
+    policy: Policy
     env: DeepEyesAsyncEnv
 
     def __call__(self, step: int) -> Mapping[str, float]:

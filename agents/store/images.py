@@ -38,7 +38,7 @@ class ImageReader:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreError(f"the image {path} is damaged: its bytes do not have the hash that names it")
-        return EncodedImage(data, width, height, sha256)
+        return EncodedImage(data, width, height, sha256).shared()
 
 
 def unread(sha256: str, width: int, height: int) -> EncodedImage:

@@ -162,7 +162,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _image(value: Mapping[str, Any], span: ImageSpan) -> EncodedImage:
     _, rows, columns = span.grid
-    return EncodedImage(value["bytes"], PATCH * columns, PATCH * rows, value["path"])
+    return EncodedImage(value["bytes"], PATCH * columns, PATCH * rows, value["path"]).shared()
 
 
 def _storable(value: Any) -> Any:

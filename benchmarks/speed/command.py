@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks import mismatch
 from benchmarks.speed import rollout, sandbox, search, stress, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
+    "mismatch": mismatch.main,
     "rollout": rollout.main,
     "sandbox": sandbox.main,
     "search": search.main,
     "stress": stress.main,
     "worlds": worlds.main,
 }
-"""Each is a module of this package; its docstring's first line is its line of help."""
+"""Each is a module of its own; its docstring's first line is its line of help."""
 
 
 def main(argv: Sequence[str]) -> int:

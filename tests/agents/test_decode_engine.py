@@ -202,11 +202,10 @@ def test_few_rows_give_the_same_samples(max_rows):
     assert_same(fresh(max_rows=max_rows).generate_all(requests, params), expected)
 
 
-def engine(max_rows: int) -> DecodeEngine:
-    banned = banned_mask(vocabulary(), tiny().model.config.text_config.vocab_size)
-    return DecodeEngine(
-        tiny().model, vocabulary(), PixelCache(), banned, max_rows=max_rows, cache_bytes=2**20
-    )
+def engine(max_rows: int, model=None) -> DecodeEngine:
+    model = tiny().model if model is None else model
+    banned = banned_mask(vocabulary(), model.config.text_config.vocab_size)
+    return DecodeEngine(model, vocabulary(), PixelCache(), banned, max_rows=max_rows, cache_bytes=2**20)
 
 
 def never_ends(request: GenerationRequest, max_tokens: int) -> OpenTurn:
@@ -225,6 +224,11 @@ def without_end_of_turn() -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def test_no_rows_at_all_are_refused():
+    with pytest.raises(ValueError, match="max_rows=0"):
+        fresh(max_rows=0)
 
 
 def test_a_long_turn_holds_nobody_up():
@@ -280,9 +284,11 @@ def test_rows_may_differ_in_how_they_sample():
 
 
 def nudge(model) -> None:
-    """An optimiser's step: in place, without a new tensor."""
-    with torch.no_grad():
-        torch._foreach_mul_([p for p in model.parameters() if p.ndim > 1], 0.9)
+    """A step of the optimiser that counts no versions."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, fused=True)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
 
 
 def test_weights_changed_in_place_leave_nothing_stale():
@@ -297,6 +303,20 @@ def test_weights_changed_in_place_leave_nothing_stale():
     assert_same(after, fresh(model).generate_all(requests, PARAMS))
     for one, other in zip(before, after, strict=True):
         assert abs(one.logprobs[0] - other.logprobs[0]) > 1e-3
+
+
+def test_a_turn_that_older_weights_began_is_not_kept():
+    model = copy.deepcopy(tiny().model)
+    busy = engine(max_rows=2, model=model)
+    begun, other = (OpenTurn(request, GREEDY, vocabulary()) for request in mixed()[:2])
+    busy.submit(begun)
+    busy.advance()
+    nudge(model)
+    busy.submit(other)
+    while not busy.idle:
+        busy.advance()
+    assert len(begun.sample().token_ids) > 2
+    assert len(busy._kept) == 2
 
 
 def test_forgetting_frees_everything_and_repeats_to_the_bit():

@@ -410,3 +410,14 @@ def test_another_task_and_an_unsound_record_are_refused():
 def test_a_scripted_trajectory_stays_a_scripted_one():
     scripted = replace(good(), token_exact=False, logprobs=np.zeros_like(good().logprobs))
     assert_equal_to_the_byte(replayer().replay(scripted), scripted)
+
+
+def test_a_token_slipped_in_before_a_turn_is_a_difference_at_that_turn():
+    place = good().turns[2].start
+    parts = {
+        name: np.insert(getattr(good(), name), place, value)
+        for name, value in (("input_ids", 65), ("loss_mask", False), ("logprobs", 0))
+    }
+    moved = [replace(turn, start=turn.start + 1, end=turn.end + 1) for turn in good().turns[2:]]
+    with pytest.raises(ReplayError, match=rf"turn 2: token {place} is "):
+        replayer().replay(replace(good(), **parts, turns=(*good().turns[:2], *moved)))

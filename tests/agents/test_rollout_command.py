@@ -1,6 +1,7 @@
 import json
 import re
 
+import datasets
 import pytest
 from talk import tiny
 
@@ -53,6 +54,30 @@ def test_a_checkpoint_is_sampled_several_times_per_task(tmp_path, env_file):
     assert sorted(one.lineage.sample for one in trajectories) == [0, 1, 2]
     assert {one.outcome for one in trajectories} <= {Outcome.TRUNCATED, Outcome.MALFORMED}
     assert all(one.versions["policy"].endswith("model") for one in trajectories)
+
+
+def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file):
+    run = tmp_path / "run"
+    where = f"--policy oracle --out {run} --env {env_file} --num-envs 2"
+    rollout_main(f"{where} --n 2".split())
+    first = (run / RECORDS).read_bytes()
+    with pytest.raises(SystemExit, match=r"holds 2 of these 4 episodes already; add --resume"):
+        rollout_main(f"{where} --n 4".split())
+    assert (run / RECORDS).read_bytes() == first
+    rollout_main(f"{where} --n 4 --resume".split())
+    assert (run / RECORDS).read_bytes().startswith(first)
+    assert [one.lineage.prompt for one in read_trajectories(run)] == [0, 1, 2, 3]
+
+    whole = tmp_path / "whole"
+    rollout_main(f"--policy oracle --out {whole} --env {env_file} --num-envs 3 --n 4".split())
+    assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
+
+
+def test_datasets_loads_a_finished_run(tmp_path, env_file):
+    run = tmp_path / "run"
+    rollout_main(f"--policy oracle --out {run} --env {env_file} --n 2".split())
+    rows = datasets.load_dataset(str(run), split="train", cache_dir=str(tmp_path / "cache"))
+    assert [row["task_id"] for row in rows] == [one.task_id for one in read_trajectories(run)]
 
 
 def test_a_directory_that_is_no_model_is_named(tmp_path, env_file):

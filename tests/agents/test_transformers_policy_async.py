@@ -228,7 +228,7 @@ def test_new_weights_hold_for_what_is_asked_for_after_them():
     assert before[0].logprobs[0] != after[0].logprobs[0]
 
 
-def test_weights_that_do_not_fit_are_refused_and_change_nothing(policy):
+def test_weights_that_do_not_fit_are_refused_and_leave_the_policy_usable(policy):
     from agents.tiny import TinyShape, build_tiny
 
     other = build_tiny(shape=TinyShape(hidden=32, layers=1, vision_layers=1)).model

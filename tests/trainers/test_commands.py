@@ -127,3 +127,10 @@ def test_a_tracker_that_is_not_installed_is_named(model: Path, data: Path, tmp_p
         pytest.skip("wandb is installed here")
     with pytest.raises(SystemExit, match="pip install wandb"):
         sft_command.main([*flags, "--train.trackers", "wandb"])
+
+
+def test_a_chat_api_is_refused_for_training(model: Path, tmp_path: Path) -> None:
+    options = ["--model", str(model), "--run-dir", str(tmp_path / "run"), "--backend", "api"]
+    with pytest.raises(SystemExit, match="not token-exact"):
+        dapo_command.main(options)
+    assert not (tmp_path / "run").exists()

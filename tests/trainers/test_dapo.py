@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,11 @@ import torch
 from guess_source import GuessSource
 
 from agents.qwen import Qwen
+from agents.scripted import ScriptSpeaker, oracle_program
+from agents.transformers_policy import TransformersPolicy
+from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import JudgeConfig
+from deepeyes_env.config import ConfigError, JudgeConfig
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Answer, Split, Task
 from trainers.batching import prompt_index
@@ -150,3 +154,22 @@ def test_endless_and_finite_sources_give_a_fixed_order() -> None:
     epochs = [[prompt_index(3, epoch * 7 + i, 7) for i in range(7)] for epoch in range(3)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert epochs[0] != epochs[1]
+
+
+def test_a_policy_beside_the_model_gets_its_weights_at_every_step(
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv
+) -> None:
+    apart = TransformersPolicy(copy.deepcopy(guesser.model), guesser.tokenizer)
+    start = copy.deepcopy(guesser.model.state_dict())
+    config = replace(QUICK, steps=3)
+    beside = train_dapo(config, guesser.model, guesser.tokenizer, guess_env, policy=apart)
+    guesser.model.load_state_dict(start)
+    together = train_dapo(config, guesser.model, guesser.tokenizer, guess_env)
+    assert beside == together
+    assert all(metrics["ratio"] == pytest.approx(1.0, abs=0.2) for metrics in beside)
+
+
+def test_speakers_of_text_are_refused(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
+    oracle = ScriptSpeaker(oracle_program, Vocabulary(guesser.tokenizer))
+    with pytest.raises(ConfigError, match="ScriptSpeaker: not token-exact"):
+        train_dapo(QUICK, guesser.model, guesser.tokenizer, guess_env, policy=oracle)  # type: ignore[arg-type]

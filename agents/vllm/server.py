@@ -1,0 +1,215 @@
+"""One vLLM server: `/inference/v1/generate`, which takes token ids with images and gives token ids back."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.policy import GenerationRequest, PolicyError, SamplingParams
+from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch, EngineSettings
+from deepeyes_env.images import EncodedImage
+
+try:
+    import httpx
+    import tenacity
+except ImportError as error:
+    raise ImportError("vLLM servers are spoken to with httpx: pip install 'deepeyes-gym[http]'") from error
+
+ATTEMPTS = 3
+"""How often a request is sent before its server counts as dead: enough for a connection that was dropped."""
+
+CONNECT_SECONDS = 5.0
+"""Time to open a connection; httpx's own default."""
+
+TURN_SECONDS = 900.0
+"""Longest silence of a server: a turn of 8,192 tokens at 10 tokens a second, which a full server makes."""
+
+ADMIN_SECONDS = 600.0
+"""Longest a server may take to change its weights or to wake up."""
+
+FORCED = 0
+"""Any token, to see what a server tells of its log-probability."""
+
+
+class ServerDown(PolicyError):
+    """The server cannot be reached, or failed at every attempt."""
+
+
+class VllmServer:
+    """A client of one server.
+
+    Args:
+        url: Where it is, e.g. `http://127.0.0.1:8000`.
+        dialect: Writes requests and reads answers.
+        token: The server's API key, if it has one.
+
+    Attributes:
+        url: As given.
+        alive: Whether it is to be asked.
+        version: Name of the weights that it has; every answer tells those that it was sampled with.
+    """
+
+    def __init__(self, url: str, dialect: Dialect, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        self.alive = True
+        self.version = ""
+        self._dialect = dialect
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(TURN_SECONDS, connect=CONNECT_SECONDS, pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    async def check(self) -> None:
+        """See that the server is there and speaks as it has to.
+
+        Raises:
+            ServerDown: It is not there.
+            EngineMismatch: It was started with other flags.
+        """
+        await self._send("GET", "/health")
+        self.version = (await self._send("GET", "/weight_info")).json()["weight_version"]
+        # A token that is forced has log-probability 0, unless that of the raw logits is told.
+        sampling = {"max_tokens": 1, "logit_bias": {FORCED: -BAN}, "logprobs": 0}
+        body = await self.post("/inference/v1/generate", {"token_ids": [FORCED], "sampling_params": sampling})
+        if body["choices"][0]["logprobs"]["content"][0]["logprob"] != 0:
+            raise EngineMismatch(
+                f"{self.url} tells log-probabilities of the raw logits, which include banned tokens; start "
+                "it with --logprobs-mode processed_logprobs, or by `deepeyes serve vllm`"
+            )
+
+    async def settings(self) -> EngineSettings:
+        """How it was started."""
+        response = await self._send("GET", "/server_info", params={"config_format": "json"})
+        config = response.json()["vllm_config"]
+        return EngineSettings(
+            device=config["device_config"]["device"],
+            can_sleep=config["model_config"]["enable_sleep_mode"],
+        )
+
+    async def generate(self, request: GenerationRequest, params: SamplingParams) -> Answer:
+        """Sample one turn.
+
+        Raises:
+            ServerDown: The server failed.
+            EngineMismatch: It refuses the request.
+        """
+        body = {
+            "token_ids": self._dialect.prompt(request),
+            "content_parts": [_content(image) for image in request.images] or None,
+            "sampling_params": self._dialect.sampling(request, params),
+            "return_token_ids": True,
+        }
+        return _answer(await self.post("/inference/v1/generate", body))
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        """Send a request until it is answered; only for requests that may be sent twice.
+
+        Args:
+            path: Where.
+            body: Sent as JSON.
+            query: Query parameters.
+
+        Returns:
+            The answer's JSON, None if it has no body.
+        """
+        timeout = TURN_SECONDS if path.startswith("/inference") else ADMIN_SECONDS
+        response = await self._send("POST", path, json=body, params=query, timeout=timeout)
+        return response.json() if response.content else None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        # With its seed a request gives the same answer again, so one that was lost half-way may be repeated.
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((httpx.TransportError, httpx.HTTPStatusError)),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
+            reraise=True,
+        )
+        try:
+            response: httpx.Response = await retrying(self._attempt, method, path, **arguments)
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            what = (
+                f"{error.response.status_code} {_reason(error.response)}"
+                if isinstance(error, httpx.HTTPStatusError)
+                else repr(error)
+            )
+            raise ServerDown(
+                f"{self.url}{path} failed {ATTEMPTS} times: {what}; is the server running?"
+            ) from error
+        if response.is_client_error:
+            raise EngineMismatch(
+                f"{self.url}{path} refuses the request ({response.status_code}): "
+                f"{_reason(response)}{_mend(path, response.status_code)}"
+            )
+        return response
+
+    async def _attempt(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        response = await self._http.request(method, path, **arguments)
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            response.raise_for_status()
+        return response
+
+
+async def tell_all(
+    servers: Sequence[VllmServer], path: str, body: Mapping[str, Any] | None = None, **query: Any
+) -> None:
+    """Send one request to every server that lives; the ones that fail at it are dead afterwards.
+
+    Raises:
+        PolicyError: No server is left.
+        EngineMismatch: A server refuses the request.
+    """
+    asked = [server for server in servers if server.alive]
+    answers = await asyncio.gather(*(s.post(path, body, **query) for s in asked), return_exceptions=True)
+    for server, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, ServerDown):
+            server.alive = False
+        elif isinstance(answer, BaseException):
+            raise answer
+    if not any(server.alive for server in servers):
+        reasons = "; ".join(map(str, answers)) or "all have failed before"
+        raise PolicyError(f"no server is left at {path}: {reasons}")
+
+
+def _content(image: EncodedImage) -> dict[str, str]:
+    # vLLM recognises the format by the bytes. The hash names the image in its caches.
+    data = base64.b64encode(image.data).decode("ascii")
+    return {"type": "image_url", "url": f"data:image/*;base64,{data}", "uuid": image.sha256}
+
+
+def _answer(body: Mapping[str, Any]) -> Answer:
+    [choice] = body["choices"]
+    details = body["usage"].get("prompt_tokens_details") or {}
+    return Answer(
+        prompt_ids=body["prompt_token_ids"],
+        token_ids=choice["token_ids"],
+        logprobs=[entry["logprob"] for entry in choice["logprobs"]["content"]],
+        finish_reason=choice["finish_reason"],
+        cached_tokens=details.get("cached_tokens") or 0,
+        weight_versions=frozenset(span["version"] for span in choice["weight_versions"] or ()),
+    )
+
+
+def _reason(response: httpx.Response) -> str:
+    """What the server says of an error, without whatever else it sends."""
+    try:
+        body = response.json()
+    except ValueError:
+        return " ".join(response.text.split())[:500]
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:500]
+
+
+def _mend(path: str, status: int) -> str:
+    if status == httpx.codes.UNAUTHORIZED:
+        return "; give its API key in VLLM_API_KEY"
+    if status == httpx.codes.NOT_FOUND:
+        return "; start it by `deepeyes serve vllm`, or with VLLM_SERVER_DEV_MODE=1 and --enable-scale-out"
+    return ""

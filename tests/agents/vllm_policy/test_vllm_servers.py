@@ -1,0 +1,133 @@
+"""Several vLLM servers: who gets which conversation, and what happens when one dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import httpx
+import pytest
+from talking import EXACT, Server, begin, changed_model, gap, play, vocabulary, width
+
+from agents.policy import PolicyError, SamplingParams
+from agents.vllm.requests import EngineMismatch
+from agents.vllm.servers import VllmServers
+
+
+def connect(*urls: str) -> VllmServers:
+    return VllmServers(urls, vocabulary(), width())
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An HTTP server that is no vLLM."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def no_vllm() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_that_is_not_there_is_named_at_the_start():
+    with pytest.raises(PolicyError, match=r"127\.0\.0\.1:9/health failed 3 times.*is the server running"):
+        connect("http://127.0.0.1:9")
+
+
+def test_a_server_that_is_no_vllm_is_told_how_to_become_one(no_vllm):
+    with pytest.raises(EngineMismatch, match=r"health refuses the request \(404\).*deepeyes serve vllm"):
+        connect(no_vllm)
+
+
+@pytest.fixture(scope="module")
+def both(servers: list[Server]) -> Iterator[VllmServers]:
+    policy = connect(*(server.url for server in servers))
+    yield policy
+    asyncio.run(policy.close())
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+class TestTwoServers:
+    """In this order: the last test kills one of them."""
+
+    def test_a_conversation_stays_where_its_prefix_is(self, both, servers):
+        """Both get conversations, and later turns come from the caches as with a single server."""
+        before = [server.metric("vllm:prompt_tokens_total") for server in servers]
+        cached = both.prompts.cached
+
+        async def run():
+            return await asyncio.gather(*(play(both, f"c{n}", words=300) for n in range(12)))
+
+        trajectories = asyncio.run(run())
+        assert gap(trajectories).max_abs < EXACT
+        for server, tokens in zip(servers, before, strict=True):
+            assert server.metric("vllm:prompt_tokens_total") > tokens
+        assert both.prompts.cached - cached >= 2 * 12 * 256
+
+    def test_the_choice_is_even_and_moves_only_what_has_to(self, both):
+        requests = [begin("t").to_request(1, f"conversation-{n}") for n in range(200)]
+        first = [both._preferred(request)[0].url for request in requests]
+        assert first == [both._preferred(request)[0].url for request in requests]
+        assert min(Counter(first).values()) > 70
+
+    def test_both_get_new_weights(self, both):
+        other = changed_model()
+
+        async def run():
+            await both.update_weights(other)
+            return await asyncio.gather(*(play(both, f"w{n}", turns=1) for n in range(8)))
+
+        assert gap(asyncio.run(run()), other).max_abs < EXACT
+
+    def test_weights_that_somebody_else_changed_are_noticed(self, both, servers):
+        answer = httpx.post(f"{servers[1].url}/update_weight_version", json={"new_version": "foreign"})
+        assert answer.is_success
+        alone = connect(servers[1].url)
+        try:
+            httpx.post(f"{servers[1].url}/update_weight_version", json={"new_version": "another"})
+            with pytest.raises(PolicyError, match=r"has the weights \['another'\], not 'foreign'"):
+                asyncio.run(play(alone, "x"))
+            asyncio.run(alone.update_weights(changed_model()))
+            assert gap([asyncio.run(play(alone, "x"))], changed_model()).max_abs < EXACT
+        finally:
+            asyncio.run(alone.close())
+        # The other policy now finds that server stale, and goes on with the one that is left.
+        trajectories = [asyncio.run(play(both, f"s{n}", turns=1)) for n in range(8)]
+        assert gap(trajectories, changed_model()).max_abs < EXACT
+        asyncio.run(both.update_weights(changed_model(1)))
+
+    def test_a_dead_servers_conversations_move_to_another(self, both, servers):
+        other = changed_model(1)
+        assert [server.alive for server in both._servers] == [True, True]
+
+        async def run():
+            params = SamplingParams(max_tokens=100)
+            played = [asyncio.create_task(play(both, f"d{n}", params=params)) for n in range(12)]
+            await asyncio.sleep(0.5)
+            servers[1].kill()
+            return await asyncio.gather(*played)
+
+        assert gap(asyncio.run(run()), other).max_abs < EXACT
+        assert [server.alive for server in both._servers] == [True, False]
+        asyncio.run(both.update_weights(changed_model()))
+        assert gap([asyncio.run(play(both, "after"))], changed_model()).max_abs < EXACT
+
+    def test_without_any_server_the_infrastructure_has_failed(self, both, servers):
+        servers[0].kill()
+        with pytest.raises(PolicyError, match="no server is left for conversation 'end'"):
+            asyncio.run(play(both, "end"))
+        with pytest.raises(PolicyError, match="no server is left"):
+            asyncio.run(both.update_weights(changed_model()))
