@@ -110,17 +110,10 @@ def _serve(options: ViewOptions) -> int:
     danger = f"whoever reaches it could read the run; set {TOKEN_VARIABLE} to a secret"
     shown = GrowingRun(options.run)
     listener = listen(options.host, options.port, token, danger)
-    words = Words(None)
-
-    def current_words() -> Words:
-        """Those of the run's tokenizer, as soon as it has one."""
-        nonlocal words
-        if not words.known and (vocabulary := _vocabulary(options)):
-            words = Words(vocabulary)
-        return words
-
+    words = Words(lambda: _vocabulary(options))
+    words.of([])  # loads the tokenizer now and not at the first request, if the run has one yet
     title = options.run.resolve().name
-    return run(make_app(shown, current_words, title, token), listener, f"the run {title}")
+    return run(make_app(shown, words, title, token), listener, f"the run {title}")
 
 
 def _vocabulary(options: ViewOptions) -> Vocabulary | None:

@@ -46,7 +46,7 @@ def write_folder(
     directory.mkdir(exist_ok=True)
     for stale in directory.glob("*.js"):
         stale.unlink()
-    words, rows = Words(tokenizer), list[Row]()
+    words, rows = Words(lambda: tokenizer), list[Row]()
     for number, chunk in enumerate(_chunks(trajectories)):
         rows += [row(len(rows) + place, one) for place, one in enumerate(chunk)]
         packed = _packed({"words": words.of(chunk), "details": [detail(one) for one in chunk]})

@@ -67,7 +67,7 @@ def render_page(
         policy=f"default-src 'none'; img-src data:; script-src '{script_hash()}'; {_COMMON}; "
         "trusted-types 'none'",
         extra=Markup(extra_html),
-        vocabulary=Words(tokenizer).of(shown),
+        vocabulary=Words(lambda: tokenizer).of(shown),
         details=[detail(one) for one in shown],
         images={image.sha256: _data_uri(image) for one in shown for image in one.images},
     )

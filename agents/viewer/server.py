@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Path, Query, Response
@@ -42,12 +42,12 @@ Number = Annotated[int, Path(ge=0)]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
-def make_app(run: GrowingRun, words: Callable[[], Words], title: str, token: str | None = None) -> FastAPI:
+def make_app(run: GrowingRun, words: Words, title: str, token: str | None = None) -> FastAPI:
     """Make the application.
 
     Args:
         run: What is shown.
-        words: Gives the texts of tokens.
+        words: The texts of its tokens.
         title: Heading of the page.
         token: What visitors must send, as a bearer token or as the password of any user; without one, only
             requests that call this machine by a loopback name are answered.
@@ -91,7 +91,7 @@ def make_app(run: GrowingRun, words: Callable[[], Words], title: str, token: str
             one = run.trajectory(number)
         except IndexError as error:
             raise HTTPException(404, str(error)) from error
-        return _json({"detail": detail(one), "words": words().of([one])})
+        return _json({"detail": detail(one), "words": words.of([one])})
 
     @app.get("/images/{sha256}")
     def image(sha256: Sha256) -> Response:
@@ -100,6 +100,8 @@ def make_app(run: GrowingRun, words: Callable[[], Words], title: str, token: str
         if not file.is_file():
             raise HTTPException(404, f"the run has no image {sha256}")
         data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"the image {file} is damaged: its bytes do not have the hash that names it")
         kind = image_type(data)
         if kind is None:
             raise HTTPException(415, f"the file {sha256} is no image")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypedDict
 
 from agents.trajectory import Trajectory, Turn
@@ -32,30 +33,31 @@ class Strip(TypedDict):
 
 
 class Words:
-    """The texts of token ids; each is decoded once.
+    """The texts of token ids; each is decoded once. Safe to use from many threads.
 
     Args:
-        decoder: What decodes them; without one there are no texts, and the page shows ids.
+        find: Gives what decodes them, or None as long as there is nothing: then there are no texts, and the
+            page shows ids. Asked until it gives something, by one thread at a time.
     """
 
-    def __init__(self, decoder: Decoder | None) -> None:
-        self._decoder = decoder
+    def __init__(self, find: Callable[[], Decoder | None]) -> None:
+        self._find = find
+        self._decoder: Decoder | None = None
         self._known: dict[int, str] = {}
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a decoder."""
-        return self._decoder is not None
+        self._lock = threading.Lock()
 
     def of(self, trajectories: Iterable[Trajectory]) -> dict[int, str]:
         """The text of every token id that occurs in `trajectories`."""
-        if self._decoder is None:
-            return {}
-        used = sorted(set().union(*(one.input_ids.tolist() for one in trajectories)))
-        for token in used:
-            if token not in self._known:
-                self._known[token] = self._decoder.decode([token])
-        return {token: self._known[token] for token in used}
+        with self._lock:
+            if self._decoder is None:
+                self._decoder = self._find()
+            if self._decoder is None:
+                return {}
+            used = sorted(set().union(*(one.input_ids.tolist() for one in trajectories)))
+            for token in used:
+                if token not in self._known:
+                    self._known[token] = self._decoder.decode([token])
+            return {token: self._known[token] for token in used}
 
 
 def strip(trajectory: Trajectory) -> Strip:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import numpy as np
@@ -104,9 +106,29 @@ def test_a_token_is_decoded_once():
             return super().decode(token_ids)
 
     decoder, one = Counting(), trajectory("code", "answer")
-    words = Words(decoder)
+    words = Words(lambda: decoder)
     assert words.of([one]) == words.of([one, one])
     assert decoder.decoded == len(set(one.input_ids.tolist()))
+
+
+def test_a_decoder_is_looked_for_until_it_is_there_and_by_one_thread_at_a_time():
+    asked, inside, together = [], [], threading.Event()
+
+    def find():
+        asked.append(None)
+        inside.append(None)
+        if len(inside) > 1:
+            together.set()
+        together.wait(0.2)
+        inside.pop()
+        return ByteTokenizer() if len(asked) > 2 else None
+
+    words, one = Words(find), trajectory("answer")
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: words.of([one]), range(6)))
+    assert not together.is_set()
+    assert len(asked) == 3
+    assert sum(map(bool, found)) == 4
 
 
 def test_pictures_stand_where_their_markers_stand():

@@ -127,8 +127,8 @@ def sources(tmp_path_factory):
     write(directory, run())
     (directory / "one.html").write_text(render_page(run(), ByteTokenizer(), title=HOSTILE), encoding="utf-8")
     write_folder(run(), directory / "trajectories.html", ByteTokenizer(), title=HOSTILE)
-    words = Words(ByteTokenizer())
-    with serving(make_app(GrowingRun(directory), lambda: words, HOSTILE)) as address:
+    words = Words(ByteTokenizer)
+    with serving(make_app(GrowingRun(directory), words, HOSTILE)) as address:
         yield {
             "embedded": (directory / "one.html").as_uri(),
             "folder": (directory / "trajectories.html").as_uri(),
@@ -304,7 +304,7 @@ def test_a_page_without_its_folder_says_so(reader, thousands, tmp_path):
 def test_new_trajectories_appear_in_an_open_page(reader, tmp_path):
     from agents.viewer.server import make_app
 
-    with serving(make_app(GrowingRun(tmp_path), lambda: Words(None), "growing")) as address:
+    with serving(make_app(GrowingRun(tmp_path), Words(lambda: None), "growing")) as address:
         page = reader.open(address + "#t=1&pane=detail")
         expect(page.locator(".empty")).to_contain_text("No trajectory yet")
         write(tmp_path, [storable("answer", task_id="first")])
@@ -324,7 +324,7 @@ def test_a_browser_enters_with_the_token_as_password(reader, tmp_path):
     from agents.viewer.server import make_app
 
     write(tmp_path, run())
-    with serving(make_app(GrowingRun(tmp_path), lambda: Words(None), "run", token="secret")) as address:
+    with serving(make_app(GrowingRun(tmp_path), Words(lambda: None), "run", token="secret")) as address:
         page = reader.open(address, http_credentials={"username": "", "password": "secret"})
         expect_title(page, TASK)
         page.wait_for_function("document.querySelector('#shown img').naturalWidth === 280")

@@ -1,5 +1,6 @@
 """The live viewer over HTTP: what it gives, to whom, and what it refuses."""
 
+import hashlib
 import json
 import os
 import re
@@ -39,9 +40,9 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(run):
-    words = Words(ByteTokenizer())
+    words = Words(ByteTokenizer)
     with (
-        serving(make_app(GrowingRun(run), lambda: words, HOSTILE)) as address,
+        serving(make_app(GrowingRun(run), words, HOSTILE)) as address,
         httpx.Client(base_url=address, timeout=60) as client,
     ):
         yield client
@@ -56,7 +57,7 @@ def test_rows_come_in_order_and_from_where_they_are_asked_for(client):
 
 
 def test_new_trajectories_appear(tmp_path):
-    with serving(make_app(GrowingRun(tmp_path), lambda: Words(None), "run")) as address:
+    with serving(make_app(GrowingRun(tmp_path), Words(lambda: None), "run")) as address:
         assert httpx.get(f"{address}/rows").json()["total"] == 0
         write(tmp_path, [storable("answer", task_id="first")])
         (seen,) = httpx.get(f"{address}/rows").json()["rows"]
@@ -95,9 +96,18 @@ def test_an_image_comes_by_its_hash_with_its_type(client, run):
 
 
 def test_a_file_that_is_no_image_is_not_given(client, run):
-    name = "ab" * 32
-    (run / IMAGES / name).write_bytes(b"<script>window.pwned=1</script>")
+    page = b"<script>window.pwned=1</script>"
+    name = hashlib.sha256(page).hexdigest()
+    (run / IMAGES / name).write_bytes(page)
     assert client.get(f"/images/{name}").status_code == 415
+
+
+def test_an_image_whose_bytes_have_changed_is_not_given(client, run):
+    name = "cd" * 32
+    (run / IMAGES / name).write_bytes(storable("answer").images[0].data)
+    answer = client.get(f"/images/{name}")
+    assert answer.status_code == 500
+    assert "damaged" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +160,7 @@ def test_another_name_of_this_machine_is_refused(client):
 
 
 def test_with_a_token_only_those_who_send_it_enter(run):
-    with serving(make_app(GrowingRun(run), lambda: Words(None), "run", token="secret: ü")) as address:
+    with serving(make_app(GrowingRun(run), Words(lambda: None), "run", token="secret: ü")) as address:
         refused = httpx.get(f"{address}/rows")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Basic ")
@@ -179,7 +189,7 @@ def test_a_damaged_record_is_told(tmp_path):
     write(tmp_path, [storable("answer")])
     with (tmp_path / RECORDS).open("ab") as file:
         file.write(b'{"schema": 2}\n')
-    with serving(make_app(GrowingRun(tmp_path), lambda: Words(None), "run")) as address:
+    with serving(make_app(GrowingRun(tmp_path), Words(lambda: None), "run")) as address:
         answer = httpx.get(f"{address}/rows")
     assert answer.status_code == 500
     assert f"{RECORDS}:2" in answer.json()["detail"]

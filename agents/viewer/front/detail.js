@@ -8,6 +8,7 @@ async function showDetail() {
   tip.hidden = true;
   if (number < 0) return shown.replaceChildren(h("p", { class: "nothing" }, order.length ? "Choose a trajectory." : ""));
   shown.setAttribute("aria-busy", "true");
+  if (!shown.firstChild) shown.append(h("p", { class: "nothing" }, "Loading …"));
   const elements = await source.detail(number).then(
     ({ detail, words: vocabulary }) => detailView(rows[number], detail, vocabulary),
     (error) => [h("p", { class: "failure", role: "alert" }, `This trajectory could not be loaded: ${error.message}`)]);
