@@ -11,7 +11,7 @@ one waits for a tool, the policy generates for the others, and whoever ends make
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -74,7 +74,7 @@ def rollout(
     lockstep: bool = False,
     stats: RolloutStats | None = None,
     versions: Mapping[str, str] | None = None,
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory, None, None]:
     """Run one episode per request; `stream` for callers without an event loop.
 
     Args:
@@ -229,8 +229,10 @@ class _Driver:
                 self._done.put_nowait((number, await self._run(number, request)))
             if self.lockstep:
                 self.lockstep.leave()
-        except Exception as error:
+        except BaseException as error:
+            # A cancellation too, whoever's it is: the consumer must not wait for a member that is gone.
             self._done.put_nowait(error)
+            raise
         self._done.put_nowait(None)
 
     async def _take(self) -> tuple[int, RolloutRequest] | None:
