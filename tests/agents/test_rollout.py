@@ -326,6 +326,26 @@ def test_an_error_of_the_policy_leaves_the_env_usable():
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
 
 
+def test_what_was_finished_before_an_error_comes_before_it():
+    never = threading.Event()
+
+    class Broken(Parrot):
+        def turns_of(self, request):
+            return (WAIT,) if request.conversation.startswith("riddles/train/0 ") else (SAY,)
+
+        async def generate(self, request, params):
+            if request.conversation.startswith("riddles/train/3 "):
+                raise MemoryError("out of memory")
+            return await super().generate(request, params)
+
+    env, got = make_env(2, PythonSandbox(lambda code: never.wait(60))), []
+    with pytest.raises(MemoryError):
+        got.extend(one.lineage.prompt for one in rollout(Broken(), env, requests(9), PARAMS))
+    never.set()
+    env.close()
+    assert got == [1, 2]
+
+
 def test_a_dropped_stream_leaves_the_env_usable():
     env = make_env(3)
     stream = rollout(Parrot(LOOK, SAY), env, requests(9), PARAMS)
