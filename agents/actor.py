@@ -169,8 +169,9 @@ class Actor:
 
     def close(self) -> None:
         """Free what the policy holds. Idempotent."""
-        if self._policy is not None:
-            run(self._policy.close())
+        for opened in (self._policy, self.chat):
+            if opened is not None:
+                run(opened.close())
 
     def bill(self) -> list[str]:
         """What a chat API has been asked to do, in words; nothing where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -121,7 +122,8 @@ def ask(options: AskOptions, console: Console) -> Trajectory:
     env = DeepEyesAsyncEnv(1, _rules(options), tasks=source)
     try:
         request = RolloutRequest(0, options.split, SeedLineage(options.seed))
-        return play_live(Actor(options), env, request, console, options.images, options.save)
+        with closing(Actor(options)) as actor:
+            return play_live(actor, env, request, console, options.images, options.save)
     finally:
         env.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,14 +24,23 @@ _LOCAL = _Local()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for a coroutine.
+    """Wait for a coroutine; Ctrl-C cancels it.
 
     Raises:
         RuntimeError: This thread runs an event loop already; await the coroutine there.
     """
     _require_no_loop()
     # Not `Runner.run`, which takes Ctrl-C for itself: trainers stop at the end of a step.
-    return _LOCAL.runner.get_loop().run_until_complete(work)
+    loop = _LOCAL.runner.get_loop()
+    task = loop.create_task(work)
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        if not task.done():
+            # Ctrl-C: let the work free what it holds; a second one ends this too.
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
 
 
 def iterate(stream: AsyncIterator[T]) -> Iterator[T]:

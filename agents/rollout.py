@@ -11,7 +11,7 @@ one waits for a tool, the policy generates for the others, and whoever ends make
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -74,7 +74,7 @@ def rollout(
     lockstep: bool = False,
     stats: RolloutStats | None = None,
     versions: Mapping[str, str] | None = None,
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory, None, None]:
     """Run one episode per request; `stream` for callers without an event loop.
 
     Args:
@@ -141,7 +141,8 @@ async def stream(
         versions: Stored with every trajectory.
 
     Yields:
-        Finished trajectories in the order of the requests.
+        Finished trajectories in the order of the requests, before an error too: those that are unfinished
+        then are left out.
 
     Raises:
         ContextFull: A task's prompt alone exceeds the token limit.
@@ -205,7 +206,10 @@ class _Driver:
         self._done: asyncio.Queue[tuple[int, Trajectory] | BaseException | None] = asyncio.Queue()
 
     async def finished(self, crew: int) -> AsyncIterator[Trajectory]:
-        """The trajectories in order; ends with the crew's last member, or with the first error of any."""
+        """The trajectories in order; ends with the crew's last member, or with the first error of any.
+
+        Before an error come those that waited for an older one.
+        """
         early: dict[int, Trajectory] = {}
         following = 0
         while crew:
@@ -213,6 +217,9 @@ class _Driver:
             if item is None:
                 crew -= 1
             elif isinstance(item, BaseException):
+                # What others have finished, and perhaps paid for, does not get lost.
+                for number in sorted(early):
+                    yield early[number]
                 raise item
             else:
                 early[item[0]] = item[1]
@@ -229,8 +236,10 @@ class _Driver:
                 self._done.put_nowait((number, await self._run(number, request)))
             if self.lockstep:
                 self.lockstep.leave()
-        except Exception as error:
+        except BaseException as error:
+            # A cancellation too, whoever's it is: the consumer must not wait for a member that is gone.
             self._done.put_nowait(error)
+            raise
         self._done.put_nowait(None)
 
     async def _take(self) -> tuple[int, RolloutRequest] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,18 +78,14 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         ModelError: The policy is no Qwen2.5-VL.
         StoreError: Another process writes to `options.out`.
     """
-    actor = Actor(options)
-    env = DeepEyesAsyncEnv(options.num_envs, load_config(EnvConfig, options.env))
-    stats = RolloutStats()
-    try:
+    config = load_config(EnvConfig, options.env)
+    with closing(DeepEyesAsyncEnv(options.num_envs, config)) as env, closing(Actor(options)) as actor:
+        stats = RolloutStats()
         with TrajectoryWriter(options.out) as writer:
             requests = _missing(options)
             actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
             with live_progress(stats, len(requests)):
                 metrics = summarise(_written(actor.play(env, requests, stats), writer))
-    finally:
-        env.close()
-        actor.close()
     for line in (*stats.failures, *actor.bill()):
         print(line)
     _seal(options.out)

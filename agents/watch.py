@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -92,7 +93,8 @@ def watch(options: WatchOptions, console: Console) -> Trajectory:
     try:
         index = _draw(env.tasks, options) if options.index is None else options.index
         request = RolloutRequest(index, options.split, SeedLineage(options.seed))
-        return play_live(Actor(options), env, request, console, options.images, options.save)
+        with closing(Actor(options)) as actor:
+            return play_live(actor, env, request, console, options.images, options.save)
     finally:
         env.close()
 

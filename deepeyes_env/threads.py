@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -36,7 +37,8 @@ class DaemonThreads:
                 result = work()
             except BaseException as raised:
                 error = raised
-            if not loop.is_closed():
+            # A closed loop has nobody left who waits.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_settle, future, result, error)
 
         self._crew.perform(perform)
@@ -69,6 +71,7 @@ class _Crew:
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+            del work  # an idle thread keeps no episode, nor its pictures, in memory
             self._idle.release()
 
 
@@ -79,3 +82,4 @@ def _settle(future: asyncio.Future[T], result: T | None, error: BaseException | 
         future.set_result(result)  # type: ignore[arg-type]
     else:
         future.set_exception(error)
+        future.exception()  # whoever was to wait may be cancelled in this very tick: no complaint then

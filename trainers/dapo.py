@@ -7,8 +7,10 @@ decided in `sampling`, and what happens between steps (records, evaluation, chec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +65,8 @@ def train_dapo(
         model: Qwen2.5-VL; trained in place.
         tokenizer: Its tokenizer.
         env: Where the policy acts; tasks come from its `train` split.
-        policy: Samples the rollouts, with the model's weights from step to step; default: the model itself,
-            in this process.
+        policy: Samples the rollouts, with the model's weights from step to step and for every evaluation;
+            default: the model itself, in this process.
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
         on_step: Called after every step.
@@ -83,7 +85,11 @@ def train_dapo(
     own = TransformersPolicy(model, tokenizer)
     policy = own if policy is None else require_token_exact(policy)
     scorer = Scorer(own.vocabulary, own.pixels, own.banned, engine.accelerator.device)
-    hooks = Hooks(run_dir, resume, on_step, evaluate)
+
+    def hand_over() -> None:
+        run_in_loop(policy.update_weights(engine.accelerator.unwrap_model(engine.model)))
+
+    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN
@@ -91,7 +97,7 @@ def train_dapo(
         for step in range(run.progress.step, config.steps):
             watch = Stopwatch()
             with watch("rollout"):
-                run_in_loop(policy.update_weights(engine.accelerator.unwrap_model(engine.model)))
+                hand_over()
                 sampled = _sample(config, step, policy, env, run)
             metrics = _rollout_metrics(sampled)
             with watch("update"):
@@ -114,6 +120,12 @@ def require_token_exact(policy: object) -> Policy:
         "sampled and on their log-probabilities, which chat APIs and scripts do not give; sample with "
         "`transformers` or `vllm`, or use what it says as SFT data"
     )
+
+
+def _evaluate_anew(hand_over: Callable[[], None], evaluate: Evaluate, step: int) -> Mapping[str, float]:
+    """Evaluate what the last update made of the model, not what this step's rollouts were sampled with."""
+    hand_over()
+    return evaluate(step)
 
 
 def _engine(config: DapoConfig, model: PreTrainedModel, run_dir: Path | None) -> Engine:
@@ -170,7 +182,7 @@ def _sample_groups(
     """Roll out one group per draw; a requested stop drops them all."""
     requests = [request for draw in draws for request in _group_requests(config, step, draw, env)]
     members: dict[int, dict[int, Trajectory]] = defaultdict(dict)
-    finished = rollout(
+    episodes = rollout(
         policy,
         env,
         requests,
@@ -179,11 +191,12 @@ def _sample_groups(
         infra_retries=config.infra_retries,
         lockstep=config.lockstep,
     )
-    for done, trajectory in enumerate(finished, start=1):
-        if run.stop.made:
-            run.interrupt()
-        run.recorder.working(f"rollout {done}/{len(requests)}")
-        members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
+    with closing(episodes) as finished:  # at a stop too, and not only when its traceback is collected
+        for done, trajectory in enumerate(finished, start=1):
+            if run.stop.made:
+                run.interrupt()
+            run.recorder.working(f"rollout {done}/{len(requests)}")
+            members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
     return [Group(draw, step, tuple(members[draw][i] for i in range(config.group_size))) for draw in draws]
 
 

@@ -12,6 +12,7 @@ from chat_server import Behaviour, ChatServer, says, status
 from talk import vocabulary
 from transformers_serve import serve
 
+from agents.actor import Actor, ActorOptions
 from agents.chat.client import ChatClient
 from agents.chat.config import ChatConfig
 from agents.chat.refused import ChatRefused
@@ -43,6 +44,13 @@ def talk(server_url: str, episodes: int = 1, infra_retries: int = 0, **settings:
     for trajectory in played:
         check_trajectory(trajectory)
     return played
+
+
+def test_a_closed_actor_has_closed_its_connections() -> None:
+    actor = Actor(ActorOptions(policy="m", backend="api", urls=("http://127.0.0.1:9/v1",)))
+    actor.close()
+    assert actor.chat is not None
+    assert actor.chat.client._client.is_closed()
 
 
 def test_an_episode() -> None:

@@ -1,5 +1,7 @@
 import asyncio
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -324,6 +326,26 @@ def test_an_error_of_the_policy_leaves_the_env_usable():
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
 
 
+def test_what_was_finished_before_an_error_comes_before_it():
+    never = threading.Event()
+
+    class Broken(Parrot):
+        def turns_of(self, request):
+            return (WAIT,) if request.conversation.startswith("riddles/train/0 ") else (SAY,)
+
+        async def generate(self, request, params):
+            if request.conversation.startswith("riddles/train/3 "):
+                raise MemoryError("out of memory")
+            return await super().generate(request, params)
+
+    env, got = make_env(2, PythonSandbox(lambda code: never.wait(60))), []
+    with pytest.raises(MemoryError):
+        got.extend(one.lineage.prompt for one in rollout(Broken(), env, requests(9), PARAMS))
+    never.set()
+    env.close()
+    assert got == [1, 2]
+
+
 def test_a_dropped_stream_leaves_the_env_usable():
     env = make_env(3)
     stream = rollout(Parrot(LOOK, SAY), env, requests(9), PARAMS)
@@ -343,6 +365,51 @@ def test_a_bug_in_a_tool_is_raised_and_leaves_the_env_usable():
         list(rollout(Parrot(LOOK, SAY), env, requests(4), PARAMS))
     sandbox.act = lambda code: None
     assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
+
+
+def test_ctrl_c_ends_a_rollout_at_once_and_frees_its_episodes():
+    """One episode is in a tool that hangs, the other one awaits its turn."""
+    waiting, never, given_up = threading.Event(), threading.Event(), []
+    main = threading.main_thread().ident
+
+    def act(code):
+        waiting.wait(60)
+        time.sleep(0.1)  # until the event loop sleeps
+        signal.pthread_kill(main, signal.SIGINT)
+        never.wait(60)
+
+    class Slow(Parrot):
+        async def generate(self, request, params):
+            if request.conversation.startswith("riddles/train/0 "):
+                return await super().generate(request, params)
+            try:
+                waiting.set()
+                await asyncio.sleep(60)
+            finally:
+                given_up.append(request.seed)
+
+    env = make_env(2, sandbox := PythonSandbox(act))
+    with pytest.raises(KeyboardInterrupt):
+        list(rollout(Slow(LOOK, SAY), env, requests(4), PARAMS))
+    assert len(given_up) == 1
+    assert not env._runners
+    never.set()
+    sandbox.act = lambda code: None
+    assert len(run(Parrot(LOOK, SAY), env, requests(4))) == 4
+
+
+def test_a_turn_that_others_cancel_does_not_leave_the_consumer_waiting():
+    class Cancelled(Parrot):
+        async def generate(self, request, params):
+            raise asyncio.CancelledError
+
+    async def collect():
+        return [one async for one in stream(PolicySpeaker(Cancelled(), PARAMS), env, requests(2))]
+
+    env = make_env(1)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asyncio.wait_for(collect(), 10))
+    env.close()
 
 
 # --- Budgets of wall time ----------------------------------------------------------------------------------

@@ -50,6 +50,24 @@ def test_the_policy_learns_the_right_guess(guesser: Qwen, guess_env: DeepEyesAsy
         assert set(report.seconds) == {"rollout", "update"}
 
 
+def test_an_evaluation_sees_the_weights_of_the_last_update(
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv
+) -> None:
+    """Also where the policy has weights of its own, as an engine has."""
+    engine = TransformersPolicy(copy.deepcopy(guesser.model), guesser.tokenizer)
+
+    def evaluate(step: int) -> dict[str, float]:
+        own, trained = engine.model.state_dict(), guesser.model.state_dict()
+        return {"same": float(all(torch.equal(own[name], value) for name, value in trained.items()))}
+
+    config = replace(QUICK, steps=2, eval_every=1)
+    history = train_dapo(
+        config, guesser.model, guesser.tokenizer, guess_env, policy=engine, evaluate=evaluate
+    )
+    assert history[0]["updates"] > 0
+    assert [metrics["eval/same"] for metrics in history] == [1.0, 1.0]
+
+
 def test_before_the_first_update_every_ratio_is_one(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
     """The log-probabilities recorded while sampling are those of the trainer's own forward pass."""
     one_update = replace(QUICK, steps=1, minibatches=1)

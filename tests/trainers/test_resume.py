@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from dataclasses import replace
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from guess_source import GuessSource
 
+from agents.event_loop import run as run_in_loop
 from agents.qwen import Qwen
 from agents.tiny import build_tiny
 from deepeyes_env.async_env import DeepEyesAsyncEnv
@@ -112,6 +115,25 @@ def test_sft_resumes_inside_an_epoch(tiny: Qwen, make_trajectory: Any, tmp_path:
 
     assert history == whole
     assert_same(weights(other), weights(tiny))
+
+
+def test_a_stopped_trainer_leaves_no_episode_running(guesser: Qwen) -> None:
+    """Else they would take up the loop, and the model, as soon as anybody uses it again."""
+
+    def stop(*_: object) -> None:
+        hook.remove()
+        signal.raise_signal(signal.SIGINT)
+
+    async def other_tasks() -> int:
+        return len(asyncio.all_tasks()) - 1
+
+    hook = guesser.model.model.language_model.register_forward_pre_hook(stop)
+    env = DeepEyesAsyncEnv(num_envs=3, tasks=GuessSource(), prompt="minimal")
+    with pytest.raises(Interrupted) as caught:
+        run_dapo(guesser, env)
+    assert run_in_loop(other_tasks()) == 0, "while the error is still handled"
+    assert caught.value.step == 0
+    env.close()
 
 
 @pytest.mark.parametrize("moment", ["sampling", "updating", "between steps"])
