@@ -193,6 +193,13 @@ def test_an_output_that_is_there_is_kept(tmp_path):
         export(tmp_path / "run", tmp_path / "out", "sft")
 
 
+def test_an_output_that_cannot_be_written_is_named(tmp_path):
+    write(tmp_path / "run", scripted())
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file/out cannot be written \(.*; name another output"):
+        export(tmp_path / "run", tmp_path / "file" / "out", "sft")
+
+
 def test_a_failed_export_leaves_nothing(tmp_path):
     write(tmp_path / "run", scripted(), replace(scripted(), task_id="b"))
     (tmp_path / "run" / "images" / scripted().images[1].sha256).unlink()
