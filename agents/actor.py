@@ -14,11 +14,11 @@ from agents.rollout_stats import RolloutStats
 from agents.scripted import ScriptSpeaker, oracle_program, script_name
 from agents.speaker import PolicySpeaker, RolloutRequest, Speaker
 from agents.trajectory import Trajectory
-from agents.transcript import MAX_TOKENS
+from agents.transcript import MAX_TOKENS, ContextFull
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import load_config
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.task import Split
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class ActorOptions:
         least = {"n": 1, "num_envs": 1, "max_turn_tokens": 1, "max_tokens": 1}
         least |= {"first": 0, "temperature": 0, "infra_retries": 0, "seed": 0}
         require_at_least(self, least)
+        for key in ("episode_seconds", "tool_seconds"):
+            seconds = getattr(self, key)
+            require(seconds is None or seconds > 0, key, seconds, "more than 0, or left out for no limit")
         if self.urls and self.backend == "transformers":
             raise ConfigError(
                 f"urls = {self.urls!r}: the transformers backend runs here; add --backend vllm or api"
@@ -118,6 +121,11 @@ def require_at_least(options: object, least: dict[str, int]) -> None:
         value = getattr(options, key)
         if not value >= lowest:
             raise ConfigError(f"{key} = {value!r}: must be at least {lowest}")
+
+
+def no_room(error: ContextFull) -> str:
+    """What a user can do about a prompt that alone is too long."""
+    return f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env"
 
 
 class Actor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from agents.actor import Actor
+from agents.actor import Actor, no_room
 from agents.narrator import Narrator
 from agents.qwen import ModelError
 from agents.rollout_stats import RolloutStats
@@ -46,18 +46,22 @@ def play_live(
         The finished episode.
 
     Raises:
-        StoreError: Another process writes to `save`.
+        ConfigError: `pictures` cannot be made.
+        StoreError: `save` cannot be written, or another process writes to it.
     """
-    folder = pictures or Path(tempfile.mkdtemp(prefix="deepeyes-"))
+    folder = _folder(pictures)
     actor.speaker = narrator = Narrator(actor.speaker, console, folder)
     if actor.chat is not None:
         actor.chat.on_text = narrator.hear
     stats = RolloutStats()
-    trajectory = next(actor.play(env, [request], stats))
-    say(console, stats.failures, "red")
-    if save is not None:
-        _save(trajectory, actor, save)
-        say(console, [f"saved: deepeyes view {save}"])
+    with ExitStack() as stack:
+        writer = None if save is None else stack.enter_context(TrajectoryWriter(save))
+        trajectory = next(actor.play(env, [request], stats))
+        say(console, stats.failures, "red")
+        if writer is not None:
+            writer.append(trajectory)
+            actor.vocabulary.tokenizer.save_pretrained(writer.directory / "tokenizer")
+            say(console, [f"saved: deepeyes view {save}"])
     if actor.chat is not None:
         say(console, [f"used: {actor.chat.client.account}"])
     return trajectory
@@ -75,9 +79,7 @@ def explained() -> Iterator[None]:
     except (ModelError, StoreError) as error:
         raise ConfigError(str(error)) from error
     except ContextFull as error:
-        raise ConfigError(
-            f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env"
-        ) from error
+        raise ConfigError(no_room(error)) from error
 
 
 def terminal() -> Console:
@@ -91,7 +93,13 @@ def say(console: Console, lines: Sequence[str], style: str = "dim") -> None:
         console.print(Text(line, style), soft_wrap=True)
 
 
-def _save(trajectory: Trajectory, actor: Actor, run: Path) -> None:
-    with TrajectoryWriter(run) as writer:
-        writer.append(trajectory)
-    actor.vocabulary.tokenizer.save_pretrained(run / "tokenizer")
+def _folder(pictures: Path | None) -> Path:
+    if pictures is None:
+        return Path(tempfile.mkdtemp(prefix="deepeyes-"))
+    try:
+        pictures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"images = {str(pictures)!r}: no folder ({error.strerror}); name another"
+        ) from error
+    return pictures

@@ -102,12 +102,13 @@ def load_qwen(
         The model in evaluation mode and its tokenizer.
 
     Raises:
-        ModelError: `path` is no Qwen2.5-VL, or lacks a part; the message says what to do.
+        ModelError: `path` is no Qwen2.5-VL, or lacks a part, or the device cannot hold it; the message says
+            what to do.
     """
     _check_is_qwen(str(path))
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).to(device).eval()  # type: ignore[arg-type]
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).eval()
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path} has the configuration of a Qwen2.5-VL but does not load ({error}); copy the whole "
@@ -115,6 +116,13 @@ def load_qwen(
         ) from error
     if not tokenizer.chat_template:
         raise ModelError(f"the tokenizer of {path} has no chat template; copy chat_template.jinja next to it")
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise ModelError(
+            f"device = {str(device)!r} does not take the model ({error}); choose one that this torch has, "
+            "e.g. cpu or cuda, and that has room for the weights"
+        ) from error
     return Qwen(model, tokenizer)
 
 

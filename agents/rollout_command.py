@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from agents.actor import Actor, ActorOptions, require_at_least
+from agents.actor import Actor, ActorOptions, no_room, require_at_least
 from agents.metrics import RolloutMetrics, summarise
 from agents.policy import PolicyError
 from agents.qwen import ModelError
@@ -22,6 +22,7 @@ from agents.rollout_stats import RolloutStats
 from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryWriter, finished, seal
 from agents.trajectory import SeedLineage, Trajectory
+from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
 
@@ -61,6 +62,8 @@ def main(argv: Sequence[str]) -> None:
         metrics = run(options)
     except (ModelError, StoreError, PolicyError) as error:
         raise SystemExit(f"deepeyes rollout: {error}") from error
+    except ContextFull as error:
+        raise SystemExit(f"deepeyes rollout: {no_room(error)}") from error
     Console().print(_table(metrics))
 
 

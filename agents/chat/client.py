@@ -131,7 +131,8 @@ class ChatClient:
             last = error.last_attempt.exception()
             raise PolicyError(
                 f"{self.config.model} at {self.config.base_url} gave no turn in "
-                f"{error.last_attempt.attempt_number} attempts; the last failure: {self._said(last)}"
+                f"{error.last_attempt.attempt_number} attempts; the last failure: {self._said(last)}; "
+                "see whether the server is there (--urls, base_url) and well"
             ) from last
         except self._openai.APIStatusError as error:
             raise self._final(error) from error

@@ -118,12 +118,17 @@ def whole_directory(target: Path) -> Iterator[Path]:
     """A directory that appears under its name when its contents are complete, and never otherwise.
 
     Raises:
-        ConfigError: Something has that name already.
+        ConfigError: Something has that name already, or the place cannot be written.
     """
     if target.exists():
         raise ConfigError(f"{target} is there already: remove it, or name another output")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ConfigError(
+            f"{target} cannot be written ({error.strerror}: {target.parent}); name another output"
+        ) from error
     try:
         yield directory
         directory.chmod(0o755)  # temporary directories are private

@@ -148,24 +148,31 @@ def _importer(options: ImportOptions) -> Importer:
 
 def _tokenizer(options: ImportOptions) -> Any:
     """The tokenizer, which the run carries from here on."""
-    from transformers import AutoTokenizer
-
     own = options.run / TOKENIZER
     if not own.is_dir():
-        tokenizer = (
-            _tiny_tokenizer()
-            if options.tokenizer is None
-            else AutoTokenizer.from_pretrained(options.tokenizer)
-        )
+        tokenizer = _tiny_tokenizer() if options.tokenizer is None else _load(options.tokenizer)
         tokenizer.save_pretrained(own)
         return tokenizer
-    tokenizer = AutoTokenizer.from_pretrained(own)
+    tokenizer = _load(str(own))
     if options.tokenizer is not None:
-        wanted = AutoTokenizer.from_pretrained(options.tokenizer)
+        wanted = _load(options.tokenizer)
         if wanted.get_vocab() != tokenizer.get_vocab():
             raise ConfigError(
                 f"tokenizer = {options.tokenizer!r}: {options.run} was made with another; name a new run"
             )
+    return tokenizer
+
+
+def _load(name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        Vocabulary(tokenizer)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"tokenizer = {name!r}: {error}; give the directory or hub id of a Qwen2.5-VL"
+        ) from error
     return tokenizer
 
 

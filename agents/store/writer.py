@@ -36,15 +36,14 @@ class TrajectoryWriter:
         directory: The run's directory; made if missing.
 
     Raises:
-        StoreError: Another process writes this run, or a version with another schema has written it.
+        StoreError: The directory cannot be written, another process writes this run, or a version with
+            another schema has written it.
     """
 
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory)
-        (self.directory / IMAGES).mkdir(parents=True, exist_ok=True)
         self._path = self.directory / RECORDS
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        self._mark = os.open(self.directory / SYNCED, os.O_RDWR | os.O_CREAT, 0o644)
+        self._file, self._mark = self._open()
         self._unsynced: list[Path] = []
         self._synced_at = time.monotonic()
         try:
@@ -101,6 +100,21 @@ class TrajectoryWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _open(self) -> tuple[int, int]:
+        try:
+            (self.directory / IMAGES).mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                return file, os.open(self.directory / SYNCED, os.O_RDWR | os.O_CREAT, 0o644)
+            except OSError:
+                os.close(file)
+                raise
+        except OSError as error:
+            raise StoreError(
+                f"{self.directory} cannot be written ({error.strerror}: {error.filename}); name a directory "
+                "that is yours to write"
+            ) from error
 
     def _lock(self) -> None:
         try:

@@ -145,7 +145,10 @@ def test_what_may_pass_is_tried_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", PASSING)
 def test_what_does_not_pass_is_a_failure_of_the_policy(name: str) -> None:
-    with ChatServer(PASSING[name]) as server, pytest.raises(PolicyError, match=r"m at http.* in 3 attempts"):
+    with (
+        ChatServer(PASSING[name]) as server,
+        pytest.raises(PolicyError, match=r"m at http.* in 3 attempts.*--urls"),
+    ):
         Conversation(server).turn()
     assert len(server.requests) == 3
 

@@ -9,7 +9,7 @@ from converting import ANSWER, CHATS, chat, export, imported, take_in, tokenizer
 from talk import noise_image, scripted, seen, vocabulary
 from test_store import write
 
-from agents.convert import export_command
+from agents.convert import export_command, import_command
 from agents.convert.formats import FORMATS
 from agents.convert.image_folder import container
 from agents.store import StoreError, TrajectoryReader
@@ -191,6 +191,23 @@ def test_an_output_that_is_there_is_kept(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(ConfigError, match="is there already"):
         export(tmp_path / "run", tmp_path / "out", "sft")
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path):
+    write(tmp_path / "run", scripted())
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file/out cannot be written \(.*; name another output"):
+        export(tmp_path / "run", tmp_path / "file" / "out", "sft")
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
+    write(tmp_path / "run", scripted())
+    out = export(tmp_path / "run", tmp_path / "out", "sft")
+    absent = str(tmp_path / "absent")
+    with pytest.raises(ConfigError, match=r"tokenizer = '.*absent': .*; give the directory or hub id of a Q"):
+        import_command.main(
+            [str(out / "sft.json"), str(tmp_path / "new"), "--format", "sft", "--tokenizer", absent]
+        )
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):

@@ -79,6 +79,10 @@ def test_bad_arguments_are_named(tmp_path: Path) -> None:
         main(["--policy", "oracle", "--config", str(tmp_path / "absent.toml")])
     own = tmp_path / "own.toml"
     own.write_text('[source]\nkind = "jsonl"\n')
+    with pytest.raises(ConfigError, match=r"own\.toml/run cannot be written"):
+        main(["--policy", "oracle", "--save", str(own / "run")])
+    with pytest.raises(ConfigError, match=r"images = '.*/own\.toml/seen': no folder \(Not a directory\)"):
+        main(["--policy", "oracle", "--images", str(own / "seen")])
     with pytest.raises(ConfigError, match="a 'jsonl' source has no task families"):
         main(["--policy", "oracle", "--config", str(own), "--family", "emblem-fact"])
     with pytest.raises(ConfigError, match="has no task in it"):

@@ -86,6 +86,12 @@ def test_a_directory_that_is_no_model_is_named(tmp_path, env_file):
     assert not (tmp_path / "run" / RECORDS).exists()
 
 
+def test_a_prompt_that_does_not_fit_is_explained(tmp_path, env_file):
+    where = f"--policy oracle --out {tmp_path / 'run'} --env {env_file}"
+    with pytest.raises(SystemExit, match=r"deepeyes rollout: there is no room for .* 10; raise --max-tokens"):
+        rollout_main(f"{where} --n 1 --max-tokens 10".split())
+
+
 def test_a_directory_without_trajectories_is_named(tmp_path):
     with pytest.raises(SystemExit, match=r"deepeyes view: .*holds no trajectories"):
         view_main([str(tmp_path)])
@@ -101,7 +107,15 @@ def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("n", "0"), ("samples", "0"), ("num-envs", "0"), ("first", "-1"), ("temperature", "-1")],
+    [
+        ("n", "0"),
+        ("samples", "0"),
+        ("num-envs", "0"),
+        ("first", "-1"),
+        ("temperature", "-1"),
+        ("episode-seconds", "0.0"),
+        ("tool-seconds", "nan"),
+    ],
 )
 def test_an_option_out_of_bounds_is_named(tmp_path, capsys, option, value):
     with pytest.raises(SystemExit, match="2"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from talk import noise_image, scripted
 
-from agents.store import StoreError, TornRecordWarning, TrajectoryWriter, read_trajectories
+from agents.store import RECORDS, StoreError, TornRecordWarning, TrajectoryWriter, read_trajectories
 from agents.trajectory import Trajectory, TrajectoryError
 
 
@@ -155,6 +155,14 @@ def test_two_writers_of_one_run_are_refused(tmp_path):
     with TrajectoryWriter(tmp_path), pytest.raises(StoreError, match="another writer"):
         TrajectoryWriter(tmp_path)
     write(tmp_path, scripted())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "run" / RECORDS).mkdir(parents=True)
+    for place in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / "run", "/proc/nothing"):
+        with pytest.raises(StoreError, match=rf"^{place} cannot be written \(.*; name a directory"):
+            TrajectoryWriter(place)
 
 
 def test_a_broken_trajectory_is_not_written(tmp_path):

@@ -137,3 +137,8 @@ def test_a_checkpoint_without_weights_names_cause_and_mend(saved, tmp_path):
             (tmp_path / part.name).write_bytes(part.read_bytes())
     with pytest.raises(ModelError, match="copy the whole checkpoint"):
         load_qwen(tmp_path)
+
+
+def test_a_device_that_is_not_there_names_cause_and_mend(saved):
+    with pytest.raises(ModelError, match=r"device = 'gpu17' .*Invalid device string.*choose one"):
+        load_qwen(saved, device="gpu17")
