@@ -21,8 +21,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_constant_
 from agents.batch import token_logprobs_and_entropy
 from agents.event_loop import run as run_in_loop
 from agents.metrics import summarise
+from agents.pixels import PixelCache
 from agents.policy import Policy, SamplingParams
 from agents.rollout import RolloutLimits, group_requests, rollout
+from agents.sampling import banned_mask
 from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transformers_policy import TransformersPolicy
@@ -82,9 +84,8 @@ def train_dapo(
         NothingScored: The infrastructure failed in every rollout of a step.
     """
     engine = _engine(config, model, run_dir)
-    own = TransformersPolicy(model, tokenizer)
-    policy = own if policy is None else require_token_exact(policy)
-    scorer = Scorer(own.vocabulary, own.pixels, own.banned, engine.accelerator.device)
+    policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
+    scorer = _scorer(engine, model, policy)
 
     def hand_over() -> None:
         run_in_loop(policy.update_weights(engine.accelerator.unwrap_model(engine.model)))
@@ -126,6 +127,13 @@ def _evaluate_anew(hand_over: Callable[[], None], evaluate: Evaluate, step: int)
     """Evaluate what the last update made of the model, not what this step's rollouts were sampled with."""
     hand_over()
     return evaluate(step)
+
+
+def _scorer(engine: Engine, model: PreTrainedModel, policy: Policy) -> Scorer:
+    """Prepares each picture once for policy and trainer, where they are in one process."""
+    pixels = policy.pixels if isinstance(policy, TransformersPolicy) else PixelCache()
+    banned = banned_mask(policy.vocabulary, model.config.text_config.vocab_size)
+    return Scorer(policy.vocabulary, pixels, banned, engine.accelerator.device)
 
 
 def _engine(config: DapoConfig, model: PreTrainedModel, run_dir: Path | None) -> Engine:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from PIL import Image
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from agents.batch import token_logprobs
@@ -35,6 +35,7 @@ from deepeyes_env.rewards.base import NO_REWARD
 from deepeyes_env.tasks.worlds.perception import cards
 from trainers.batching import shuffled
 from trainers.engine import training
+from trainers.muon import Muon
 from trainers.scoring import Scorer
 
 LESSONS = {"where": 0.55, "large": 0.15, "crop": 0.15, "match": 0.15}
@@ -235,7 +236,7 @@ def _optimizers(config: EyesConfig, model: PreTrainedModel) -> list[Optimizer]:
         inside = parameter.ndim == 2 and "embed_tokens" not in name
         (matrices if inside else rest).append(parameter)
     return [
-        Muon(matrices, lr=config.matrix_rate, weight_decay=0.0),
+        Muon(matrices, lr=config.matrix_rate),
         AdamW(rest, lr=config.rate, betas=(0.9, 0.99), weight_decay=0.0),
     ]
 
