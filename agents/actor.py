@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from agents.chosen_tasks import with_tasks
 from agents.event_loop import iterate, run
 from agents.policy import Policy, SamplingParams
 from agents.rollout import RolloutLimits, stream
@@ -17,7 +18,7 @@ from agents.trajectory import Trajectory
 from agents.transcript import MAX_TOKENS, ContextFull
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import load_config
+from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.task import Split
 
@@ -44,6 +45,8 @@ class ActorOptions:
         api: TOML file of the chat API's other settings (`ChatConfig`): its key's variable, prices, rates,
             budget.
         env: TOML file of the environment (`EnvConfig`); default: the generated world.
+        tasks: Task families of its world (`deepeyes tasks list`), or files of tasks: JSON Lines, or parquet
+            of DeepEyesV2's RL data; default: what `env` says.
         split: Part of the task source.
         first: Index of the first task.
         n: Number of tasks.
@@ -65,6 +68,7 @@ class ActorOptions:
     urls: tuple[str, ...] = ()
     api: Path | None = None
     env: Path | None = None
+    tasks: tuple[str, ...] = ()
     split: Split = "validation"
     first: int = 0
     n: int = 16
@@ -99,6 +103,15 @@ class ActorOptions:
     def indexes(self) -> range:
         """The tasks."""
         return range(self.first, self.first + self.n)
+
+    @property
+    def env_config(self) -> EnvConfig:
+        """The environment's settings.
+
+        Raises:
+            ConfigError: The file cannot be used, or the tasks are not there.
+        """
+        return with_tasks(load_config(EnvConfig, self.env), self.tasks, self.split)
 
     @property
     def params(self) -> SamplingParams:

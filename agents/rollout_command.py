@@ -24,7 +24,6 @@ from agents.store import StoreError, TrajectoryWriter, finished, seal
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import EnvConfig, load_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         ModelError: The policy is no Qwen2.5-VL.
         StoreError: Another process writes to `options.out`.
     """
-    config = load_config(EnvConfig, options.env)
+    config = options.env_config
     with closing(DeepEyesAsyncEnv(options.num_envs, config)) as env, closing(Actor(options)) as actor:
         stats = RolloutStats()
         with TrajectoryWriter(options.out) as writer:

@@ -67,9 +67,9 @@ class Vocabulary:
     def banned_ids(self) -> frozenset[int]:
         """Ids of `BANNED_TOKENS` and of every other control token but the end of a turn.
 
-        Qwen2.5-VL's tokenizer has more of them (`<|box_start|>`, `<|quad_start|>`, ...), which stand for nothing
-        in an episode. `<tool_call>` is one token there and no control token. Ids from `size` on are banned too,
-        but not listed.
+        Qwen2.5-VL's tokenizer has more of them (`<|box_start|>`, `<|quad_start|>`, ...), which stand for
+        nothing in an episode. `<tool_call>` is one token there and no control token. Ids from `size` on are
+        banned too, but not listed.
         """
         added = self.tokenizer.added_tokens_decoder.items()
         control = {int(i) for i, token in added if token.special} - {self.im_end}

@@ -16,7 +16,7 @@ from agents.qwen import ModelError
 from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import EnvConfig, load_config
+from deepeyes_env.config import EnvConfig
 from deepeyes_env.task import Split
 from trainers.evaluation import accuracy, by_family, paired_test, scored
 
@@ -72,7 +72,7 @@ def evaluate(options: EvalOptions) -> Evaluation:
         ConfigError: The environment's file cannot be used.
         ModelError: The policy is no Qwen2.5-VL.
     """
-    config = load_config(EnvConfig, options.env)
+    config = options.env_config
     actor = Actor(options)
     try:
         return Evaluation(

@@ -42,21 +42,26 @@ class Faults:
     _seen: Counter[str] = field(default_factory=Counter)
     _over: threading.Event = field(default_factory=threading.Event)
 
+    def fate(self, code: str) -> tuple[Fault | None, bool]:
+        """What is to happen before a cell, and whether only the first time.
+
+        Of the cells that fail or hang, half do so again when their episode is begun anew.
+        """
+        rng = random.Random(f"{self.seed}/{code}")
+        if rng.random() >= self.rate:
+            return None, False
+        fault = rng.choice(list(Fault))
+        return fault, fault is not Fault.SLOW and rng.random() < 0.5
+
     def strike(self, code: str) -> None:
         """Let happen what is to happen before this cell.
-
-        A cell that failed or hung half the time does so again when its episode is begun anew.
 
         Raises:
             SandboxError: The cell failed, or hung and was let go.
         """
         self._seen[code] += 1
-        rng = random.Random(f"{self.seed}/{code}")
-        if rng.random() >= self.rate:
-            return
-        fault = rng.choice(list(Fault))
-        heals = rng.random() < 0.5
-        if fault is not Fault.SLOW and heals and self._seen[code] > 1:
+        fault, heals = self.fate(code)
+        if fault is None or (heals and self._seen[code] > 1):
             return
         self.counts[fault] += 1
         if fault is Fault.SLOW:

@@ -27,11 +27,12 @@ from agents.speaker import RolloutRequest
 from agents.tiny import build_tiny
 from agents.trajectory import SeedLineage, Trajectory, check_trajectory
 from agents.vocabulary import Vocabulary
-from benchmarks.speed.faults import Faults, FaultySandbox
+from benchmarks.speed.faults import Fault, Faults, FaultySandbox
 from benchmarks.speed.footprint import left_behind
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.images import EncodedImage, smart_resize
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.protocol import RunCode, parse_turn
 from deepeyes_env.sandbox import LocalSandbox, SandboxLimits
 from deepeyes_env.task import Answer, Split, Task
 
@@ -140,7 +141,7 @@ def _round(options: StressOptions, number: int, inner: LocalSandbox, vocabulary:
     with live_progress(stats, options.episodes):
         for request, one in _episodes(options, number, FaultySandbox(inner, faults), vocabulary, stats):
             outcomes[str(one.outcome)] += 1
-            wrong += faults_of(request, one, options.turns)
+            wrong += faults_of(request, one, options.turns, faults)
     gc.collect()
     memory = psutil.Process().memory_info().rss / 2**20
     return Round(outcomes, faults.counts.total(), stats.retries, stats.seconds, memory, tuple(wrong))
@@ -215,14 +216,23 @@ def _picture(lineage: SeedLineage, turn: int) -> tuple[int, tuple[int, int, int]
     return rng.choice(SIDES), (rng.randrange(256), rng.randrange(256), rng.randrange(256))
 
 
-def faults_of(request: RolloutRequest, one: Trajectory, turns: int) -> Iterable[str]:
-    """What is wrong with a finished episode."""
+def faults_of(request: RolloutRequest, one: Trajectory, turns: int, faults: Faults) -> Iterable[str]:
+    """What is wrong with a finished episode.
+
+    Args:
+        request: What asked for it.
+        one: The episode.
+        turns: Turns that it should have.
+        faults: What was injected.
+    """
     check_trajectory(one)
     name = f"episode {request.index}"
     if one.lineage != request.lineage or one.question != f"Number {request.index}?":
         yield f"{name}: came out as {one.lineage}"
         return
     if one.outcome is Outcome.INFRA_FAILED:
+        if not _may_fail(request.lineage, turns, faults):
+            yield f"{name}: failed, though none of its cells had to"
         return
     if one.outcome is not Outcome.ANSWERED or one.reward.accuracy != 1.0 or len(one.turns) != turns:
         yield f"{name}: {one.outcome}, accuracy {one.reward.accuracy}, {len(one.turns)} turns"
@@ -236,6 +246,14 @@ def faults_of(request: RolloutRequest, one: Trajectory, turns: int) -> Iterable[
             yield f"{name}, turn {turn}: a {image.width} x {image.height} picture"
         elif image.decode().getpixel((0, 0)) != colour:
             yield f"{name}, turn {turn}: a picture of another turn"
+
+
+def _may_fail(lineage: SeedLineage, turns: int, faults: Faults) -> bool:
+    """Whether injected faults can spoil an episode and the one attempt after it."""
+    cells = (parse_turn(text) for text in _script(lineage, turns))
+    fates = [faults.fate(cell.code) for cell in cells if isinstance(cell, RunCode)]
+    broken = [heals for fault, heals in fates if fault in (Fault.FAIL, Fault.HANG)]
+    return len(broken) > 1 or broken == [False]
 
 
 def _table(rounds: Sequence[Round]) -> Table:

@@ -1,15 +1,21 @@
+import io
 import json
 import re
 
 import datasets
 import pytest
+from PIL import Image
+from rich.console import Console
 from talk import tiny
 
 from agents.qwen import save_qwen
+from agents.rollout_command import live_progress
 from agents.rollout_command import main as rollout_main
+from agents.rollout_stats import RolloutStats
 from agents.store import RECORDS, read_trajectories
 from agents.viewer.command import PAGE
 from agents.viewer.command import main as view_main
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 
 SMALL = """
@@ -71,6 +77,52 @@ def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file):
     whole = tmp_path / "whole"
     rollout_main(f"--policy oracle --out {whole} --env {env_file} --num-envs 3 --n 4".split())
     assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
+
+
+def test_tasks_are_families_or_files(tmp_path):
+    run = tmp_path / "families"
+    families = "at-a-glance house-number"
+    rollout_main(f"--policy oracle --out {run} --tasks {families} --n 4".split())
+    assert [one.family for one in read_trajectories(run)] == families.split() * 2
+
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", (90, 60), "red").save(pictures / "red.png")
+    line = {"id": "mine/1", "question": "Which colour?", "images": ["pictures/red.png"], "answer": "red"}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(line) + "\n")
+    save_qwen(tiny(), tmp_path / "model")
+    run = tmp_path / "file"
+    where = f"--policy {tmp_path / 'model'} --out {run} --tasks {tmp_path / 'mine.jsonl'}"
+    rollout_main(f"{where} --n 1 --max-turn-tokens 4".split())
+    assert [one.question for one in read_trajectories(run)] == ["Which colour?"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("nothing.jsonl", "no such file"),
+        ("at-a-glanse", "at-a-glance"),
+        ("{here} at-a-glance", "not a mixture"),
+    ],
+)
+def test_tasks_that_are_not_there_are_named(tmp_path, capsys, tasks, message):
+    here = tmp_path / "some.jsonl"
+    here.write_text("")
+    names = tasks.format(here=here).split()
+    with pytest.raises((SystemExit, ConfigError)) as refused:
+        rollout_main(["--policy", "oracle", "--out", str(tmp_path / "run"), "--tasks", *names])
+    assert message in str(refused.value) + capsys.readouterr().err
+
+
+def test_the_bar_shows_live_figures():
+    stats = RolloutStats(episodes=3, sampled_tokens=500, wasted_tokens=40, tool_turns=2, tool_seconds=0.5)
+    with stats.generation(), live_progress(stats, 4) as bar:
+        console = Console(width=200, file=io.StringIO(), record=True)
+        console.print(*bar.get_renderables())
+        text = console.export_text()
+    assert "3/4" in text
+    for figure in ("episodes/s", "tokens/s", "tools 250 ms", "queue 1+0", "40 tokens wasted"):
+        assert figure in text
 
 
 def test_datasets_loads_a_finished_run(tmp_path, env_file):

@@ -8,10 +8,14 @@ from agents.trajectory import SeedLineage
 from agents.vocabulary import Vocabulary
 from benchmarks.speed.faults import Fault, Faults, FaultySandbox
 from benchmarks.speed.stress import StressOptions, _episodes, _script, faults_of, is_flat, stress
+from deepeyes_env.outcome import Outcome
 from deepeyes_env.sandbox import LocalSandbox
 from deepeyes_env.sandbox.base import SandboxError
 
 SMALL = StressOptions(episodes=16, turns=4, rounds=2, fault_rate=0.2, tool_seconds=20.0, workers=4)
+
+
+NONE = Faults(0.0)
 
 
 def test_nothing_is_lost_or_mixed_up_when_tools_break():
@@ -29,16 +33,19 @@ def test_what_is_mixed_up_is_found():
     finished = list(_episodes(replace(SMALL, episodes=3), 0, sandbox, vocabulary, RolloutStats()))
     inner.close()
     request, one = finished[1]
-    assert list(faults_of(request, one, 4)) == []
+    assert list(faults_of(request, one, 4, NONE)) == []
     other = finished[2][1]
-    assert list(faults_of(request, other, 4)) == [f"episode 1: came out as {other.lineage}"]
+    assert list(faults_of(request, other, 4, NONE)) == [f"episode 1: came out as {other.lineage}"]
     swapped = replace(one, images=(one.images[0], *one.images[:0:-1]), image_spans=one.image_spans)
     with pytest.raises(ValueError, match="image 1"):
-        list(faults_of(request, swapped, 4))
+        list(faults_of(request, swapped, 4, NONE))
     pairs = zip(one.turns, other.turns, strict=True)
     foreign = replace(one, turns=tuple(replace(own, observation=his.observation) for own, his in pairs))
-    assert any("remembers" in fault for fault in faults_of(request, foreign, 4))
-    assert list(faults_of(request, one, 5)) == ["episode 1: answered, accuracy 1.0, 4 turns"]
+    assert any("remembers" in fault for fault in faults_of(request, foreign, 4, NONE))
+    assert list(faults_of(request, one, 5, NONE)) == ["episode 1: answered, accuracy 1.0, 4 turns"]
+    lost = replace(one, outcome=Outcome.INFRA_FAILED)
+    assert list(faults_of(request, lost, 4, NONE)) == ["episode 1: failed, though none of its cells had to"]
+    assert list(faults_of(request, lost, 4, Faults(1.0))) == []
 
 
 def test_faults_repeat_and_half_of_them_heal():
