@@ -54,7 +54,8 @@ def main(argv: Sequence[str]) -> None:
 
     Raises:
         ConfigError: An option or the environment's file cannot be used.
-        SystemExit: The model or the output directory cannot be used; the message says why.
+        SystemExit: The model or the output directory cannot be used, or the infrastructure failed in every
+            episode; the message says why.
     """
     options = tyro.cli(RolloutOptions, args=list(argv), prog="deepeyes rollout")
     try:
@@ -63,7 +64,15 @@ def main(argv: Sequence[str]) -> None:
         raise SystemExit(f"deepeyes rollout: {error}") from error
     except ContextFull as error:
         raise SystemExit(f"deepeyes rollout: {no_room(error)}") from error
+    if not metrics.episodes:
+        print(f"nothing to do: {options.out} holds all of these episodes")
+        return
     Console().print(_table(metrics))
+    if not metrics.scored:
+        raise SystemExit(
+            "deepeyes rollout: the infrastructure failed in every episode, for the reasons above; mend it, "
+            "then run the same command with --resume"
+        )
 
 
 def run(options: RolloutOptions) -> RolloutMetrics:

@@ -89,6 +89,8 @@ class DapoConfig:
             masked.
         lockstep: Wait for all tools before the policy goes on. A run, resumed or not, then repeats to the
             last bit; without it slow tools hold nobody back, but batches and roundings depend on the clock.
+        tool_seconds: Wall time after which a tool call counts as failed infrastructure; only without
+            `lockstep`, because it depends on the clock. None leaves it to the tools' own limits.
         overlong_length: Policy tokens at which a trajectory gets the full overlong penalty of -1; 0, as in
             the paper, switches the shaping off.
         overlong_buffer: Policy tokens before `overlong_length` over which the penalty grows (DAPO: 4096).
@@ -117,6 +119,7 @@ class DapoConfig:
     max_tokens: int = 24576
     infra_retries: int = 1
     lockstep: bool = True
+    tool_seconds: float | None = None
     overlong_length: int = 0
     overlong_buffer: int = 4096
     learning_rate: float = 1e-6
@@ -140,6 +143,9 @@ class DapoConfig:
         for key in ("learning_rate", "max_grad_norm", "clip_low", "clip_high"):
             _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
         _require(self.clip_low < 1, "clip_low", self.clip_low, "must be below 1")
+        if self.tool_seconds is not None:
+            _require(self.tool_seconds > 0, "tool_seconds", self.tool_seconds, "must be above 0")
+            _require(not self.lockstep, "tool_seconds", self.tool_seconds, "needs lockstep = false")
         groups = self.prompts_per_step
         _require(
             self.minibatches <= groups, "minibatches", self.minibatches, f"there are {groups} groups to split"

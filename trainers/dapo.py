@@ -195,7 +195,7 @@ def _sample_groups(
         env,
         requests,
         SamplingParams(max_tokens=config.max_turn_tokens),
-        limits=RolloutLimits(config.max_tokens),
+        limits=RolloutLimits(config.max_tokens, tool_seconds=config.tool_seconds),
         infra_retries=config.infra_retries,
         lockstep=config.lockstep,
     )

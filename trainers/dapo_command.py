@@ -164,7 +164,7 @@ class Validation:
             self.env,
             [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)],
             SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
-            limits=RolloutLimits(train.max_tokens),
+            limits=RolloutLimits(train.max_tokens, tool_seconds=train.tool_seconds),
             infra_retries=train.infra_retries,
             lockstep=train.lockstep,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from actors import LOOK, SAY, Riddles, lineages, make_env
 from chat_server import Behaviour, ChatServer, says, status
-from talk import vocabulary
+from talk import SYSTEM, noise_image, seen, vocabulary
 from transformers_serve import serve
 
 from agents.actor import Actor, ActorOptions
@@ -17,13 +17,14 @@ from agents.chat.client import ChatClient
 from agents.chat.config import ChatConfig
 from agents.chat.refused import ChatRefused
 from agents.chat.speaker import ChatSpeaker
-from agents.event_loop import iterate
+from agents.event_loop import iterate, run
 from agents.policy import SamplingParams
 from agents.rollout import stream
 from agents.rollout_command import main as rollout
-from agents.speaker import RolloutRequest, turn_seed
+from agents.speaker import LiveEpisode, RolloutRequest, turn_seed
 from agents.store import read_trajectories
 from agents.trajectory import Trajectory, check_trajectory
+from agents.transcript import Transcript
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.search.config import RetryConfig
 
@@ -176,3 +177,24 @@ def test_transformers_serve_counts_the_tokens_that_a_transcript_has(served: tupl
 def test_transformers_serve_knows_no_other_model(served: tuple[str, str]) -> None:
     with pytest.raises(ChatRefused, match="another"):
         talk(served[0], model="another")
+
+
+@pytest.mark.slow
+def test_transformers_serve_is_not_blind_to_the_pictures_of_tools(served: tuple[str, str]) -> None:
+    """It tells no log-probabilities, so it is asked for the likeliest text."""
+    url, model = served
+    config = ChatConfig(model, base_url=url, stop=False, retry=ONCE)
+    speaker = ChatSpeaker(ChatClient(config), vocabulary(), SamplingParams(0.0, 12))
+
+    async def say_after(picture: int) -> str:
+        transcript = Transcript(vocabulary(), think_prefill=False)
+        transcript.start(SYSTEM, seen("<image>\nWhat?", noise_image(0)))
+        transcript.append_text(LOOK)
+        transcript.append_observation(seen("Images:\n<image>", noise_image(picture, 4, 4)))
+        task = Riddles().task(0)
+        await speaker.speak(LiveEpisode(RolloutRequest(0), task, SYSTEM, transcript, seen("")))
+        return transcript.turns[-1].text
+
+    texts = [run(say_after(picture)) for picture in (1, 1, 2, 3, 4)]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1

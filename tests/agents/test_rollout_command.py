@@ -62,7 +62,7 @@ def test_a_checkpoint_is_sampled_several_times_per_task(tmp_path, env_file):
     assert all(one.versions["policy"].endswith("model") for one in trajectories)
 
 
-def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file):
+def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file, capsys):
     run = tmp_path / "run"
     where = f"--policy oracle --out {run} --env {env_file} --num-envs 2"
     rollout_main(f"{where} --n 2".split())
@@ -74,9 +74,22 @@ def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file):
     assert (run / RECORDS).read_bytes().startswith(first)
     assert [one.lineage.prompt for one in read_trajectories(run)] == [0, 1, 2, 3]
 
+    capsys.readouterr()
+    rollout_main(f"{where} --n 4 --resume".split())
+    assert "nothing to do" in capsys.readouterr().out
+
     whole = tmp_path / "whole"
     rollout_main(f"--policy oracle --out {whole} --env {env_file} --num-envs 3 --n 4".split())
     assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
+
+
+def test_a_rollout_in_which_nothing_worked_fails(tmp_path, env_file):
+    where = f"--policy m --backend api --urls http://127.0.0.1:9/v1 --out {tmp_path / 'run'} --env {env_file}"
+    settings = tmp_path / "chat.toml"
+    settings.write_text("[retry]\nattempts = 1\n")
+    with pytest.raises(SystemExit, match="in every episode"):
+        rollout_main(f"{where} --api {settings} --n 2".split())
+    assert [one.outcome for one in read_trajectories(tmp_path / "run")] == [Outcome.INFRA_FAILED] * 2
 
 
 def test_tasks_are_families_or_files(tmp_path):

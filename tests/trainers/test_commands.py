@@ -58,6 +58,7 @@ def test_a_file_with_flags_on_top(tmp_path: Path) -> None:
         ("[train]\ngroup_sise = 4", "group_size"),
         ("[train]\ngroup_size = 1", "at least 2"),
         ("[train]\nclip_low = 1.5", "below 1"),
+        ("[train]\ntool_seconds = 5.0", "lockstep = false"),
         ("[train]\nminibatches = 9\nprompts_per_step = 4", "there are 4 groups"),
         ('[train]\ntrackers = ["tensorbord"]', "tensorboard"),
     ],
