@@ -24,6 +24,10 @@ from agents.sampling import draw, policy_logprobs
 from agents.vocabulary import Vocabulary
 from agents.weight_watch import WeightWatch
 
+ADMISSION_STEPS = 4
+"""Decode steps that a prefill pass costs all live rows, whatever it reads: about what it takes with the tiny
+model on a CPU (`deepeyes bench rollout`)."""
+
 
 class DecodeEngine:
     """Turns wait, are admitted to a row, decoded and finished.
@@ -62,6 +66,7 @@ class DecodeEngine:
         self._outdated: set[OpenTurn] = set()
         self._weights = WeightWatch(model)
         self._forget_next = False
+        self._idle_row_steps = 0
         self._cache = self._empty_cache()
 
     @property
@@ -81,8 +86,7 @@ class DecodeEngine:
         """
         with torch.inference_mode():
             ended = self._drop_given_up()
-            free = min(self._max_rows - len(self._rows), len(self._waiting))
-            if free:
+            if free := self._due():
                 ended += self._admit([self._waiting.popleft() for _ in range(free)])
             if self._rows:
                 ended += self._step()
@@ -107,6 +111,20 @@ class DecodeEngine:
         self._forget_next = True
 
     # --- Admission -----------------------------------------------------------------------------------------
+
+    def _due(self) -> int:
+        """How many turns to admit now.
+
+        Everybody stands still while a prompt is read, so turns are admitted together: when the rows that
+        they could have are idle for as many steps as the live ones will lose. Counted in steps and not in
+        seconds, so that a repeated batch is admitted the same way.
+        """
+        free = min(self._max_rows - len(self._rows), len(self._waiting))
+        self._idle_row_steps += free
+        if not free or self._idle_row_steps < ADMISSION_STEPS * len(self._rows):
+            return 0
+        self._idle_row_steps = 0
+        return free
 
     def _admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
         if self._weights.changed() or self._forget_next:

@@ -27,7 +27,7 @@ class Load:
 
     Attributes:
         turns: Turns of an episode; the last one answers.
-        tokens: Tokens of a turn.
+        tokens: Tokens of a turn, on average: from half to one and a half as many, by the request's seed.
         latency: Wall time of a tool call in seconds.
         side: Side of the pictures in pixels.
     """
@@ -36,6 +36,11 @@ class Load:
     tokens: int
     latency: float
     side: int
+
+    def params(self, request: GenerationRequest) -> SamplingParams:
+        """How to sample a turn; it never stops by itself."""
+        length = self.tokens // 2 + request.seed % (self.tokens + 1)
+        return SamplingParams(1.0, max(1, length), stop=())
 
 
 class Mouthpiece:
@@ -60,7 +65,7 @@ class Mouthpiece:
     async def generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
         """Sample a turn of the load's length; its ids are the sampled ones, its text is not theirs."""
         self.requests.setdefault(request.conversation, []).append(request)
-        sample = await self._policy.generate(request, SamplingParams(1.0, self._load.tokens, stop=()))
+        sample = await self._policy.generate(request, self._load.params(request))
         self.tokens += len(sample.token_ids)
         openings = int((request.input_ids == self.vocabulary.id(IM_START)).sum())
         turn = (openings - 3) // 2  # system, user, assistant; then user and assistant for every turn

@@ -51,11 +51,12 @@ def straight(
     Returns:
         Tokens sampled.
     """
-    params = SamplingParams(1.0, load.tokens, stop=())
 
     async def talk(gate: asyncio.Semaphore, conversation: Sequence[GenerationRequest]) -> int:
         async with gate:
-            return sum([len((await policy.generate(one, params)).token_ids) for one in conversation])
+            return sum(
+                [len((await policy.generate(one, load.params(one))).token_ids) for one in conversation]
+            )
 
     async def everybody() -> int:
         gate = asyncio.Semaphore(at_once)

@@ -1,6 +1,7 @@
 """What the engine saves and what it must not change: kept keys and values, shared prompts, few rows."""
 
 import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -233,7 +234,7 @@ def test_no_rows_at_all_are_refused():
 
 def test_a_long_turn_holds_nobody_up():
     busy = engine(max_rows=2)
-    turns = [never_ends(request, 30 if n == 0 else 6) for n, request in enumerate(mixed())]
+    turns = [never_ends(request, 60 if n == 0 else 6) for n, request in enumerate(mixed())]
     for turn in turns:
         busy.submit(turn)
     ended: list[list[OpenTurn]] = []
@@ -243,7 +244,24 @@ def test_a_long_turn_holds_nobody_up():
     order = [turn for step in ended for turn in step]
     assert order == [*turns[1:], turns[0]]
     # The first token comes with the prompt; admission and decoding share a step.
-    assert len(ended) == 29
+    assert len(ended) == 59
+
+
+def test_turns_enter_together_rather_than_one_by_one():
+    busy = engine(max_rows=4)
+    turns = [
+        never_ends(request, 20 + n if n < 4 else 5) for n, request in enumerate([*mixed(), *mixed()][:8])
+    ]
+    for turn in turns:
+        busy.submit(turn)
+    live = []
+    with without_end_of_turn():
+        while not busy.idle:
+            busy.advance()
+            live.append(len(busy._rows))
+    # Rows that ended one after the other are filled in fewer passes than there were turns that waited.
+    filled = sum(after > before for before, after in itertools.pairwise(live))
+    assert 1 <= filled < 4
 
 
 def test_a_turn_given_up_leaves_its_row_and_the_queue():
