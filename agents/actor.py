@@ -185,7 +185,7 @@ class Actor:
             limits=options.limits,
             infra_retries=options.infra_retries,
             stats=stats,
-            versions=self._versions(),
+            versions=self.versions,
         )
 
     def close(self) -> None:
@@ -198,13 +198,11 @@ class Actor:
         """What a chat API has been asked to do, in words; nothing where there is none."""
         if self.chat is None:
             return []
-        account = self.chat.client.account
-        return [
-            f"{account.requests} requests, {account.input} tokens in ({account.cached} cached), "
-            f"{account.output} out, {account.dollars:.4f} dollars"
-        ]
+        return [str(self.chat.client.account)]
 
-    def _versions(self) -> dict[str, str]:
+    @property
+    def versions(self) -> dict[str, str]:
+        """What its trajectories say of who spoke."""
         options = self._options
         if options.policy == ORACLE:
             return {"policy": script_name(oracle_program)}

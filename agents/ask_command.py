@@ -51,6 +51,7 @@ class AskOptions(ActorOptions):
     images: Path | None = None
     save: Path | None = None
     split: tyro.conf.Suppress[Split] = "test"
+    tasks: tyro.conf.Suppress[tuple[str, ...]] = ()
     first: tyro.conf.Suppress[int] = 0
     n: tyro.conf.Suppress[int] = 1
     num_envs: tyro.conf.Suppress[int] = 1

@@ -12,11 +12,12 @@ and that the infrastructure failed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from agents.ending import Ending
 from agents.policy import Sample
 from agents.speaker import session_seed
 from agents.trajectory import Trajectory, check_tokens, check_trajectory
@@ -27,7 +28,6 @@ from deepeyes_env.env import draw_task, make_services
 from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.base import NO_REWARD, Reward
 from deepeyes_env.runner import ACTION_NAMES, EpisodeRunner, StepResult
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.task import Split, Task, TaskSource
@@ -39,15 +39,6 @@ CONTEXT = 40
 
 class ReplayError(ValueError):
     """A replay differs from its record; the message names the trajectory, the turn and the difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How an episode ended."""
-
-    outcome: Outcome
-    reward: Reward = NO_REWARD
-    answer: str | None = None
 
 
 class Replayer:
@@ -158,7 +149,7 @@ class _Play:
         self.transcript.start(info["system_prompt"], observation)
         self._compare_ids(-1)
 
-    def _turn(self, number: int) -> _Ending | None:
+    def _turn(self, number: int) -> Ending | None:
         """Speak a turn and take in what it leads to: the episode's end, or None while it goes on."""
         turn, outcome = self.recorded.turns[number], self.recorded.outcome
         text = self.transcript.append_sample(self._sample(number))
@@ -169,11 +160,11 @@ class _Play:
         if turn.finish_reason == "length":
             # Never performed, so nothing but the record can name its action.
             self.transcript.annotate(turn.action, turn.tool_ok)
-            return _ending(self.runner.abandon())
+            return Ending.of(self.runner.abandon())
         if outcome is Outcome.INFRA_FAILED:
             return self._fail(number, text)
         result = self._step(number, text)
-        return _ending(result) if result.done else self._unseen(number, result.observation)
+        return Ending.of(result) if result.done else self._unseen(number, result.observation)
 
     def _seen_after(self, number: int) -> bool:
         """Whether the record shows an observation after a turn."""
@@ -210,29 +201,29 @@ class _Play:
             ) from full
         self._compare_ids(number)
 
-    def _unseen(self, number: int, observation: Observation) -> _Ending:
+    def _unseen(self, number: int, observation: Observation) -> Ending:
         """A result that the record does not show: it did not fit, or came too late."""
         if self._ran_out_of_time(number):
-            return _Ending(Outcome.TRUNCATED)
+            return Ending(Outcome.TRUNCATED)
         try:
             self.transcript.append_observation(observation)
         except ContextFull:
-            return _ending(self.runner.abandon())
+            return Ending.of(self.runner.abandon())
         raise self._error(
             number,
             f"the episode goes on, the record ends as {self.recorded.outcome}; was the rollout's limit "
             f"another one than max_tokens = {self.transcript.max_tokens}?",
         )
 
-    def _unspoken(self) -> _Ending:
+    def _unspoken(self) -> Ending:
         """The record ends before a turn: the policy could not be reached, or its time was up."""
         outcome = self.recorded.outcome
         if outcome not in (Outcome.INFRA_FAILED, Outcome.TRUNCATED):
             last = len(self.recorded.turns) - 1
             raise self._error(last, f"the episode goes on, the record ends as {outcome}")
-        return _Ending(outcome)
+        return Ending(outcome)
 
-    def _fail(self, number: int, text: str) -> _Ending:
+    def _fail(self, number: int, text: str) -> Ending:
         """The turn at which the infrastructure failed: nothing is performed."""
         episode = self.runner.episode
         assert episode is not None
@@ -241,7 +232,7 @@ class _Play:
         action = ACTION_NAMES[type(episode.actions[-1])]
         self._compare(number, {"action": action}, {"action": self.recorded.turns[number].action})
         self.transcript.annotate(action)
-        return _Ending(Outcome.INFRA_FAILED, answer=episode.answer or None)
+        return Ending(Outcome.INFRA_FAILED, answer=episode.answer or None)
 
     def _sample(self, number: int) -> Sample:
         """The recorded turn, if its text is what its ids say."""
@@ -259,19 +250,9 @@ class _Play:
             )
         return Sample(ids, recorded.logprobs[turn.start : turn.end], text, turn.finish_reason)
 
-    def _finish(self, ending: _Ending) -> Trajectory:
+    def _finish(self, ending: Ending) -> Trajectory:
         recorded, last = self.recorded, len(self.recorded.turns) - 1
-        replayed = self.transcript.to_trajectory(
-            family=self.task.family,
-            skills=self.task.skills,
-            question=self.task.question,
-            reference=self.task.answer.text,
-            answer=ending.answer,
-            reward=ending.reward,
-            outcome=ending.outcome,
-            lineage=recorded.lineage,
-            versions=recorded.versions,
-        )
+        replayed = ending.record(self.transcript, self.task, recorded.lineage, recorded.versions)
         # Where the ids came from is not a thing that a replay finds out.
         replayed = replace(replayed, token_exact=recorded.token_exact)
         for field in fields(Trajectory):
@@ -326,12 +307,6 @@ class _Play:
         where = "the prompt" if number < 0 else f"turn {number}"
         name = f"trajectory {self.recorded.task_id!r} {self.recorded.lineage}"
         return ReplayError(f"{name}: at {where}: {message}")
-
-
-def _ending(result: StepResult) -> _Ending:
-    info = result.info
-    reward = Reward(info["accuracy"], info["format"], info["total"])
-    return _Ending(Outcome(info["outcome"]), reward, info["answer"] or None)
 
 
 def _has_prefill(trajectory: Trajectory, vocabulary: Vocabulary) -> bool:

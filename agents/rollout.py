@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Itera
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from agents.ending import Ending
 from agents.event_loop import iterate
 from agents.lockstep import Lockstep
 from agents.policy import Policy, PolicyError, SamplingParams
@@ -31,7 +32,6 @@ from agents.transcript import MAX_TOKENS, ContextFull, Transcript
 from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import parse_turn
-from deepeyes_env.rewards.base import NO_REWARD, Reward
 from deepeyes_env.runner import ACTION_NAMES, StepResult
 from deepeyes_env.task import Split
 
@@ -171,15 +171,6 @@ async def stream(
         await asyncio.gather(*crew, return_exceptions=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How an episode ended."""
-
-    outcome: Outcome
-    reward: Reward = NO_REWARD
-    answer: str | None = None
-
-
 class _Driver:
     """What the coroutines of one rollout share."""
 
@@ -265,17 +256,7 @@ class _Driver:
             ending = await self._converse(number, live, episode)
         finally:
             await episode.close()
-        return live.transcript.to_trajectory(
-            family=live.task.family,
-            skills=live.task.skills,
-            question=live.task.question,
-            reference=live.task.answer.text,
-            answer=ending.answer,
-            reward=ending.reward,
-            outcome=ending.outcome,
-            lineage=request.lineage,
-            versions=self.versions,
-        )
+        return ending.record(live.transcript, live.task, request.lineage, self.versions)
 
     def _open(self, request: RolloutRequest, episode: AsyncEpisode, attempt: int) -> LiveEpisode:
         transcript = Transcript(
@@ -289,7 +270,7 @@ class _Driver:
         transcript.start(system_prompt, episode.observation)
         return LiveEpisode(request, episode.task, system_prompt, transcript, episode.observation, attempt)
 
-    async def _converse(self, number: int, live: LiveEpisode, episode: AsyncEpisode) -> _Ending:
+    async def _converse(self, number: int, live: LiveEpisode, episode: AsyncEpisode) -> Ending:
         """Turn after turn, until the episode ends."""
         deadline = _deadline(self.limits.episode_seconds)
         while True:
@@ -299,19 +280,19 @@ class _Driver:
                 text = await self._speak(live, deadline)
                 if text is None:
                     live.transcript.annotate("malformed")
-                    return _ending(await episode.abandon())
+                    return Ending.of(await episode.abandon())
                 result = await self._perform(live, episode, text, deadline)
                 live.transcript.annotate(result.info["action"], result.info.get("tool_ok"))
                 if result.done:
-                    return self._ended(result)
+                    return self._ended(episode, result)
                 live.transcript.append_observation(result.observation)
             except ContextFull:
-                return _ending(await episode.abandon())
+                return Ending.of(await episode.abandon())
             except _OutOfTime:
-                return _Ending(Outcome.TRUNCATED)
+                return Ending(Outcome.TRUNCATED)
             except (PolicyError, ToolTimeout) as error:
                 self.stats.failures.append(f"{live.task.id}: {error}")
-                return _Ending(Outcome.INFRA_FAILED)
+                return Ending(Outcome.INFRA_FAILED)
             live.observation = result.observation
 
     async def _speak(self, live: LiveEpisode, deadline: float | None) -> str | None:
@@ -328,23 +309,20 @@ class _Driver:
         # What a turn that is not performed in time was, nobody will tell.
         live.transcript.annotate(ACTION_NAMES[type(parse_turn(text))])
         with self.stats.performance():
-            return await _within(deadline, episode.step(text, self.limits.tool_seconds))
+            result = await _within(deadline, episode.step(text, self.limits.tool_seconds))
+        self.stats.tool_turns += 1
+        self.stats.tool_seconds += episode.last_seconds
+        return result
 
-    def _ended(self, result: StepResult) -> _Ending:
-        ending = _ending(result)
+    def _ended(self, episode: AsyncEpisode, result: StepResult) -> Ending:
+        ending = Ending.of(result)
         if ending.outcome is Outcome.INFRA_FAILED:
-            self.stats.failures.append(f"{result.info['task_id']}: sandbox, search or judge failed")
+            self.stats.failures += [f"{result.info['task_id']}: {reason}" for reason in episode.failures]
         return ending
 
 
 class _OutOfTime(Exception):
     """The episode's wall time is used up."""
-
-
-def _ending(result: StepResult) -> _Ending:
-    info = result.info
-    reward = Reward(info["accuracy"], info["format"], info["total"])
-    return _Ending(Outcome(info["outcome"]), reward, info["answer"] or None)
 
 
 async def _within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:

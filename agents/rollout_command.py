@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from agents.qwen import ModelError
 from agents.rollout import group_requests
 from agents.rollout_stats import RolloutStats
 from agents.speaker import RolloutRequest
-from agents.store import StoreError, TrajectoryWriter, finished, seal
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finished, seal
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
@@ -90,10 +90,12 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         StoreError: Another process writes to `options.out`.
     """
     config = options.env_config
+    _missing(options)  # before a model is loaded for nothing
     with closing(DeepEyesAsyncEnv(options.num_envs, config)) as env, closing(Actor(options)) as actor:
         stats = RolloutStats()
         with TrajectoryWriter(options.out) as writer:
             requests = _missing(options)
+            _require_same_policy(options.out, actor.versions)
             actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
             with live_progress(stats, len(requests)):
                 metrics = summarise(_written(actor.play(env, requests, stats), writer))
@@ -124,6 +126,20 @@ def _missing(options: RolloutOptions) -> list[RolloutRequest]:
             "--resume to run the others, or choose another --out, --first or --seed"
         )
     return missing
+
+
+def _require_same_policy(run: Path, versions: Mapping[str, str]) -> None:
+    """A run is of one policy: whoever resumes it must not mix in another.
+
+    Raises:
+        StoreError: The run's first trajectory comes from another policy.
+    """
+    with TrajectoryReader(run) as reader:
+        if len(reader) and dict(reader[0].versions) != dict(versions):
+            raise StoreError(
+                f"{run} was written by {dict(reader[0].versions)}, but this is {dict(versions)}; choose "
+                "another --out"
+            )
 
 
 def _seal(run: Path) -> None:

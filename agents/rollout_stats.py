@@ -21,7 +21,7 @@ class RolloutStats:
         generating: Episodes that await the policy now: the queue in front of it and the turns at work.
         performing: Episodes that await a tool or the reward now.
         tool_turns: Turns performed.
-        tool_seconds: Wall time of all performed turns together.
+        tool_seconds: Wall time of all performed turns together, waits for a free worker not counted.
         failures: Why the infrastructure failed, in order.
         started: When, on the monotonic clock.
     """
@@ -71,10 +71,7 @@ class RolloutStats:
     def performance(self) -> Iterator[None]:
         """One episode awaits its tool."""
         self.performing += 1
-        started = time.monotonic()
         try:
             yield
         finally:
             self.performing -= 1
-            self.tool_turns += 1
-            self.tool_seconds += time.monotonic() - started

@@ -179,7 +179,8 @@ def _named(trajectory: Trajectory) -> Iterator[None]:
         raise TrajectoryError(f"trajectory {trajectory.task_id!r} {trajectory.lineage}: {error}") from None
 
 
-_TYPES = {"input_ids": np.int64, "loss_mask": np.bool_, "logprobs": np.float32}
+ARRAYS = {"input_ids": np.int64, "loss_mask": np.bool_, "logprobs": np.float32}
+"""The token arrays and their types."""
 
 _LOGPROB_SLACK = 1e-4
 """Rounding that some engines show above log-probability 0."""
@@ -193,7 +194,7 @@ def _require(condition: object, message: str) -> None:
 def _check_arrays(trajectory: Trajectory) -> None:
     shape = trajectory.input_ids.shape
     _require(len(shape) == 1, f"input_ids has shape {shape}, not one dimension")
-    for name, dtype in _TYPES.items():
+    for name, dtype in ARRAYS.items():
         array = getattr(trajectory, name)
         _require(array.shape == shape, f"{name} has shape {array.shape}, input_ids {shape}")
         _require(array.dtype == dtype, f"{name} has type {array.dtype}, not {np.dtype(dtype)}")

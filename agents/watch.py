@@ -46,6 +46,7 @@ class WatchOptions(ActorOptions):
     env: Annotated[Path | None, tyro.conf.arg(aliases=["--config"])] = None
     split: Split = "train"
     seed: int = field(default_factory=lambda: secrets.randbelow(2**31))
+    tasks: tyro.conf.Suppress[tuple[str, ...]] = ()
     first: tyro.conf.Suppress[int] = 0
     n: tyro.conf.Suppress[int] = 1
     num_envs: tyro.conf.Suppress[int] = 1

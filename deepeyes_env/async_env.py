@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -150,6 +151,7 @@ class AsyncEpisode:
     Attributes:
         observation: The first observation.
         info: Its info.
+        last_seconds: Wall time in which the last turn was performed.
     """
 
     def __init__(
@@ -159,7 +161,13 @@ class AsyncEpisode:
         self.info = info
         self._env = env
         self._runner = runner
+        self.last_seconds = 0.0
         self._busy = False
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """Why the infrastructure failed, if it did."""
+        return self._runner.telemetry.failures
 
     @property
     def task(self) -> Task:
@@ -217,9 +225,11 @@ class AsyncEpisode:
         """In the thread: do the work if anybody still wants it; free the episode if nobody does any more."""
         if not owner.start():
             raise asyncio.CancelledError
+        begin = time.perf_counter()
         try:
             return work()
         finally:
+            self.last_seconds = time.perf_counter() - begin
             if not owner.end():
                 self._env._free(self._runner)
 

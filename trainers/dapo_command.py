@@ -88,7 +88,7 @@ def run(options: DapoOptions) -> None:
     _require_token_exact(options.backend)
     qwen = load_qwen(options.model)
     policy: Policy = (
-        vllm_policy(options.model, options.urls, "float32")
+        vllm_policy(options.model, options.urls, "auto")
         if options.backend == "vllm"
         else TransformersPolicy(qwen.model, qwen.tokenizer)
     )

@@ -6,13 +6,13 @@ Only half surrogate pairs, which no parquet text can hold, become question marks
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agents.store.errors import OtherSchemaError, StoreError
+from agents.store.fields import from_fields, spans_of, to_fields
 from agents.store.parquet_files import (
     image_column,
     image_value,
@@ -20,10 +20,8 @@ from agents.store.parquet_files import (
     text,
     with_metadata,
 )
-from agents.trajectory import SCHEMA_VERSION, ImageSpan, SeedLineage, Trajectory, Turn
+from agents.trajectory import ARRAYS, SCHEMA_VERSION, ImageSpan, Trajectory
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.base import Reward
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,25 +78,10 @@ def trajectory_schema(**metadata: str) -> pa.Schema:
 
 def to_row(trajectory: Trajectory) -> dict[str, Any]:
     """A trajectory as the values of one row."""
-    row = {
-        "task_id": trajectory.task_id,
-        "family": trajectory.family,
-        "skills": list(trajectory.skills),
-        "system_prompt": trajectory.system_prompt,
-        "prompt": trajectory.prompt,
-        "question": trajectory.question,
-        "reference": trajectory.reference,
-        "answer": trajectory.answer,
-        "outcome": trajectory.outcome.value,
-        "reward": asdict(trajectory.reward),
-        "turns": [asdict(turn) for turn in trajectory.turns],
-        "image_spans": [asdict(span) for span in trajectory.image_spans],
-        "lineage": asdict(trajectory.lineage),
-        "token_exact": trajectory.token_exact,
-        "versions": [{"name": n, "version": v} for n, v in trajectory.versions.items()],
-    }
-    arrays = {name: getattr(trajectory, name) for name in ("input_ids", "loss_mask", "logprobs")}
-    return {**_storable(row), **arrays, "images": [image_value(image) for image in trajectory.images]}
+    versions = [{"name": n, "version": v} for n, v in trajectory.versions.items()]
+    arrays = {name: getattr(trajectory, name) for name in ARRAYS}
+    images = [image_value(image) for image in trajectory.images]
+    return {**_storable(to_fields(trajectory) | {"versions": versions}), **arrays, "images": images}
 
 
 def from_row(row: Mapping[str, Any]) -> Trajectory:
@@ -107,27 +90,11 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
     Raises:
         KeyError: A column is missing.
     """
-    spans = tuple(ImageSpan(s["start"], s["length"], tuple(s["grid"])) for s in row["image_spans"])
-    return Trajectory(
-        task_id=row["task_id"],
-        family=row["family"],
-        skills=tuple(row["skills"]),
-        system_prompt=row["system_prompt"],
-        prompt=row["prompt"],
-        question=row["question"],
-        reference=row["reference"],
-        answer=row["answer"],
-        input_ids=np.array(row["input_ids"], np.int64),
-        loss_mask=np.array(row["loss_mask"], np.bool_),
-        logprobs=np.array(row["logprobs"], np.float32),
-        images=tuple(_image(*pair) for pair in zip(row["images"], spans, strict=True)),
-        image_spans=spans,
-        turns=tuple(Turn(**turn) for turn in row["turns"]),
-        reward=Reward(**row["reward"]),
-        outcome=Outcome(row["outcome"]),
-        lineage=SeedLineage(**row["lineage"]),
-        token_exact=row["token_exact"],
+    return from_fields(
+        row,
+        images=tuple(_image(*pair) for pair in zip(row["images"], spans_of(row), strict=True)),
         versions={entry["name"]: entry["version"] for entry in row["versions"]},
+        **{name: np.array(row[name], kind) for name, kind in ARRAYS.items()},
     )
 
 

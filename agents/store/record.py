@@ -6,22 +6,18 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from agents.store.errors import OtherSchemaError, StoreError
+from agents.store.fields import from_fields, to_fields
 from agents.store.summary import Summary, summarise_record
-from agents.trajectory import SCHEMA_VERSION, ImageSpan, SeedLineage, Trajectory, Turn
+from agents.trajectory import ARRAYS, SCHEMA_VERSION, Trajectory
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.base import Reward
 
-ARRAYS = ("input_ids", "loss_mask", "logprobs")
-
-_ARRAYS_BEGIN = f',"{ARRAYS[0]}":{{"type":'.encode()
+_ARRAYS_BEGIN = f',"{next(iter(ARRAYS))}":{{"type":'.encode()
 """Where a line's arrays begin. No text can hold this: inside a JSON string a quotation mark is escaped."""
 
 Read = TypeVar("Read")
@@ -78,48 +74,19 @@ def _to_record(trajectory: Trajectory) -> dict[str, Any]:
     images = [{"sha256": i.sha256, "width": i.width, "height": i.height} for i in trajectory.images]
     return {
         "schema": SCHEMA_VERSION,
-        "task_id": trajectory.task_id,
-        "family": trajectory.family,
-        "skills": list(trajectory.skills),
-        "system_prompt": trajectory.system_prompt,
-        "prompt": trajectory.prompt,
-        "question": trajectory.question,
-        "reference": trajectory.reference,
-        "answer": trajectory.answer,
-        "outcome": trajectory.outcome.value,
-        "reward": asdict(trajectory.reward),
-        "turns": [asdict(turn) for turn in trajectory.turns],
+        **to_fields(trajectory),
         "images": images,
-        "image_spans": [asdict(span) for span in trajectory.image_spans],
-        "lineage": asdict(trajectory.lineage),
-        "token_exact": trajectory.token_exact,
         "versions": dict(trajectory.versions),
         **{name: _pack(getattr(trajectory, name)) for name in ARRAYS},
     }
 
 
 def _from_record(record: Mapping[str, Any], images: ReadImage) -> Trajectory:
-    spans = [ImageSpan(s["start"], s["length"], tuple(s["grid"])) for s in record["image_spans"]]
-    return Trajectory(
-        task_id=record["task_id"],
-        family=record["family"],
-        skills=tuple(record["skills"]),
-        system_prompt=record["system_prompt"],
-        prompt=record["prompt"],
-        question=record["question"],
-        reference=record["reference"],
-        answer=record["answer"],
-        outcome=Outcome(record["outcome"]),
-        reward=Reward(**record["reward"]),
-        turns=tuple(Turn(**turn) for turn in record["turns"]),
+    return from_fields(
+        record,
         images=tuple(images(one["sha256"], one["width"], one["height"]) for one in record["images"]),
-        image_spans=tuple(spans),
-        lineage=SeedLineage(**record["lineage"]),
-        token_exact=record["token_exact"],
         versions=record["versions"],
-        input_ids=_unpack(record["input_ids"]),
-        loss_mask=_unpack(record["loss_mask"]),
-        logprobs=_unpack(record["logprobs"]),
+        **{name: _unpack(record[name]) for name in ARRAYS},
     )
 
 

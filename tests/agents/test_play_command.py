@@ -87,3 +87,8 @@ def test_bad_arguments_are_named(tmp_path: Path) -> None:
         main(["--policy", "oracle", "--config", str(own), "--family", "emblem-fact"])
     with pytest.raises(ConfigError, match="has no task in it"):
         main(["--policy", "oracle", "--config", str(own)])
+
+
+def test_tasks_are_chosen_by_family_here() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--policy", "oracle", "--tasks", "house-number"])

@@ -256,7 +256,8 @@ def test_statistics_count_what_happened():
     assert stats.wasted_tokens == finished[0].turns[0].end - finished[0].turns[0].start
     assert stats.sampled_tokens == tokens + stats.wasted_tokens
     assert (stats.generating, stats.performing) == (0, 0)
-    assert len(stats.failures) == 1
+    assert [reason.split(": ", 1)[1] for reason in stats.failures] == ["the sandbox is gone"]
+    assert stats.tool_turns == 7
 
 
 # --- Ends --------------------------------------------------------------------------------------------------

@@ -83,6 +83,23 @@ def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file, capsys):
     assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
 
 
+def test_another_policy_does_not_go_on_with_a_run(tmp_path, env_file):
+    run = tmp_path / "run"
+    rollout_main(f"--policy oracle --out {run} --env {env_file} --n 1".split())
+    before = (run / RECORDS).read_bytes()
+    save_qwen(tiny(), tmp_path / "model")
+    with pytest.raises(SystemExit, match=r"was written by .*oracle.* another --out"):
+        rollout_main(f"--policy {tmp_path / 'model'} --out {run} --env {env_file} --n 2 --resume".split())
+    assert (run / RECORDS).read_bytes() == before
+
+
+def test_a_run_that_holds_it_already_is_named_before_a_model_is_loaded(tmp_path, env_file):
+    run = tmp_path / "run"
+    rollout_main(f"--policy oracle --out {run} --env {env_file} --n 1".split())
+    with pytest.raises(SystemExit, match="add --resume"):
+        rollout_main(f"--policy {tmp_path / 'no-model'} --out {run} --env {env_file} --n 1".split())
+
+
 def test_a_rollout_in_which_nothing_worked_fails(tmp_path, env_file):
     where = f"--policy m --backend api --urls http://127.0.0.1:9/v1 --out {tmp_path / 'run'} --env {env_file}"
     settings = tmp_path / "chat.toml"

@@ -342,7 +342,7 @@ def _layers(guest: int) -> dict[Layer, bool]:
         found[Layer.CLEAN_ENVIRONMENT] = b"PATH=" not in Path(f"/proc/{guest}/environ").read_bytes()
         descriptors = len(os.listdir(f"/proc/{guest}/fd"))
         found[Layer.CLOSED_DESCRIPTORS] = descriptors == 4
-        own_root = os.stat(f"/proc/{guest}/root/").st_dev != os.stat("/").st_dev
+        own_root = os.stat(f"/proc/{guest}/root").st_dev != os.stat("/").st_dev
         found[Layer.OWN_ROOT] = own_root
     return found
 

@@ -134,6 +134,26 @@ def test_a_turn_that_still_waits_for_a_worker_is_given_up_at_once():
     env.close()
 
 
+def test_a_turns_time_does_not_count_the_wait_for_a_worker():
+    box = Sandbox()
+    env = DeepEyesAsyncEnv(2, sandbox=box, workers=1)
+
+    async def play():
+        slow, quick = [await env.begin(index) for index in range(2)]
+        first = asyncio.create_task(slow.step(LOOK))
+        await asyncio.to_thread(box.started.acquire, timeout=30)
+        second = asyncio.create_task(quick.step(SAY))
+        await asyncio.sleep(0.5)
+        box.gate.set()
+        await asyncio.gather(first, second)
+        await asyncio.gather(slow.close(), quick.close())
+        return slow.last_seconds, quick.last_seconds
+
+    slow, quick = asyncio.run(play())
+    env.close()
+    assert slow >= 0.5 > quick
+
+
 def test_a_cancelled_turn_frees_its_session_when_it_is_done():
     box = Sandbox()
     env = DeepEyesAsyncEnv(1, sandbox=box)
