@@ -23,7 +23,8 @@ from deepeyes_env.errors import ConfigError
 from trainers.arguments import parse_options
 from trainers.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import DapoConfig
-from trainers.dapo import NothingScored, train_dapo
+from trainers.dapo import train_dapo
+from trainers.group_rollout import NothingScored
 from trainers.interrupt import Interrupted
 from trainers.metrics import StepReport
 
