@@ -29,6 +29,7 @@ from agents.trajectory import SeedLineage, Trajectory, check_trajectory
 from agents.vocabulary import Vocabulary
 from benchmarks.speed.faults import Fault, Faults, FaultySandbox
 from benchmarks.speed.footprint import left_behind
+from benchmarks.speed.machine import own_directory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.images import EncodedImage, smart_resize
 from deepeyes_env.outcome import Outcome
@@ -99,8 +100,9 @@ def main(argv: Sequence[str]) -> None:
     """
     options = tyro.cli(StressOptions, args=list(argv), prog="deepeyes bench stress")
     rounds: list[Round] = []
-    stress(replace(options, episodes=2, rounds=1))  # opens what a process opens once
-    leaks = left_behind(lambda: rounds.extend(stress(options)))
+    with own_directory():
+        stress(replace(options, episodes=2, rounds=1))  # opens what a process opens once
+        leaks = left_behind(lambda: rounds.extend(stress(options)))
     console = Console()
     console.print(_table(rounds))
     wrong = [fault for one in rounds for fault in one.wrong]

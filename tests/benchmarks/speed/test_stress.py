@@ -1,3 +1,5 @@
+import os
+import tempfile
 from dataclasses import replace
 
 import pytest
@@ -6,8 +8,9 @@ from agents.rollout_stats import RolloutStats
 from agents.tiny import build_tiny
 from agents.trajectory import SeedLineage
 from agents.vocabulary import Vocabulary
+from benchmarks.speed import stress as stress_module
 from benchmarks.speed.faults import Fault, Faults, FaultySandbox
-from benchmarks.speed.stress import StressOptions, _episodes, _script, faults_of, is_flat, stress
+from benchmarks.speed.stress import Round, StressOptions, _episodes, _script, faults_of, is_flat, stress
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.sandbox import LocalSandbox
 from deepeyes_env.sandbox.base import SandboxError
@@ -80,3 +83,20 @@ def test_faults_repeat_and_half_of_them_heal():
 )
 def test_memory_is_flat_if_it_stays_level(memory, flat):
     assert is_flat(memory) is flat
+
+
+def test_another_process_files_are_no_leak(monkeypatch, capsys):
+    elsewhere = tempfile.gettempdir()
+    theirs: list[str] = []
+
+    def busy(options: StressOptions) -> list[Round]:
+        handle, name = tempfile.mkstemp(dir=elsewhere)
+        os.close(handle)
+        theirs.append(name)
+        return stress(options)
+
+    monkeypatch.setattr(stress_module, "stress", busy)
+    stress_module.main(["--episodes", "2", "--turns", "2", "--rounds", "1"])
+    for name in theirs:
+        os.unlink(name)
+    assert "nothing lost or mixed up: True" in capsys.readouterr().out
