@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from agents.batch import Batch, collate
+from agents.packed_batch import collate_packed
 from agents.pixels import PixelCache
 from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
@@ -32,3 +33,7 @@ class Scorer:
     def batch(self, trajectories: Sequence[Trajectory]) -> Batch:
         """Pad `trajectories` into one batch on the model's device."""
         return collate(trajectories, self.vocabulary, self.pixels).to(self.device)
+
+    def row(self, trajectories: Sequence[Trajectory]) -> Batch:
+        """Pack `trajectories` into one row on the model's device."""
+        return collate_packed(trajectories, self.vocabulary, self.pixels).to(self.device)
