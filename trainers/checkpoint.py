@@ -5,6 +5,7 @@ A checkpoint is a directory that appears whole or not at all:
     RUN/checkpoints/step-000004/
         checkpoint.json    step, draws, settings and their hash
         model/             weights, configuration and tokenizer; plain transformers loads it
+        adapter/           with LoRA the adapters alone, as PEFT has them; `model` has them merged
         optimizer.pt       optimiser, schedule and random state
         groups/            surplus groups that wait for the next step (DAPO)
 
@@ -31,10 +32,13 @@ from safetensors import SafetensorError
 from agents.qwen import Qwen, save_qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
+from trainers.lora import has_adapters, load_adapter, plain, save_adapter
 from trainers.sampling import Group
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+ADAPTER = "adapter"
 
 FORMAT = 1
 """Version of the layout; another one is refused."""
@@ -103,7 +107,11 @@ def save_checkpoint(
     final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
     try:
         with _appearing(final) as partial:
-            save_qwen(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial / "model")
+            model = engine.accelerator.unwrap_model(engine.model)
+            with plain(model):
+                save_qwen(Qwen(model, tokenizer), partial / "model")
+            if has_adapters(model):
+                save_adapter(model, partial / ADAPTER)
             torch.save(engine.state_dict(), partial / "optimizer.pt")
             _write_groups(partial / "groups", progress.carried)
             _write_json(partial / "checkpoint.json", _description(progress, settings))
@@ -134,15 +142,35 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
     """
     description = _read_description(directory)
     _check_settings(directory, description["settings"], settings)
-    model = engine.accelerator.unwrap_model(engine.model)
-    stored = type(model).from_pretrained(directory / "model", dtype=model.dtype)
-    model.load_state_dict(stored.state_dict())
+    _load_weights(engine.accelerator.unwrap_model(engine.model), directory)
     engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
     return Progress(
         step=description["step"],
         drawn=description["drawn"],
         carried=_read_groups(directory / "groups", description["groups"]),
     )
+
+
+def _load_weights(model: Any, directory: Path) -> None:
+    stored = type(model).from_pretrained(directory / "model", dtype=model.dtype)
+    if not has_adapters(model):
+        model.load_state_dict(stored.state_dict())
+        return
+    try:
+        load_adapter(model, directory / ADAPTER)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"the adapters of {directory} cannot be used ({error})") from error
+    with plain(model):
+        own = {name: value.cpu() for name, value in model.state_dict().items()}
+    # Adapters fit any model of their shape, and say nothing of the weights that they were trained beside. The
+    # tolerance is what bfloat16 rounds.
+    merged = stored.state_dict()
+    other = [name for name in merged if not torch.allclose(own[name], merged[name], rtol=1e-2, atol=1e-5)]
+    if other:
+        raise CheckpointError(
+            f"{directory} holds adapters of another base model ({len(other)} weights differ, {other[0]} for "
+            "one); resume with the model that the run began with"
+        )
 
 
 def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:

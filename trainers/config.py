@@ -14,6 +14,9 @@ from deepeyes_env.errors import ConfigError
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 """Where metrics can go besides the console and `metrics.jsonl`: trackers that `accelerate` knows."""
 
+Precision = Literal["float32", "bfloat16"]
+"""Of the weights in memory. What is computed in is up to `accelerate launch --mixed_precision`."""
+
 FREE: dict[str, Any] = {"free_on_resume": True}
 """Marks a setting that a resumed run may change: it steers no draw, no loss and no update."""
 
@@ -37,6 +40,13 @@ class SftConfig:
         weight_decay: Decoupled weight decay.
         max_grad_norm: Gradients are clipped to this norm.
         freeze_vision: Keep the vision tower and its projector as they are.
+        packing: Tokens of a row that takes as many trajectories of a batch as fit, without padding; one row
+            is one forward pass. 0 pads `micro_batch_size` of them to the longest instead.
+        gradient_checkpointing: Compute the activations of a layer again on the way back instead of keeping
+            them: a third more arithmetic for a small part of the memory.
+        lora_rank: Rank of adapters that are trained in place of the language model's weights
+            (`trainers.lora`); 0 trains the weights themselves.
+        lora_alpha: The adapters are scaled by `lora_alpha / lora_rank`.
         save_every: Steps between checkpoints; one more is written at the end.
         keep: Checkpoints to keep, newest first.
         eval_every: Steps between calls of the evaluation hook; it also runs after the last step.
@@ -53,6 +63,10 @@ class SftConfig:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     freeze_vision: bool = True
+    packing: int = 0
+    gradient_checkpointing: bool = field(default=False, metadata=FREE)
+    lora_rank: int = 0
+    lora_alpha: int = 32
     save_every: int = field(default=500, metadata=FREE)
     keep: int = field(default=10, metadata=FREE)
     eval_every: int = field(default=500, metadata=FREE)
@@ -66,6 +80,10 @@ class SftConfig:
         for key in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
         _require(0 <= self.warmup < 1, "warmup", self.warmup, "is a share of all steps, in [0, 1)")
+        _require(self.packing >= 0, "packing", self.packing, "must be at least 0")
+        _check_lora(self)
+        frozen = self.freeze_vision or not self.lora_rank
+        _require(frozen, "freeze_vision", self.freeze_vision, "adapters are the language model's alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,11 @@ class DapoConfig:
         warmup_steps: Steps in which the rate rises from 0.
         weight_decay: Decoupled weight decay.
         max_grad_norm: Gradients are clipped to this norm.
+        gradient_checkpointing: Compute the activations of a layer again on the way back instead of keeping
+            them: a third more arithmetic for a small part of the memory.
+        lora_rank: Rank of adapters that are trained in place of the language model's weights
+            (`trainers.lora`); 0 trains the weights themselves.
+        lora_alpha: The adapters are scaled by `lora_alpha / lora_rank`.
         save_every: Steps between checkpoints; one more is written at the end.
         keep: Checkpoints to keep, newest first.
         eval_every: Steps between calls of the evaluation hook; it also runs after the last step.
@@ -126,6 +149,9 @@ class DapoConfig:
     warmup_steps: int = 0
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
+    gradient_checkpointing: bool = field(default=False, metadata=FREE)
+    lora_rank: int = 0
+    lora_alpha: int = 32
     save_every: int = field(default=4, metadata=FREE)
     keep: int = field(default=3, metadata=FREE)
     eval_every: int = field(default=4, metadata=FREE)
@@ -146,10 +172,27 @@ class DapoConfig:
         if self.tool_seconds is not None:
             _require(self.tool_seconds > 0, "tool_seconds", self.tool_seconds, "must be above 0")
             _require(not self.lockstep, "tool_seconds", self.tool_seconds, "needs lockstep = false")
+        _check_lora(self)
         groups = self.prompts_per_step
         _require(
             self.minibatches <= groups, "minibatches", self.minibatches, f"there are {groups} groups to split"
         )
+
+
+def _check_lora(config: SftConfig | DapoConfig) -> None:
+    _require(config.lora_rank >= 0, "lora_rank", config.lora_rank, "must be at least 0")
+    _require(config.lora_alpha >= 1, "lora_alpha", config.lora_alpha, "must be at least 1")
+
+
+def check_precision(dtype: Precision, config: SftConfig | DapoConfig) -> None:
+    """Refuse weights that are too coarse to be trained.
+
+    Raises:
+        ConfigError: AdamW is to step in bfloat16, whose 8 bits lose every step below 1/256 of a weight.
+    """
+    trained = dtype == "float32" or config.lora_rank > 0
+    wanted = "only for weights that stay as they are; set train.lora_rank, or keep float32 and launch with "
+    _require(trained, "dtype", dtype, wanted + "`accelerate launch --mixed_precision bf16`")
 
 
 def fixed_settings(config: SftConfig | DapoConfig) -> dict[str, Any]:

@@ -8,7 +8,8 @@ decided in `sampling`; `group_rollout` and `update` are a step's two halves, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
 from trainers.checkpoint import Progress
 from trainers.config import DapoConfig
-from trainers.engine import Engine, accelerator
+from trainers.engine import Engine, accelerator, checkpointing
 from trainers.group_rollout import rollout_metrics, sample_step
+from trainers.lora import adapted, plain
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.run import Hooks, open_run
 from trainers.scoring import Scorer
@@ -70,14 +72,35 @@ def train_dapo(
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
-    engine = _engine(config, model, run_dir)
+    hooks = Hooks(run_dir, resume, on_step, evaluate)
+    with (
+        adapted(model, config.lora_rank, config.lora_alpha, config.seed),
+        checkpointing(model, config.gradient_checkpointing),
+    ):
+        return _train(config, model, tokenizer, env, policy, hooks)
+
+
+def _train(
+    config: DapoConfig,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    env: DeepEyesAsyncEnv,
+    policy: Policy | None,
+    hooks: Hooks,
+) -> list[Metrics]:
+    engine = _engine(config, model, hooks.run_dir)
     policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
     scorer = _scorer(engine, model, policy)
 
     def hand_over() -> None:
-        run_in_loop(policy.update_weights(engine.accelerator.unwrap_model(engine.model)))
+        own = engine.accelerator.unwrap_model(engine.model)
+        # Who samples from the same model has its adapters at work; others know none.
+        shared = isinstance(policy, TransformersPolicy) and policy.model is own
+        with nullcontext() if shared else plain(own):
+            run_in_loop(policy.update_weights(own))
 
-    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
+    if hooks.evaluate is not None:
+        hooks = replace(hooks, evaluate=partial(_evaluate_anew, hand_over, hooks.evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN

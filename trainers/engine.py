@@ -124,6 +124,21 @@ def training(model: PreTrainedModel) -> Iterator[None]:
 
 
 @contextmanager
+def checkpointing(model: PreTrainedModel, really: bool = True) -> Iterator[None]:
+    """Compute activations of whole layers again on the way back inside the block, while training.
+
+    Without re-entrance: with it, layers whose inputs require no gradient would get none.
+    """
+    if really:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        if really:
+            model.gradient_checkpointing_disable()
+
+
+@contextmanager
 def frozen(module: torch.nn.Module, really: bool = True) -> Iterator[None]:
     """Take `module`'s parameters out of training inside the block."""
     parameters = [p for p in module.parameters() if p.requires_grad] if really else []

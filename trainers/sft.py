@@ -26,8 +26,11 @@ from agents.vocabulary import Vocabulary
 from trainers.batching import micro_batches, shuffled
 from trainers.checkpoint import Progress
 from trainers.config import SftConfig
-from trainers.engine import Engine, accelerator, frozen, training
+from trainers.demonstrations import Demonstrations
+from trainers.engine import Engine, accelerator, checkpointing, frozen, training
+from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
+from trainers.packing import packed_rows
 from trainers.run import Hooks, open_run
 from trainers.scoring import Scorer
 
@@ -52,7 +55,8 @@ def train_sft(
         config: Settings.
         model: Qwen2.5-VL; trained in place.
         tokenizer: Its tokenizer; names the banned tokens and is saved in checkpoints.
-        trajectories: What to imitate; the loss covers the tokens of their `loss_mask`.
+        trajectories: What to imitate; the loss covers the tokens of their `loss_mask`. Only those of one
+            batch are asked for at a time (`trainers.demonstrations`).
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
         on_step: Called after every step.
@@ -69,7 +73,11 @@ def train_sft(
     total = config.epochs * steps_per_epoch
     hooks = Hooks(run_dir, resume, on_step, evaluate)
     data = {"data": {"trajectories": len(trajectories), "sha256": _fingerprint(trajectories)}}
-    with frozen(model.model.visual, config.freeze_vision):
+    with (
+        frozen(model.model.visual, config.freeze_vision),
+        adapted(model, config.lora_rank, config.lora_alpha, config.seed),
+        checkpointing(model, config.gradient_checkpointing),
+    ):
         engine = _engine(config, model, total, run_dir)
         vocabulary = Vocabulary(tokenizer)
         banned = banned_mask(vocabulary, model.config.text_config.vocab_size)
@@ -81,9 +89,7 @@ def train_sft(
                 order = shuffled(len(trajectories), config.seed, epoch)
                 batch = order[position * config.batch_size : (position + 1) * config.batch_size]
                 with watch("update"):
-                    metrics = _update(
-                        engine, [trajectories[i] for i in batch], config.micro_batch_size, scorer
-                    )
+                    metrics = _update(config, engine, [trajectories[i] for i in batch], scorer)
                 run.end_step(
                     StepReport(step + 1, metrics | {"epoch": epoch}, watch.seconds), Progress(step + 1)
                 )
@@ -97,27 +103,37 @@ def _engine(config: SftConfig, model: PreTrainedModel, total: int, run_dir: Path
     return Engine(accelerator(config, run_dir), model, optimizer, schedule, config.max_grad_norm)
 
 
-def _update(engine: Engine, batch: list[Trajectory], micro_batch_size: int, scorer: Scorer) -> Metrics:
+def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: Scorer) -> Metrics:
     """One optimiser update on the mean cross-entropy over the batch's policy tokens."""
     tokens = sum(int(trajectory.loss_mask.sum()) for trajectory in batch)
+    lengths = [len(trajectory.input_ids) for trajectory in batch]
+    padded = micro_batches(batch, config.micro_batch_size)
+    parts = packed_rows(lengths, config.packing) if config.packing else padded
     total = 0.0
     with training(engine.model):
-        for part in micro_batches(batch, micro_batch_size):
-            inputs = scorer.batch([batch[i] for i in part])
+        for part in parts:
+            chosen = [batch[i] for i in part]
+            inputs = scorer.row(chosen) if config.packing else scorer.batch(chosen)
             logprobs = token_logprobs(engine.model, inputs, scorer.banned)
             loss = -torch.where(inputs.loss_mask[:, 1:], logprobs, 0.0).sum() / tokens
             engine.backward(loss)
             total += float(loss.detach())
     update = engine.update()
+    # What the padded forward passes would have taken, filling included.
+    cells = sum(len(part) * max(lengths[i] for i in part) for part in padded)
+    saved = {"rows": len(parts), "padding_saved": 1 - sum(lengths) / cells} if config.packing else {}
     return {
         "loss": total,
         "tokens": tokens,
         "grad_norm": update.grad_norm,
         "learning_rate": update.learning_rate,
+        **saved,
     }
 
 
 def _fingerprint(trajectories: Sequence[Trajectory]) -> str:
+    if isinstance(trajectories, Demonstrations):
+        return trajectories.sha256
     digest = hashlib.sha256()
     for trajectory in trajectories:
         digest.update(trajectory.input_ids.tobytes())
