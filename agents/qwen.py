@@ -105,7 +105,7 @@ def load_qwen(
         ModelError: `path` is no Qwen2.5-VL, or lacks a part, or the device cannot hold it; the message says
             what to do.
     """
-    _check_is_qwen(str(path))
+    check_is_qwen(str(path))
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).eval()
@@ -228,7 +228,12 @@ def patchify(pixels: np.ndarray) -> np.ndarray:
     return frames.reshape(-1, 3 * FRAMES * PATCH * PATCH)
 
 
-def _check_is_qwen(path: str) -> None:
+def check_is_qwen(path: str) -> None:
+    """See that a checkpoint is a Qwen2.5-VL, from its configuration alone.
+
+    Raises:
+        ModelError: It is none; the message says what it is.
+    """
     try:
         config = AutoConfig.from_pretrained(path)
     except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from agents.actor import Backend, vllm_policy
 from agents.event_loop import run as run_in_loop
 from agents.metrics import summarise
@@ -19,12 +21,14 @@ from agents.trajectory import SeedLineage
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, require
 from trainers.arguments import parse_options
 from trainers.checkpoint import CheckpointError, latest_checkpoint
-from trainers.config import DapoConfig
+from trainers.config import DapoConfig, Precision, check_precision
 from trainers.dapo import train_dapo
+from trainers.dry_run import NotReady, dry_run_dapo
 from trainers.group_rollout import NothingScored
+from trainers.hub import HubError, push, require_token
 from trainers.interrupt import Interrupted
 from trainers.metrics import StepReport
 
@@ -44,6 +48,11 @@ class DapoOptions:
         num_envs: Episodes at once.
         eval_tasks: Tasks of the validation split in an evaluation (greedy); 0 for none.
         keep_rollouts: Write the rollouts of every step.
+        dtype: Precision of the weights in memory; `bfloat16` is for weights that stay as they are (LoRA).
+        push_to_hub: Repository of the Hugging Face hub that gets the trained model at the end.
+        dry_run: Check data, model, sandbox, search, judge and servers, print the plan of memory and time, and
+            train nothing.
+        gpus: GPUs that the plan is made for.
         env: The environment's settings.
         train: The trainer's settings.
     """
@@ -56,6 +65,10 @@ class DapoOptions:
     num_envs: int = 64
     eval_tasks: int = 64
     keep_rollouts: bool = True
+    dtype: Precision = "float32"
+    push_to_hub: str | None = None
+    dry_run: bool = False
+    gpus: int = 1
     env: EnvConfig = field(default_factory=EnvConfig)
     train: DapoConfig = field(default_factory=DapoConfig)
 
@@ -79,15 +92,24 @@ def main(argv: Sequence[str]) -> None:
         Interrupted,
         NothingScored,
         PolicyError,
+        HubError,
+        NotReady,
     ) as error:
         raise SystemExit(f"deepeyes dapo: {error}") from error
 
 
 def run(options: DapoOptions) -> None:
     """Train as `options` say."""
-    resume = latest_checkpoint(options.run_dir) if options.resume else None
     _require_token_exact(options.backend)
-    qwen = load_qwen(options.model)
+    require(options.gpus >= 1, "gpus", options.gpus, "at least 1")
+    check_precision(options.dtype, options.train)
+    if options.dry_run:
+        dry_run_dapo(options)
+        return
+    resume = latest_checkpoint(options.run_dir) if options.resume else None
+    if options.push_to_hub is not None:
+        require_token()
+    qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))
     policy: Policy = (
         vllm_policy(options.model, options.urls, "auto")
         if options.backend == "vllm"
@@ -110,7 +132,10 @@ def run(options: DapoOptions) -> None:
     finally:
         env.close()
         run_in_loop(policy.close())
-    print(f"trained model: {latest_checkpoint(options.run_dir) / 'model'}")
+    trained = latest_checkpoint(options.run_dir)
+    print(f"trained model: {trained / 'model'}")
+    if options.push_to_hub is not None:
+        print(f"pushed: {push(trained, options.push_to_hub, options.model)}")
 
 
 def _require_token_exact(backend: Backend) -> None:
