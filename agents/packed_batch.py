@@ -1,8 +1,8 @@
 """Several trajectories as one row of a batch, without padding and without seeing each other.
 
 Qwen2.5-VL takes a fourth row of positions that counts the tokens of each trajectory from 0. Where it restarts
-a new sequence begins (transformers `find_packed_sequence_indices`): SDPA and FlexAttention get a
-block-diagonal mask, FlashAttention sequence lengths. The rotary positions restart too.
+a new sequence begins (transformers `find_packed_sequence_indices`): SDPA gets a block-diagonal mask,
+FlashAttention the sequences' lengths. The rotary positions restart too.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def _training(
         freeze_vision=getattr(train, "freeze_vision", False),
         lora_rank=train.lora_rank,
         checkpointing=train.gradient_checkpointing,
-        packed=getattr(train, "packing", 0) > 0,
+        packed=getattr(train, "packing", 0),
     )
 
 

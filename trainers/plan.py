@@ -127,7 +127,7 @@ class Training:
         freeze_vision: Whether the vision tower stays as it is.
         lora_rank: Rank of adapters that are trained instead of the weights; 0 for none.
         checkpointing: Whether activations are computed again on the way back.
-        packed: Whether the pass holds several conversations, kept apart by a mask.
+        packed: Tokens of a row that holds several conversations, kept apart by a mask; 0 for none.
     """
 
     tokens: int
@@ -137,7 +137,7 @@ class Training:
     freeze_vision: bool = False
     lora_rank: int = 0
     checkpointing: bool = False
-    packed: bool = False
+    packed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def activation_bytes(size: ModelSize, training: Training) -> float:
     else:
         text = training.tokens * size.layers * entries
         vision = patches * size.vision_layers * vision_entries
-    mask = training.tokens**2 if training.packed else 0  # one byte an entry, for SDPA
+    mask = training.packed**2 * (1 + training.compute_bytes)  # SDPA's, and its copy in the precision at work
     return float((text + vision) * training.compute_bytes + mask)
 
 
@@ -239,8 +239,8 @@ def training_flops(size: ModelSize, training: Training, sequences: float, tokens
     """Operations of forward and backward passes over some sequences.
 
     Two a weight and token forward, twice that backward for all that is trained, once for what only hands
-    gradients on (LoRA), and the forward pass again with checkpointing; causal attention looks at half of the
-    sequence on average.
+    gradients on (LoRA), and the forward pass again with checkpointing. Causal attention looks at half of the
+    sequence on average; with a mask, SDPA computes the whole square of a packed row.
 
     Args:
         size: The model.
@@ -249,7 +249,8 @@ def training_flops(size: ModelSize, training: Training, sequences: float, tokens
         tokens: Tokens of each.
     """
     forward = 2 * (size.decoder + size.vocabulary * size.hidden) * tokens
-    forward += 2 * size.layers * size.hidden * tokens**2
+    row = 2 * training.packed if tokens <= training.packed else tokens
+    forward += 2 * size.layers * size.hidden * tokens * row
     passes = (2 if training.lora_rank else 3) + training.checkpointing
     seen = tokens * min(1.0, training.visual_tokens / training.tokens)
     vision = 2 * size.vision * 4 * seen * (1 if training.freeze_vision or training.lora_rank else passes)

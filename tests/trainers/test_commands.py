@@ -84,6 +84,34 @@ def test_sft_from_files_to_a_model(model: Path, data: Path, tmp_path: Path, caps
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
 
 
+def test_sft_from_a_run_and_the_released_json_at_once(
+    model: Path, data: Path, tmp_path: Path, capsys: Any
+) -> None:
+    said = [
+        {"role": "user", "content": "2 + 2?"},
+        {"role": "assistant", "content": "<think>2 + 2 = 4.</think><answer>4</answer>"},
+    ]
+    odd = [{"role": "user", "content": "<image>No picture."}, said[1]]
+    released = tmp_path / "sft_part_0.json"
+    released.write_text(json.dumps([{"messages": said, "images": []}, {"messages": odd, "images": []}]))
+    flags = ["--model", str(model), "--data", str(data), str(released), "--run-dir", str(tmp_path / "run")]
+    flags += ["--train.epochs", "2", "--train.batch-size", "4", "--train.packing", "400"]
+    sft_command.main(flags)
+    told = capsys.readouterr().out
+    assert "3 demonstrations" in told
+    assert "1 demonstrations" in told
+    assert "1 <image> markers for 0 images" in told
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    assert all(0 <= row["padding_saved"] < 1 for row in rows)
+    sft_command.main([*flags, "--resume"])  # nothing is left to do, and the data are those of the run
+
+
+def test_sft_needs_data(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="data"):
+        sft_command.main(["--model", str(model), "--run-dir", str(tmp_path / "run")])
+
+
 def test_data_of_another_tokenizer_is_refused(model: Path, data: Path, tmp_path: Path) -> None:
     build_tokenizer(["quite another corpus"]).save_pretrained(data / "tokenizer")
     with pytest.raises(SystemExit, match="another tokenizer"):

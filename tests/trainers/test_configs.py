@@ -30,7 +30,7 @@ def test_sft_7b_is_the_papers() -> None:
     assert (train.batch_size, train.learning_rate, train.warmup, train.epochs) == (128, 1e-5, 0.1, 3)
     assert (options.max_tokens, options.max_pixels, train.freeze_vision) == (20_480, 262_144, True)
     assert (train.save_every, train.keep, train.lora_rank) == (500, 10, 0)
-    assert (train.packing, train.gradient_checkpointing) == (20_480, True)
+    assert (train.packing, train.gradient_checkpointing) == (8_192, True)
     check_precision(options.dtype, train)
 
 

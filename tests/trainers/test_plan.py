@@ -96,6 +96,12 @@ def test_operations_by_hand() -> None:
     assert training_flops(size, training, 1, 4096) == 3 * forward
     again = Training(tokens=4096, freeze_vision=True, checkpointing=True)
     assert training_flops(size, again, 10, 4096) == 10 * 4 * forward
+    packed = Training(tokens=20_480, freeze_vision=True, packed=8192)
+    square = 28 * 2 * 3584 * 2000 * 2 * 8192
+    assert training_flops(size, packed, 1, 2000) == 3 * (2 * weights * 2000 + square)
+    assert training_flops(size, packed, 1, 9000) == training_flops(size, training, 1, 9000), (
+        "a row of its own"
+    )
     # Stack notes: 1.4e18 for 4,096 trajectories of 4k tokens, with one forward pass more than here, and with
     # the vision tower's parameters as if every token went through them.
     assert training_flops(size, again, 4096, 4096) * 5 / 4 == pytest.approx(1.4e18, rel=0.15)

@@ -86,6 +86,37 @@ def test_micro_batches_change_nothing_but_rounding(tiny: Qwen, make_trajectory: 
             assert history[0][key] == pytest.approx(histories[0][0][key], rel=1e-4)
 
 
+def test_packing_changes_nothing_but_rounding_and_tells_what_it_saves(
+    tiny: Qwen, make_trajectory: Any
+) -> None:
+    data = [make_trajectory(i, tool=i % 2 == 0) for i in range(4)]
+    one_step = replace(QUICK, epochs=1, learning_rate=1e-4, micro_batch_size=4)
+    lengths = [len(one.input_ids) for one in data]
+    histories = []
+    for packing in (0, max(lengths), sum(lengths)):
+        fresh = build_tiny(seed=0, shape=_shape(tiny)).model
+        histories.append(train_sft(replace(one_step, packing=packing), fresh, tiny.tokenizer, data)[0])
+    for metrics in histories[1:]:
+        for key in ("loss", "grad_norm", "tokens"):
+            assert metrics[key] == pytest.approx(histories[0][key], rel=1e-5)
+        assert metrics["padding_saved"] == pytest.approx(1 - sum(lengths) / (4 * max(lengths)))
+    assert "padding_saved" not in histories[0]
+    assert [metrics["rows"] for metrics in histories[1:]] == [3 if 2 * min(lengths) <= max(lengths) else 4, 1]
+
+
+def test_checkpointing_of_activations_changes_no_gradient(tiny: Qwen, make_trajectory: Any) -> None:
+    data = [make_trajectory(i, tool=i % 2 == 0) for i in range(4)]
+    results = []
+    for really in (False, True):
+        qwen = build_tiny(seed=0, shape=_shape(tiny))
+        config = replace(QUICK, gradient_checkpointing=really)
+        history = train_sft(config, qwen.model, qwen.tokenizer, data)
+        assert not qwen.model.is_gradient_checkpointing, "the model is as it was"
+        results.append((history, weights(qwen)))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(results[0][1][name], results[1][1][name]) for name in results[0][1])
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(
     tiny: Qwen, make_trajectory: Any
 ) -> None:
