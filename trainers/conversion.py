@@ -9,9 +9,11 @@ the limits. A conversion that was interrupted goes on where it stopped; a finish
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from agents.convert import sft_json
 from agents.convert.importer import Importer, Record
 from agents.convert.json_files import read_list
 from agents.cut import cut_at_turn
-from agents.store import TrajectoryReader, TrajectoryWriter, finished
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finished
 from agents.trajectory import Trajectory, TrajectoryError, check_tokens
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import require
@@ -94,10 +96,25 @@ def convert(
     """
     root = (image_root or file.parent).resolve()
     run = cache / _name(file, root, vocabulary, limits)
-    if not (run / DESCRIPTION).is_file():
-        _convert(file, root, vocabulary, limits, run)
+    with _alone(run):
+        if not (run / DESCRIPTION).is_file():
+            _convert(file, root, vocabulary, limits, run)
     described = json.loads((run / DESCRIPTION).read_text(encoding="utf-8"))
     return Conversion(run, described["written"], described["cut"], tuple(described["left_out"]))
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """One process at a time; those of one training run all ask, and all but the first find it done."""
+    lock = run.with_name(f".{run.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise StoreError(f"{run.parent} cannot be written ({error}); name another --cache") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _convert(file: Path, root: Path, vocabulary: Vocabulary, limits: Limits, run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,15 @@ def test_a_conversion_is_made_once_and_goes_on_where_it_stopped(
     monkeypatch.setattr(TrajectoryWriter, "append", None)  # nothing may be written any more
     assert convert(file, None, vocabulary, LIMITS, tmp_path / "whole") == whole
     assert (whole.run / DESCRIPTION).stat().st_mtime_ns == before
+
+
+def test_several_processes_make_one_conversion(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    file = released(tmp_path / "released", [GOOD, TEXT] * 3)
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(convert, file, None, vocabulary, LIMITS, tmp_path / "cache") for _ in range(3)]
+    [done] = {job.result() for job in jobs}
+    assert done.written == 6
+    assert len((done.run / RECORDS).read_bytes().splitlines()) == 6
 
 
 def test_whatever_decides_the_tokens_names_the_conversion(vocabulary: Vocabulary, tmp_path: Path) -> None:
