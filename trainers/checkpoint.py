@@ -29,16 +29,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
-from agents.qwen import Qwen, save_qwen
+from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
-from trainers.lora import has_adapters, load_adapter, plain, save_adapter
+from trainers.lora import load_weights, save_weights
 from trainers.sampling import Group
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-ADAPTER = "adapter"
 
 FORMAT = 1
 """Version of the layout; another one is refused."""
@@ -107,11 +105,7 @@ def save_checkpoint(
     final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
     try:
         with _appearing(final) as partial:
-            model = engine.accelerator.unwrap_model(engine.model)
-            with plain(model):
-                save_qwen(Qwen(model, tokenizer), partial / "model")
-            if has_adapters(model):
-                save_adapter(model, partial / ADAPTER)
+            save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
             torch.save(engine.state_dict(), partial / "optimizer.pt")
             _write_groups(partial / "groups", progress.carried)
             _write_json(partial / "checkpoint.json", _description(progress, settings))
@@ -139,38 +133,17 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
 
     Raises:
         CheckpointError: `directory` is no checkpoint, or one of other settings.
+        ConfigError: It holds adapters of another model.
     """
     description = _read_description(directory)
     _check_settings(directory, description["settings"], settings)
-    _load_weights(engine.accelerator.unwrap_model(engine.model), directory)
+    load_weights(engine.accelerator.unwrap_model(engine.model), directory)
     engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
     return Progress(
         step=description["step"],
         drawn=description["drawn"],
         carried=_read_groups(directory / "groups", description["groups"]),
     )
-
-
-def _load_weights(model: Any, directory: Path) -> None:
-    stored = type(model).from_pretrained(directory / "model", dtype=model.dtype)
-    if not has_adapters(model):
-        model.load_state_dict(stored.state_dict())
-        return
-    try:
-        load_adapter(model, directory / ADAPTER)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"the adapters of {directory} cannot be used ({error})") from error
-    with plain(model):
-        own = {name: value.cpu() for name, value in model.state_dict().items()}
-    # Adapters fit any model of their shape, and say nothing of the weights that they were trained beside. The
-    # tolerance is what bfloat16 rounds.
-    merged = stored.state_dict()
-    other = [name for name in merged if not torch.allclose(own[name], merged[name], rtol=1e-2, atol=1e-5)]
-    if other:
-        raise CheckpointError(
-            f"{directory} holds adapters of another base model ({len(other)} weights differ, {other[0]} for "
-            "one); resume with the model that the run began with"
-        )
 
 
 def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:

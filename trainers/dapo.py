@@ -8,8 +8,7 @@ decided in `sampling`; `group_rollout` and `update` are a step's two halves, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from trainers.checkpoint import Progress
 from trainers.config import DapoConfig
 from trainers.engine import Engine, accelerator, checkpointing
 from trainers.group_rollout import rollout_metrics, sample_step
-from trainers.lora import adapted, plain
+from trainers.lora import adapted, for_policy
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.run import Hooks, open_run
 from trainers.scoring import Scorer
@@ -72,12 +71,11 @@ def train_dapo(
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
-    hooks = Hooks(run_dir, resume, on_step, evaluate)
     with (
         adapted(model, config.lora_rank, config.lora_alpha, config.seed),
         checkpointing(model, config.gradient_checkpointing),
     ):
-        return _train(config, model, tokenizer, env, policy, hooks)
+        return _train(config, model, tokenizer, env, policy, run_dir, resume, on_step, evaluate)
 
 
 def _train(
@@ -86,21 +84,21 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     env: DeepEyesAsyncEnv,
     policy: Policy | None,
-    hooks: Hooks,
+    run_dir: Path | None,
+    resume: Path | None,
+    on_step: OnStep | None,
+    evaluate: Evaluate | None,
 ) -> list[Metrics]:
-    engine = _engine(config, model, hooks.run_dir)
+    engine = _engine(config, model, run_dir)
     policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
     scorer = _scorer(engine, model, policy)
 
     def hand_over() -> None:
         own = engine.accelerator.unwrap_model(engine.model)
-        # Who samples from the same model has its adapters at work; others know none.
-        shared = isinstance(policy, TransformersPolicy) and policy.model is own
-        with nullcontext() if shared else plain(own):
+        with for_policy(policy, own):
             run_in_loop(policy.update_weights(own))
 
-    if hooks.evaluate is not None:
-        hooks = replace(hooks, evaluate=partial(_evaluate_anew, hand_over, hooks.evaluate))
+    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN

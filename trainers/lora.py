@@ -8,7 +8,7 @@ their own names, such as a checkpoint or vLLM, looks at it inside `plain`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from agents.qwen import Qwen, save_qwen
 from deepeyes_env.errors import ConfigError
 
 TARGETS = r"model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
@@ -24,6 +25,9 @@ arXiv 2305.14314, section 4); the vision tower and the projector stay as they ar
 
 ADAPTER = "default"
 """PEFT's own name for the only adapter."""
+
+FOLDER = "adapter"
+"""Of a checkpoint: the adapters alone."""
 
 WEIGHTS = "adapter_model.safetensors"
 """PEFT's name of the file."""
@@ -62,6 +66,11 @@ def adapted(model: nn.Module, rank: int, alpha: int, seed: int) -> Iterator[None
             parameter.requires_grad_(True)
 
 
+def for_policy(policy: object, model: nn.Module) -> AbstractContextManager[None]:
+    """What a policy is handed: `plain` weights, unless it samples from `model` itself, adapters at work."""
+    return nullcontext() if getattr(policy, "model", None) is model else plain(model)
+
+
 def has_adapters(model: nn.Module) -> bool:
     """Whether the model is inside `adapted`."""
     return hasattr(model, "peft_config")
@@ -91,8 +100,44 @@ def plain(model: Any) -> Iterator[None]:
             model.peft_config = config
 
 
-def save_adapter(model: Any, directory: Path) -> None:
-    """Write the adapters as PEFT does: `PeftModel.from_pretrained(base, directory)` reads them."""
+def save_weights(qwen: Qwen, checkpoint: Path) -> None:
+    """Write `model`, which everybody can load, and inside `adapted` also `adapter`, as PEFT has it.
+
+    `PeftModel.from_pretrained(base, checkpoint / "adapter")` reads the adapters.
+    """
+    with plain(qwen.model):
+        save_qwen(qwen, checkpoint / "model")
+    if has_adapters(qwen.model):
+        _save_adapter(qwen.model, checkpoint / FOLDER)
+
+
+def load_weights(model: Any, checkpoint: Path) -> None:
+    """Take what `save_weights` wrote; inside `adapted` the adapters, so that nothing is rounded.
+
+    Raises:
+        ConfigError: There are no adapters, or they are of another model.
+    """
+    stored = type(model).from_pretrained(checkpoint / "model", dtype=model.dtype).state_dict()
+    if not has_adapters(model):
+        model.load_state_dict(stored)
+        return
+    _load_adapter(model, checkpoint / FOLDER)
+    # Adapters fit any model of their shape, and say nothing of the weights that they were trained beside. The
+    # tolerance is what bfloat16 rounds.
+    with plain(model):
+        other = [
+            name
+            for name, value in model.state_dict().items()
+            if not torch.allclose(value.cpu(), stored[name], rtol=1e-2, atol=1e-5)
+        ]
+    if other:
+        raise ConfigError(
+            f"{checkpoint} holds adapters of another base model ({len(other)} weights differ, {other[0]} for "
+            "one); resume with the model that the run began with"
+        )
+
+
+def _save_adapter(model: Any, directory: Path) -> None:
     from peft import get_peft_model_state_dict
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -101,23 +146,20 @@ def save_adapter(model: Any, directory: Path) -> None:
     model.peft_config[ADAPTER].save_pretrained(directory)
 
 
-def load_adapter(model: Any, directory: Path) -> None:
-    """Take the adapters of `save_adapter`.
-
-    Raises:
-        ValueError: They are of another shape.
-    """
+def _load_adapter(model: Any, directory: Path) -> None:
     from peft import set_peft_model_state_dict
 
-    stored = load_file(directory / WEIGHTS)
-    state = {name.removeprefix(PREFIX): value for name, value in stored.items()}
     try:
+        stored = load_file(directory / WEIGHTS)
+        state = {name.removeprefix(PREFIX): value for name, value in stored.items()}
         result: Any = set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
-    except RuntimeError as error:
-        raise ValueError(f"{directory / WEIGHTS} is of another shape than the model's adapters") from error
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"the adapters in {directory} do not fit ({error}); resume without changes"
+        ) from error
     missing = [name for name in result.missing_keys if "lora_" in name]
     if missing or result.unexpected_keys:
-        raise ValueError(f"{directory / WEIGHTS} is of other layers than the model's adapters")
+        raise ConfigError(f"{directory / WEIGHTS} is of other layers than this model's adapters")
 
 
 def _insert(model: Any, rank: int, alpha: int, seed: int) -> None:

@@ -106,10 +106,10 @@ def _engine(config: SftConfig, model: PreTrainedModel, total: int, run_dir: Path
 def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: Scorer) -> Metrics:
     """One optimiser update on the mean cross-entropy over the batch's policy tokens."""
     tokens = sum(int(trajectory.loss_mask.sum()) for trajectory in batch)
+    total = 0.0
     lengths = [len(trajectory.input_ids) for trajectory in batch]
     padded = micro_batches(batch, config.micro_batch_size)
     parts = packed_rows(lengths, config.packing) if config.packing else padded
-    total = 0.0
     with training(engine.model):
         for part in parts:
             chosen = [batch[i] for i in part]

@@ -21,7 +21,7 @@ from agents.vllm.weights import WeightFolder
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
-from trainers.checkpoint import CheckpointError, latest_checkpoint
+from trainers.checkpoint import latest_checkpoint
 from trainers.config import DapoConfig, SftConfig, check_precision
 from trainers.dapo import train_dapo
 from trainers.lora import adapted, has_adapters, plain
@@ -160,7 +160,7 @@ def test_adapters_of_another_base_are_refused(tiny: Qwen, make_trajectory: Any, 
     data = [make_trajectory(0), make_trajectory(1)]
     train_sft(SFT, tiny.model, tiny.tokenizer, data, run_dir=tmp_path)
     other = build_tiny(seed=1, shape=TINIEST)
-    with pytest.raises(CheckpointError, match="another base model"):
+    with pytest.raises(ConfigError, match="another base model"):
         train_sft(SFT, other.model, tiny.tokenizer, data, resume=latest_checkpoint(tmp_path))
 
 
