@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.qwen2_5_vl import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from agents.batch import collate
@@ -86,6 +87,35 @@ def test_lora_on_bfloat16_weights_leaves_room() -> None:
     assert (lora.gradients + lora.optimizer) / 1e9 == pytest.approx(1.44, abs=0.1)
     assert lora.casts == 0
     assert lora.total / GIB < 20
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_weights_gradients_and_optimiser_of_a_real_model(tiny: Qwen, rank: int) -> None:
+    """To the byte, after a step of AdamW."""
+    model = tiny.model
+    with adapted(model, rank, 8, seed=0):
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained)
+        for parameter in trained:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        moments = [v for state in optimizer.state.values() for k, v in state.items() if k != "step"]
+        found = [sum(t.nbytes for t in group) for group in (model.parameters(), trained, moments)]
+    memory = training_memory(model_size(model.config), Training(1, compute_bytes=4, lora_rank=rank))
+    assert [memory.weights, memory.gradients, memory.optimizer] == found
+
+
+def test_operations_of_a_real_model() -> None:
+    """As torch counts them for matrix products; those of eager attention compute the full square."""
+    model, tokens = build_tiny(shape=TinyShape(hidden=96, layers=3, vision_layers=1)).model, 128
+    model.set_attn_implementation("eager")
+    size = model_size(model.config)
+    embedded = torch.randn(1, tokens, size.hidden, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        model.lm_head(model.model.language_model(inputs_embeds=embedded).last_hidden_state).sum().backward()
+    planned = training_flops(size, Training(tokens, freeze_vision=True), 1, tokens)
+    full_square = 3 * 2 * size.layers * size.hidden * tokens**2
+    assert planned + full_square == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
 def test_operations_by_hand() -> None:
