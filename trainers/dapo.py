@@ -71,6 +71,7 @@ def train_dapo(
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
+    policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
     with (
         adapted(model, config.lora_rank, config.lora_alpha, config.seed),
         checkpointing(model, config.gradient_checkpointing),
@@ -83,14 +84,13 @@ def _train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     env: DeepEyesAsyncEnv,
-    policy: Policy | None,
+    policy: Policy,
     run_dir: Path | None,
     resume: Path | None,
     on_step: OnStep | None,
     evaluate: Evaluate | None,
 ) -> list[Metrics]:
     engine = _engine(config, model, run_dir)
-    policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
     scorer = _scorer(engine, model, policy)
 
     def hand_over() -> None:
