@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -24,6 +25,10 @@ PIXELS_PER_TOKEN = 28 * 28
 """Pixels that one visual token stands for (`deepeyes_env.images.PATCH_FACTOR` squared)."""
 
 
+Row = tuple[str, str, str]
+"""What is told, of conversations of usual length and of the longest."""
+
+
 class NotReady(RuntimeError):
     """A check of a dry run failed; the message names each of them and its mend."""
 
@@ -41,7 +46,7 @@ def dry_run_dapo(options: DapoOptions) -> None:
     pictures = env.max_pixels + (env.max_turns - 1) * env.tool_max_pixels
     training = _training(options, train, train.max_tokens, visual=pictures // PIXELS_PER_TOKEN)
 
-    def rows(size: ModelSize) -> list[tuple[str, str, str]]:
+    def rows(size: ModelSize) -> list[Row]:
         trajectories = train.prompts_per_step * train.group_size
         times = [_dapo_times(size, training, options, length) for length in _lengths(train.max_tokens)]
         sampler = plan.cache_bytes(size, options.num_envs * train.max_tokens)
@@ -70,7 +75,7 @@ def dry_run_sft(options: SftOptions) -> None:
         longest *= options.train.micro_batch_size
     training = _training(options, options.train, longest, visual=longest)
 
-    def rows(size: ModelSize) -> list[tuple[str, str, str]]:
+    def rows(size: ModelSize) -> list[Row]:
         found = []
         for length in _lengths(options.max_tokens):
             flops = plan.training_flops(size, training, options.train.batch_size, length)
@@ -88,7 +93,7 @@ def _report(
     options: DapoOptions | SftOptions,
     checks: Sequence[Check],
     training: Training,
-    rows: Any,
+    rows: Callable[[ModelSize], list[Row]],
     limit: int,
 ) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -135,16 +140,10 @@ def _memory(size: ModelSize, training: Training, gpus: int) -> Table:
     table = _table(f"memory of a GPU in GiB, {training.tokens:,} tokens at once", "", *layouts)
     for name in (*Memory.__dataclass_fields__, "total"):
         table.add_row(name, *[f"{getattr(one, name) / GIB:.1f}" for one in plans])
-    other = training_memory(size, _with_checkpointing(training, not training.checkpointing))
+    other = training_memory(size, replace(training, checkpointing=not training.checkpointing))
     how = "all kept" if training.checkpointing else "checkpointed"
     table.add_row(f"activations, {how}", *[f"{other.activations / GIB:.1f}"] * len(plans))
     return table
-
-
-def _with_checkpointing(training: Training, really: bool) -> Training:
-    from dataclasses import replace
-
-    return replace(training, checkpointing=really)
 
 
 def _table(title: str, *columns: str) -> Table:
