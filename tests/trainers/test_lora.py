@@ -175,7 +175,7 @@ def test_dapo_samples_with_the_adapters_and_repeats_when_resumed(
         guesser.tokenizer,
         guess_env,
         run_dir=tmp_path / "whole",
-        on_step=lambda report: ratios.append(report.metrics.get("ratio", 1.0)),
+        on_step=lambda report: ratios.append(report.metrics["ratio"]),  # every step trains
     )
     assert not has_adapters(guesser.model)
     # With one mini-batch a step's tokens are scored by the weights that sampled them: any ratio but 1 would
@@ -219,7 +219,7 @@ def test_another_process_gets_merged_weights_under_plain_names(
         guesser.tokenizer,
         guess_env,
         policy=Elsewhere(own.model, own.tokenizer),
-        on_step=lambda report: ratios.append(report.metrics.get("ratio", 1.0)),
+        on_step=lambda report: ratios.append(report.metrics["ratio"]),  # every step trains
     )
     assert ratios == pytest.approx([1.0] * 3, abs=1e-4)
 
