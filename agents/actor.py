@@ -23,6 +23,7 @@ from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.task import Split
 
 if TYPE_CHECKING:
+    from agents.chat.config import ChatConfig
     from agents.chat.speaker import ChatSpeaker
 
 ORACLE = "oracle"
@@ -123,6 +124,25 @@ class ActorOptions:
         """What an episode may use up."""
         return RolloutLimits(self.max_tokens, self.episode_seconds, self.tool_seconds)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """What trajectories say of who spoke."""
+        if self.policy == ORACLE:
+            return {"policy": script_name(oracle_program)}
+        return {"policy": self.policy, "backend": self.backend, "temperature": str(self.temperature)}
+
+    @property
+    def chat(self) -> ChatConfig:
+        """The chat API.
+
+        Raises:
+            ConfigError: The `api` file cannot be used.
+        """
+        from agents.chat.config import ChatConfig
+
+        named = {"model": self.policy} | ({"base_url": self.urls[0]} if self.urls else {})
+        return load_config(ChatConfig, self.api, **named)
+
 
 def require_at_least(options: object, least: dict[str, int]) -> None:
     """Check lower bounds.
@@ -151,14 +171,19 @@ class Actor:
 
     chat: ChatSpeaker | None = None
 
-    def __init__(self, options: ActorOptions) -> None:
+    def __init__(self, options: ActorOptions, vocabulary: Vocabulary | None = None) -> None:
         """Open the policy.
+
+        Args:
+            options: Which one.
+            vocabulary: Encodes what a speaker of text says, an API or a script; default: the tiny model's.
 
         Raises:
             ConfigError: A package of its backend is not installed, or a server is not what it should be.
             ModelError: It is no Qwen2.5-VL.
         """
         self._options = options
+        self._words = vocabulary
         self._policy: Policy | None = None
         self.speaker = self._open()
 
@@ -203,44 +228,34 @@ class Actor:
     @property
     def versions(self) -> dict[str, str]:
         """What its trajectories say of who spoke."""
-        options = self._options
-        if options.policy == ORACLE:
-            return {"policy": script_name(oracle_program)}
-        return {
-            "policy": options.policy,
-            "backend": options.backend,
-            "temperature": str(options.temperature),
-        }
+        return self._options.versions
 
     def _open(self) -> Speaker:
         options = self._options
         if options.policy == ORACLE:
-            return ScriptSpeaker(oracle_program, _text_vocabulary())
+            return ScriptSpeaker(oracle_program, self._words or text_vocabulary())
         if options.backend == "transformers":
             self._policy = _transformers_policy(options)
             return PolicySpeaker(self._policy, options.params)
         if options.backend == "api":
-            self.chat = _chat_speaker(options)
+            self.chat = _chat_speaker(options, self._words or text_vocabulary())
             return self.chat
         self._policy = vllm_policy(options.policy, options.urls, options.dtype)
         return PolicySpeaker(self._policy, options.params)
 
 
-def _text_vocabulary() -> Vocabulary:
+def text_vocabulary() -> Vocabulary:
     """For speakers of text: any Qwen2.5-VL tokenizer can hold it, and the tiny one needs no download."""
     from agents.tiny import build_tiny
 
     return Vocabulary(build_tiny().tokenizer)
 
 
-def _chat_speaker(options: ActorOptions) -> ChatSpeaker:
+def _chat_speaker(options: ActorOptions, vocabulary: Vocabulary) -> ChatSpeaker:
     from agents.chat.client import ChatClient
-    from agents.chat.config import ChatConfig
     from agents.chat.speaker import ChatSpeaker
 
-    named = {"model": options.policy} | ({"base_url": options.urls[0]} if options.urls else {})
-    config = load_config(ChatConfig, options.api, **named)
-    return ChatSpeaker(ChatClient(config), _text_vocabulary(), options.params)
+    return ChatSpeaker(ChatClient(options.chat), vocabulary, options.params)
 
 
 def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str) -> Policy:

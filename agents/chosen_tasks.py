@@ -9,9 +9,16 @@ from pathlib import Path
 from deepeyes_env.config import EnvConfig, load_config, with_overrides
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split
-from deepeyes_env.tasks import DeepEyesV2Config, JsonlConfig, RealWorldConfig, SourceConfig, WorldConfig
+from deepeyes_env.tasks import (
+    DeepEyesV2Config,
+    JsonlConfig,
+    RealWorldConfig,
+    SelectionConfig,
+    SourceConfig,
+    WorldConfig,
+)
 
-JSONL, PARQUET = ".jsonl", ".parquet"
+JSONL, PARQUET, SELECTION = ".jsonl", ".parquet", ".json"
 
 
 def with_tasks(config: EnvConfig, tasks: Sequence[str], split: Split) -> EnvConfig:
@@ -20,8 +27,9 @@ def with_tasks(config: EnvConfig, tasks: Sequence[str], split: Split) -> EnvConf
     Args:
         config: The settings.
         tasks: Names of task families of the configured world; or one JSON Lines file; or parquet files of
-            DeepEyesV2's RL data. None of them leaves the settings as they are.
-        split: The part of the source that files become.
+            DeepEyesV2's RL data; or the JSON file of a selection (`deepeyes_env.tasks.selection`). None of
+            them leaves the settings as they are.
+        split: The part of the source that files become; a selection has splits of its own.
 
     Raises:
         ConfigError: Files and families are mixed, a file is missing, or the source has no such family.
@@ -31,7 +39,7 @@ def with_tasks(config: EnvConfig, tasks: Sequence[str], split: Split) -> EnvConf
 
 def _source(source: SourceConfig, tasks: Sequence[str], split: Split) -> SourceConfig:
     kinds = {Path(name).suffix.lower() for name in tasks}
-    if kinds & {JSONL, PARQUET}:
+    if kinds & {JSONL, PARQUET, SELECTION}:
         return _files(tasks, kinds, split)
     if isinstance(source, WorldConfig | RealWorldConfig):
         return replace(source, families=tuple(tasks))
@@ -42,13 +50,16 @@ def _source(source: SourceConfig, tasks: Sequence[str], split: Split) -> SourceC
 
 
 def _files(tasks: Sequence[str], kinds: set[str], split: Split) -> SourceConfig:
-    if len(kinds) > 1 or (kinds == {JSONL} and len(tasks) > 1):
+    if len(kinds) > 1 or (kinds != {PARQUET} and len(tasks) > 1):
         raise ConfigError(
-            f"tasks = {list(tasks)!r}: name one {JSONL} file, or {PARQUET} files, or families, not a mixture"
+            f"tasks = {list(tasks)!r}: name one {JSONL} or {SELECTION} file, or {PARQUET} files, or "
+            "families, not a mixture"
         )
     missing = [name for name in tasks if not Path(name).is_file()]
     if missing:
         raise ConfigError(f"tasks = {missing[0]!r}: there is no such file")
     if kinds == {PARQUET}:
         return load_config(DeepEyesV2Config, {split: tuple(tasks)})
+    if kinds == {SELECTION}:
+        return SelectionConfig(tasks[0])
     return load_config(JsonlConfig, {split: tasks[0]})

@@ -2,6 +2,7 @@
 
 `full` and `code_only` carry every rule of the two upstream prompts (reference 1.2, 1.3) in this project's own
 words, with upstream's slips mended: a missing word, trailing commas in the signatures, a doubled `<think>`.
+`direct` asks for an answer without tools, under the system prompt of Qwen's own chat template.
 `minimal` states the three shapes of a turn and nothing else, for policies of a few hundred tokens of context.
 """
 
@@ -192,6 +193,11 @@ PROMPTS: dict[str, Prompt] = {
     "code_only": Prompt(
         system="\n".join((_AGENT, _PLANNER, _PYTHON)),
         instructions=f"{_ANSWERING}\nFormat strictly as {_CODE_SHAPE} or {_ANSWER_SHAPE}.",
+    ),
+    "direct": Prompt(
+        system="You are a helpful assistant.",
+        instructions="Reason step by step, then put your final answer between <answer> and </answer>.\n"
+        f"Format strictly as {_ANSWER_SHAPE}.",
     ),
     "minimal": Prompt(
         system="Answer. Turn: <think></think> then <code>```python\n```</code>, <tool_call></tool_call> or "

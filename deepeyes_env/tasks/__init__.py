@@ -97,19 +97,34 @@ class JsonlConfig:
     test: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SelectionConfig:
+    """Some tasks of another source, as `deepeyes curate` chooses them.
+
+    Attributes:
+        kind: Tag of this source.
+        file: The JSON file that names source, split and tasks (`deepeyes_env.tasks.selection`).
+    """
+
+    file: str
+    kind: Literal["selection"] = "selection"
+
+
 def _with_kind(source: object) -> object:
     return {"kind": WorldConfig().kind} | dict(source) if isinstance(source, Mapping) else source
 
 
 SourceConfig = Annotated[
-    WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig,
+    WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig | SelectionConfig,
     Field(discriminator="kind"),
     BeforeValidator(_with_kind),
 ]
 """The configuration of any task source, told apart by `kind`; without one it is the generated world."""
 
 
-def open_source(config: WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig) -> TaskSource:
+def open_source(
+    config: WorldConfig | RealWorldConfig | DeepEyesV2Config | JsonlConfig | SelectionConfig,
+) -> TaskSource:
     """Open the source that `config` describes.
 
     Args:
@@ -136,6 +151,10 @@ def open_source(config: WorldConfig | RealWorldConfig | DeepEyesV2Config | Jsonl
         from deepeyes_env.tasks.jsonl import JsonlSource
 
         return JsonlSource(config)
+    if isinstance(config, SelectionConfig):
+        from deepeyes_env.tasks.selection import SelectedTasks
+
+        return SelectedTasks(config)
     from deepeyes_env.tasks.deepeyesv2 import DeepEyesV2Source
 
     return DeepEyesV2Source(config)

@@ -14,9 +14,11 @@ from deepeyes_env.sandbox.base import SandboxLimits
 def test_every_variant_states_the_shapes_of_a_turn(name: str) -> None:
     config = EnvConfig(prompt=name)  # type: ignore[arg-type]
     text = system_prompt(config) + user_prompt("Why?", [picture()], config)
-    for tag in ("<think>", "</think>", "<code>", "</code>", "```python", "<answer>", "</answer>"):
+    for tag in ("<think>", "</think>", "<answer>", "</answer>"):
         assert tag in text
-    assert ("<tool_call>" in text) == (name != "code_only")
+    for tag in ("<code>", "</code>", "```python"):
+        assert (tag in text) == (name != "direct")
+    assert ("<tool_call>" in text) == (name in ("full", "minimal"))
     assert "{" not in text.replace('{"', "").replace("{}", "") or name == "full"
 
 

@@ -1,0 +1,177 @@
+"""Results of stages on disk, each under the key of what it was made from, and whole or not there.
+
+OUT/stages/<name>-<key>/stage.json        name, key, settings, keys of its inputs
+OUT/stages/<name>-<key>/records.jsonl     what it found, one record a line (most stages)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.convert.export_command import whole_directory
+from deepeyes_env.errors import ConfigError
+from trainers.curation.keys import plain, stage_key
+
+RECORDS_FILE, DESCRIPTION, LOCK = "records.jsonl", "stage.json", "lock"
+
+Record = dict[str, Any]
+
+
+class CurationError(ValueError):
+    """A curation that cannot go on; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage's result.
+
+    Attributes:
+        name: The stage.
+        key: What it was made from.
+        directory: Where it lies.
+    """
+
+    name: str
+    key: str
+    directory: Path
+
+    @property
+    def ref(self) -> str:
+        """What stages that are made from it call it."""
+        return f"{self.name}-{self.key}"
+
+    def records(self) -> Iterator[Record]:
+        """What it found, in order.
+
+        Raises:
+            CurationError: The disk lost some of it.
+        """
+        path = self.directory / RECORDS_FILE
+        try:
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    yield json.loads(line)
+        except (OSError, ValueError) as error:
+            raise CurationError(
+                f"{path} is damaged ({error}); remove {self.directory} and start again"
+            ) from error
+
+
+class Stages:
+    """The results in one directory.
+
+    Args:
+        directory: Holds one directory per result; made if missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        for unfinished in directory.glob(".*"):
+            shutil.rmtree(unfinished)
+
+    def find(self, name: str, settings: Any, inputs: Sequence[str] = ()) -> Stage | None:
+        """The result, if it is there."""
+        stage = self._stage(name, settings, inputs)
+        return stage if stage.directory.is_dir() else None
+
+    def record(
+        self,
+        name: str,
+        settings: Any,
+        inputs: Sequence[str],
+        compute: Callable[[], Iterable[Record]],
+    ) -> Stage:
+        """The result, computed if it is not there.
+
+        Args:
+            name: The stage.
+            settings: What else decides the result (`keys.stage_key`).
+            inputs: Names by content of what it is made from (`Stage.ref`, `keys.content_ref`).
+            compute: Gives its records.
+        """
+        return self.record_beside(name, settings, inputs, lambda directory: compute())
+
+    def record_beside(
+        self,
+        name: str,
+        settings: Any,
+        inputs: Sequence[str],
+        compute: Callable[[Path], Iterable[Record]],
+    ) -> Stage:
+        """The same for records that come while files are written beside them, into the given directory."""
+
+        def write(directory: Path) -> None:
+            with (directory / RECORDS_FILE).open("w", encoding="utf-8") as file:
+                for record in compute(directory):
+                    file.write(json.dumps(plain(record), separators=(",", ":")) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+        return self.build(name, settings, inputs, write)
+
+    def build(self, name: str, settings: Any, inputs: Sequence[str], write: Callable[[Path], None]) -> Stage:
+        """The same for a result that is more than records.
+
+        Args:
+            name: The stage.
+            settings: What else decides the result.
+            inputs: The results that it is made from.
+            write: Writes it into an empty directory.
+        """
+        stage = self._stage(name, settings, inputs)
+        if not stage.directory.is_dir():
+            description = {
+                "name": name,
+                "key": stage.key,
+                "settings": plain(settings),
+                "inputs": list(inputs),
+            }
+            with whole_directory(stage.directory) as directory:
+                write(directory)
+                (directory / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+        return stage
+
+    def _stage(self, name: str, settings: Any, inputs: Sequence[str]) -> Stage:
+        key = stage_key(name, settings, inputs)
+        return Stage(name, key, self.directory / f"{name}-{key}")
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Have a directory for oneself.
+
+    Raises:
+        ConfigError: It cannot be written.
+        CurationError: Another process has it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConfigError(f"out = {str(directory)!r}: cannot be written ({error.strerror})") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise CurationError(
+            f"another process curates in {directory}; wait for it, or use another --out"
+        ) from error
+    finally:
+        os.close(file)
+
+
+def point(name: Path, stage: Stage) -> None:
+    """Let a lasting name lead to a result: a relative link, replaced in one step."""
+    link = name.with_name(f".{name.name}.new")
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(stage.directory, name.parent))
+    os.replace(link, name)
