@@ -17,7 +17,7 @@ from agents.policy import PolicyError
 from agents.rollout import RolloutLimits
 from agents.scripted import Program, Script, ScriptSpeaker, oracle_program
 from agents.speaker import LiveEpisode, Speaker
-from agents.tiny import build_tiny
+from agents.tiny import TinyShape, build_tiny
 from agents.trajectory import SeedLineage
 from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig, load_config
@@ -30,6 +30,8 @@ from trainers.curation.rollouts import Effort
 from trainers.curation.voices import Voice, scripted_voice
 
 FAMILIES = ("at-a-glance", "closer-look", "bar-chart", "emblem-fact")
+
+TINIEST = TinyShape(hidden=32, layers=1, vision_layers=1)
 
 ABILITY = {
     "closer-look/0": (2, 1),

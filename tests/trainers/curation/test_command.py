@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TINIEST
+from curation_plans import TINIEST
 
 from agents.convert.export_command import main as export_main
 from agents.qwen import save_qwen
@@ -77,9 +77,7 @@ def test_a_checkpoint_that_can_do_nothing_gets_everything_demonstrated(
         assert text in page
 
 
-def test_the_oracle_solves_with_tools_what_it_cannot_without(
-    tmp_path: Path, config: Path, capsys: Any
-) -> None:
+def test_the_oracle_needs_its_tools_for_half_of_the_tasks(tmp_path: Path, config: Path, capsys: Any) -> None:
     out = tmp_path / "out"
     main(["--config", str(config), "--policy", "oracle", "--out", str(out), "--parquet"])
     told = capsys.readouterr().out
