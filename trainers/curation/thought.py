@@ -76,7 +76,7 @@ def choose(
     Args:
         files: Where they are.
         count: How many are wanted.
-        importer: Encodes them; those that are too long for it are left out.
+        importer: Encodes them; those above its `max_tokens` are left out.
         decontaminator: Finds those whose question a benchmark asks too.
         seed: Draws which ones, of those that can be used.
 
@@ -108,6 +108,9 @@ def choose(
             trajectory = _trajectory(importer(_read(record), record.origin))
         except DatasetError as error:
             yield Verdict(place, "unusable", str(error)), None
+            continue
+        if len(trajectory.input_ids) > importer.max_tokens:  # it has checked all but the last turn
+            yield Verdict(place, "too long", f"{len(trajectory.input_ids)} tokens"), None
             continue
         taken += 1
         yield Verdict(place), trajectory

@@ -40,10 +40,8 @@ def test_a_selection_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_an_environment_draws_from_it(tmp_path: Path) -> None:
-    config = load_config(
-        EnvConfig,
-        {"source": {"kind": "selection", "file": write(tmp_path / "tasks.json")}, "prompt": "minimal"},
-    )
+    source = {"kind": "selection", "file": write(tmp_path / "tasks.json")}
+    config = load_config(EnvConfig, {"source": source, "prompt": "minimal"})
     env = DeepEyesEnv(config)
     _, info = env.reset(options={"index": 0})
     assert info["task_id"] == open_source(WORLD).task(3).id

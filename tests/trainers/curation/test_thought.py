@@ -51,7 +51,7 @@ def test_every_conversation_is_taken_or_left_out_for_a_reason(tmp_path: Path, na
     ]
     file = write(tmp_path / name, records)
     reasons, taken = choose([file], count=100)
-    assert reasons == {"": 6, "duplicate": 1, "benchmark": 1, "unusable": 3}
+    assert reasons == {"": 6, "duplicate": 1, "benchmark": 1, "unusable": 2, "too long": 1}
     assert len(taken) == 6
     fewer, _ = choose([file], count=4)
     assert fewer[""] == 4
