@@ -46,8 +46,8 @@ class ActorOptions:
         api: TOML file of the chat API's other settings (`ChatConfig`): its key's variable, prices, rates,
             budget.
         env: TOML file of the environment (`EnvConfig`); default: the generated world.
-        tasks: Task families of its world (`deepeyes tasks list`), or files of tasks: JSON Lines, or parquet
-            of DeepEyesV2's RL data; default: what `env` says.
+        tasks: Task families of its world (`deepeyes tasks list`), or files of tasks: JSON Lines, parquet of
+            DeepEyesV2's RL data, or the `tasks.json` of `deepeyes curate`; default: what `env` says.
         split: Part of the task source.
         first: Index of the first task.
         n: Number of tasks.

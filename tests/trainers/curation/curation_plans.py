@@ -135,6 +135,25 @@ def failing_voice(program: Program, down: set[tuple[int, int]]) -> Voice:
     return replace(scripted_voice(program, vocabulary()), open=opened)
 
 
+def interrupted_voice(program: Program, turns: int) -> Voice:
+    """The same voice, until somebody presses Ctrl-C in the middle of a turn."""
+
+    class Interrupted(ScriptSpeaker):
+        spoken = 0
+
+        async def speak(self, episode: LiveEpisode) -> str:
+            self.spoken += 1
+            if self.spoken > turns:
+                raise KeyboardInterrupt
+            return await super().speak(episode)
+
+    @contextmanager
+    def opened() -> Iterator[Speaker]:
+        yield Interrupted(program, vocabulary())
+
+    return replace(scripted_voice(program, vocabulary()), open=opened)
+
+
 def silent(voice: Voice) -> Voice:
     """The voice of somebody who must not be asked again."""
 

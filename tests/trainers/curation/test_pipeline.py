@@ -20,6 +20,7 @@ from curation_plans import (
     contents,
     environment,
     failing_voice,
+    interrupted_voice,
     make_plan,
     recipe,
     silent,
@@ -78,7 +79,6 @@ def test_every_kept_trajectory_is_right_and_without_an_error(finished: tuple[Pla
     assert Counter(one.task_id for one in kept) == dict.fromkeys(cold, 1)
     for one in kept:
         assert one.reward.accuracy == one.reward.format == 1.0
-        assert one.answer == one.reference
         assert [turn.tool_ok for turn in one.turns if turn.action == "code"].count(False) == 0
         assert one.lineage.sample == 2
     flaws = [flaw for attempts in done.found.flaws.values() for flaw in attempts.values()]
@@ -141,25 +141,26 @@ def test_more_tasks_take_the_rollouts_that_are_there(finished: tuple[Plan, Curat
     curate(plan)
 
 
-def test_what_the_infrastructure_spoiled_is_made_again_and_never_counts_as_wrong(
-    finished: tuple[Plan, Curated], tmp_path: Path
-) -> None:
-    whole, done = finished
-    plan = make_plan(tmp_path / "out")
-    # The servers are down for emblem-fact 0 without tools and 2 for the teacher.
-    down = {(DIFFICULTY, 0), (SYNTHESIS, 2)}
-    first = finish(replace(plan, base=failing_voice(base, down), teacher=failing_voice(teacher, down)))
-    unscored = {name for name, place in places(first).items() if place is Place.UNSCORED}
-    assert {name.split("/", 1)[1] for name in unscored} == {"emblem-fact/train/0", "emblem-fact/train/2"}
+def test_what_the_infrastructure_spoiled_is_made_again_and_never_counts_as_wrong(tmp_path: Path) -> None:
+    def plan(name: str) -> Plan:
+        return make_plan(tmp_path / name, env=environment(("emblem-fact",)), indexes=range(3))
+
+    done = finish(plan("whole"))
+    # The server is down for task 1 without tools, and for task 2 where the teacher speaks.
+    down = {(DIFFICULTY, 1), (SYNTHESIS, 2)}
+    broken = failing_voice(base, down), failing_voice(teacher, down)
+    first = finish(replace(plan("out"), base=broken[0], teacher=broken[1]))
+    assert list(places(first).values()) == [Place.COLD_START, Place.UNSCORED, Place.UNSCORED]
     assert any("the server is down" in reason for reason in first.failures)
-    assert {name: place for name, place in places(first).items() if name not in unscored} == {
-        name: place for name, place in places(done).items() if name not in unscored
-    }
-    again = finish(plan)
-    assert places(again) == places(done)
+    again = finish(plan("out"))
+    assert list(places(again).values()) == [Place.COLD_START, Place.RL, Place.COLD_START]
     assert [stage.ref for stage in again.stages] == [stage.ref for stage in done.stages]
-    for part in ("rl", "sft", "report.html"):
-        assert contents((plan.out / part).resolve()) == contents((whole.out / part).resolve())
+    for part in ("rl", "sft"):
+        assert contents((tmp_path / "out" / part).resolve()) == contents(
+            (tmp_path / "whole" / part).resolve()
+        )
+    pages = [(tmp_path / name / "report.html").read_bytes() for name in ("out", "whole")]
+    assert pages[0] == pages[1]
 
 
 def test_a_curation_that_the_infrastructure_lets_nothing_do_says_so(tmp_path: Path) -> None:
@@ -168,39 +169,44 @@ def test_a_curation_that_the_infrastructure_lets_nothing_do_says_so(tmp_path: Pa
         curate(replace(plan, base=failing_voice(base, {(DIFFICULTY, 0)})))
 
 
-def test_killed_and_started_again_it_comes_to_the_same_bytes(
+def test_interrupted_killed_and_started_again_it_comes_to_the_same_bytes(
     finished: tuple[Plan, Curated], tmp_path: Path
 ) -> None:
     whole, _ = finished
-    out = tmp_path / "out"
-    journals: dict[Path, bytes] = {}
-    for records in (30, 110):  # in the first rollouts, and in the second
-        program = [sys.executable, str(Path(__file__).with_name("curation_plans.py")), str(out)]
-        environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-        process = subprocess.Popen(program, env=environ, start_new_session=True)
-        try:
-            wait_for(out, records, process)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        for path, known in journals.items():
-            assert path.read_bytes().startswith(known)
-        journals = {path: path.read_bytes() for path in out.glob("rollouts/*/trajectories.jsonl")}
-    finish(make_plan(out))
-    for path, known in journals.items():
-        assert path.read_bytes().startswith(known[: known.rfind(b"\n") + 1])
-    mine = {name: data for name, data in contents(out).items() if not name.endswith("synced")}
+    plan = make_plan(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        curate(replace(plan, base=interrupted_voice(base, turns=40)))
+    first = journals(plan.out)
+    assert 0 < sum(data.count(b"\n") for data in first.values()) < 96  # in the answers without tools
+    program = [sys.executable, str(Path(__file__).with_name("curation_plans.py")), str(plan.out)]
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen(program, env=environ, start_new_session=True)
+    try:
+        wait_for(plan.out, 110, process)  # in those with tools
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    second = journals(plan.out)
+    finish(plan)
+    third = journals(plan.out)
+    for earlier, later in ((first, second), (second, third)):
+        for path, known in earlier.items():
+            assert later[path].startswith(known[: known.rfind(b"\n") + 1])
+    mine = {name: data for name, data in contents(plan.out).items() if not name.endswith("synced")}
     theirs = contents(whole.out)
-    extra = theirs.keys() - mine.keys()  # what the tests with other settings have made there
-    assert all(name.startswith("stages/") or name.endswith("synced") for name in extra)
     assert {name: theirs.get(name) for name in mine} == mine
+    # Only what the tests with other settings have made there is not here.
+    assert all(name.startswith("stages/") for name in theirs.keys() - mine.keys() if "synced" not in name)
+
+
+def journals(out: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in out.glob("rollouts/*/trajectories.jsonl")}
 
 
 def wait_for(out: Path, records: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        lines = sum(path.read_bytes().count(b"\n") for path in out.glob("rollouts/*/trajectories.jsonl"))
-        if lines >= records:
+        if sum(data.count(b"\n") for data in journals(out).values()) >= records:
             return
         assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.02)
