@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +91,10 @@ class CurateOptions(ActorOptions):
         Raises:
             ConfigError: They contradict each other.
         """
-        own = self.teacher
+        shared = {item.name: getattr(self, item.name) for item in fields(ActorOptions)}
+        own = {item.name: getattr(self.teacher, item.name) for item in fields(self.teacher)}
         try:
-            return replace(
-                self,
-                policy=own.policy,
-                backend=own.backend,
-                urls=own.urls,
-                api=own.api,
-                temperature=own.temperature,
-            )
+            return ActorOptions(**shared | own)
         except ConfigError as error:
             raise ConfigError(f"teacher.{error}") from error
 
