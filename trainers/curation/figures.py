@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainers.curation.attempts import Tally
+from trainers.curation.benchmarks import find_copy
 from trainers.curation.cards import Card
 from trainers.curation.pipeline import Curated, Plan
 from trainers.curation.placement import Place, only
@@ -57,7 +58,7 @@ def funnel(plan: Plan, done: Curated) -> list[Step]:
     unique = len(done.places) - counts[Place.DUPLICATE]
     helped = done.found.benefit.values()
     unsolved = sum(one.at_least(benefit.least_right) is False for one in helped)
-    named = ", ".join(plan.recipe.decontaminate.against) or "no benchmark was named"
+    named = ", ".join(find_copy(given).name for given in plan.recipe.decontaminate.against)
 
     def step(name: str, count: int, note: str, *, split: bool = False) -> Step:
         return Step(name, count, count / max(len(done.places), 1), note, split)
@@ -65,7 +66,7 @@ def funnel(plan: Plan, done: Curated) -> list[Step]:
     return [
         step("in the source", len(done.places), f"{len(done.unusable)} more could not be used"),
         step("unique", unique, "another question or other pictures"),
-        step("in no benchmark", unique - counts[Place.BENCHMARK], named),
+        step("in no benchmark", unique - counts[Place.BENCHMARK], named or "none was named"),
         step(
             "hard",
             len(helped),
@@ -95,7 +96,8 @@ def by(done: Curated, name: str, group: Callable[[Card], str]) -> dict[str, Any]
     rows: defaultdict[str, Counter[Place]] = defaultdict(Counter)
     for one in done.places:
         rows[group(done.found.cards[one.digest])][one.place] += 1
-    return {"name": name, "rows": sorted(rows.items())}
+    places = [place for place in Place if any(counts[place] for counts in rows.values())]
+    return {"name": name, "places": places, "rows": sorted(rows.items())}
 
 
 def histograms(plan: Plan, done: Curated) -> list[Histogram]:

@@ -103,7 +103,7 @@ def place(digest: str, found: Findings, recipe: Recipe) -> Placement:
     if solvable:
         full = found.rl_surplus.get(digest)
         return (
-            Placement(digest, Place.RL_SURPLUS, f"{told}; {full}")
+            Placement(digest, Place.RL_SURPLUS, f"{told}; limit: {full}")
             if full
             else Placement(digest, Place.RL, told)
         )
@@ -126,7 +126,7 @@ def _cold(digest: str, found: Findings, recipe: Recipe, told: str) -> Placement:
     if kept := found.chosen(digest):
         return Placement(digest, Place.COLD_START, f"{told}; {len(kept)} of {len(tried)} demonstrations kept")
     if left := found.demonstrations(digest):
-        return Placement(digest, Place.COLD_SURPLUS, f"{told}; {found.cold_surplus[digest, left[0]]}")
+        return Placement(digest, Place.COLD_SURPLUS, f"{told}; limit: {found.cold_surplus[digest, left[0]]}")
     if len(tried) < recipe.synthesis.attempts:
         missing = recipe.synthesis.attempts - len(tried)
         return Placement(digest, Place.UNSCORED, f"{missing} of {recipe.synthesis.attempts} demonstrations")

@@ -71,7 +71,6 @@ def write_report(plan: Plan, done: Curated, path: Path) -> Path:
             by(done, "skills", lambda card: card.combination),
             by(done, "family", lambda card: card.family),
         ],
-        places=list(Place),
         histograms=histograms(plan, done),
         flaws=flaw_counts(done),
         mixture=mixture(done),
