@@ -101,8 +101,8 @@ def rule(config: Decontamination, samples: list[Sample], question: str, looks: t
 def test_what_a_benchmark_holds_is_found_by_picture_text_and_most_of_the_text() -> None:
     config, held = Decontamination(), benchmark("Who is it?", LONG, looks=(a_look("x", 0b1111),))
     assert rule(config, held, "Anything", (a_look("x"),)) == "image"
-    assert rule(config, held, "Anything", (a_look("y", 0b1100),)) == "image"  # two bits
-    assert rule(config, held, "Anything", (a_look("y", 0b1000),)) is None  # three
+    assert rule(config, held, "Anything", (a_look("y", 0b0000),)) == "image"  # four bits
+    assert rule(config, held, "Anything", (a_look("y", 0b110000),)) is None  # six
     assert rule(config, held, "WHO is it ?") == "question"
     assert rule(config, held, "Who is it, then?") is None  # too short for an n-gram
     assert rule(config, held, f"Look well. {LONG.upper()} Answer with a number.") == "overlap"
