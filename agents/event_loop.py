@@ -35,6 +35,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     task = loop.create_task(work)
     try:
         return loop.run_until_complete(task)
+    except (KeyboardInterrupt, SystemExit):
+        # Raised in another coroutine just when this one was done: its stop is still due, and would hit the
+        # next call.
+        loop.stop()
+        loop.run_forever()
+        raise
     finally:
         if not task.done():
             # Ctrl-C: let the work free what it holds; a second one ends this too.

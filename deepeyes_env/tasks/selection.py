@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from deepeyes_env.task import Split, Task
-from deepeyes_env.tasks import SelectionConfig, SourceConfig, open_source
+from deepeyes_env.tasks import DeepEyesV2Config, JsonlConfig, SelectionConfig, SourceConfig, open_source
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Selection:
     """Which tasks of which source.
 
     Attributes:
-        source: The source; paths in it are absolute, or relative to the working directory.
+        source: The source; `select` makes the paths in it absolute.
         split: The split that the chosen tasks are from, and are.
         indexes: Their indexes in the source.
         ids: Their ids, by which a source that has changed is noticed.
@@ -133,7 +133,29 @@ def select(source: SourceConfig, split: Split, tasks: Iterable[tuple[int, str]])
         tasks: Index and id of each.
     """
     chosen = list(tasks)
-    return Selection(source, split, tuple(index for index, _ in chosen), tuple(name for _, name in chosen))
+    indexes, ids = tuple(index for index, _ in chosen), tuple(name for _, name in chosen)
+    return Selection(_absolute(source), split, indexes, ids)
+
+
+def _absolute(source: SourceConfig) -> SourceConfig:
+    if isinstance(source, SelectionConfig):
+        return replace(source, file=_whole(source.file))
+    if isinstance(source, JsonlConfig):
+        train, validation, test = (path and _whole(path) for path in _parts(source))
+        return replace(source, train=train, validation=validation, test=test)
+    if isinstance(source, DeepEyesV2Config):
+        train, validation, test = (tuple(map(_whole, paths)) for paths in _parts(source))
+        cache = source.image_search_cache and _whole(source.image_search_cache)
+        return replace(source, train=train, validation=validation, test=test, image_search_cache=cache)
+    return source
+
+
+def _parts(source: Any) -> tuple[Any, Any, Any]:
+    return source.train, source.validation, source.test
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).resolve())
 
 
 def _plain(value: Any) -> Any:

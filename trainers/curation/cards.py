@@ -14,7 +14,8 @@ from trainers.curation.pictures import Look, look
 from trainers.curation.recipe import combination
 
 NUMBER_CHARS = 13
-"""Hexadecimal characters of a task's number: 52 bits, which a page's script still holds exactly."""
+"""Hexadecimal characters of a task's number: 52 bits, which a page's script still holds exactly. Among
+100,000 tasks two share one with a probability of a millionth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from agents.vocabulary import Vocabulary, VocabularyError
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split
 from trainers.arguments import parse_options
-from trainers.curation.pipeline import Curated, Plan, curate
+from trainers.curation.pipeline import curate
 from trainers.curation.placement import Place
+from trainers.curation.plan import Curated, Plan
 from trainers.curation.recipe import Recipe
 from trainers.curation.report import write_report
 from trainers.curation.rollouts import Effort

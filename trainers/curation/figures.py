@@ -10,8 +10,8 @@ from typing import Any
 from trainers.curation.attempts import Tally
 from trainers.curation.benchmarks import find_copy
 from trainers.curation.cards import Card
-from trainers.curation.pipeline import Curated, Plan
 from trainers.curation.placement import Place, only
+from trainers.curation.plan import Curated, Plan
 
 PAPER = {"long chains of thought": 0.816, "reasoning": 0.096, "perception": 0.081, "search": 0.007}
 """The mixture of the paper's SFT data (reference 4.1, Fig. 9)."""

@@ -10,32 +10,26 @@ from agents.store import TrajectoryWriter
 from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.task import Split, TaskSource
-from deepeyes_env.tasks.selection import select
-from trainers.curation.cards import Card
+from deepeyes_env.task import TaskSource
+from deepeyes_env.tasks.selection import Selection
 from trainers.curation.rollouts import TOKENIZER
 
 SELECTION = "tasks.json"
 """The chosen tasks, as `--tasks` and a source of kind `selection` read them."""
 
 
-def write_rl(
-    directory: Path, config: EnvConfig, split: Split, cards: Iterable[Card], source: TaskSource | None
-) -> None:
+def write_rl(directory: Path, selection: Selection, config: EnvConfig, source: TaskSource | None) -> None:
     """Write the tasks for RL.
 
     Args:
         directory: Gets `tasks.json`, and `train-00000.parquet`, ... if `source` is given.
-        config: Names the source, and the prompts of the parquet files.
-        split: The part of the source.
-        cards: The chosen tasks.
+        selection: The chosen tasks.
+        config: Names the prompts of the parquet files.
         source: Gives the tasks for parquet in DeepEyesV2's schema.
     """
-    chosen = list(cards)
-    selection = select(config.source, split, ((card.index, card.id) for card in chosen))
     (directory / SELECTION).write_text(selection.to_json(), encoding="utf-8")
     if source is not None:
-        write_tasks((source.task(card.index, split) for card in chosen), directory, config)
+        write_tasks((source.task(i, selection.split) for i in selection.indexes), directory, config)
 
 
 def write_sft(directory: Path, trajectories: Iterable[Trajectory], vocabulary: Vocabulary) -> None:

@@ -7,21 +7,18 @@ would go anyway, and so it costs no rollout.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from agents.convert.importer import Importer
-from agents.speaker import RolloutRequest, Speaker
+from agents.speaker import RolloutRequest
 from agents.store import TrajectoryWriter, read_trajectories
-from agents.trajectory import SeedLineage, Trajectory
-from agents.vocabulary import Vocabulary
+from agents.trajectory import Trajectory
 from deepeyes_env.config import EnvConfig, with_overrides
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.task import Split
 from deepeyes_env.tasks import open_source
+from deepeyes_env.tasks.selection import select
 from trainers.curation import thought
 from trainers.curation.attempts import Attempt, Tally, tally
 from trainers.curation.balance import surplus
@@ -32,71 +29,16 @@ from trainers.curation.deduplicate import duplicates
 from trainers.curation.demonstrations import Flaw, flaws
 from trainers.curation.keys import content_ref, files_digest
 from trainers.curation.outputs import write_rl, write_sft
-from trainers.curation.placement import Findings, Place, Placement, only, placements
+from trainers.curation.placement import Findings, Place, only, placements
+from trainers.curation.plan import Curated, Plan
 from trainers.curation.recipe import Recipe
-from trainers.curation.rollouts import Effort, Rollouts
+from trainers.curation.rollouts import Draws, Rollouts
 from trainers.curation.stages import CurationError, Record, Stage, Stages, locked, point
 from trainers.curation.survey import source_name, survey, within
-from trainers.curation.voices import Voice, tokenizer_digest
+from trainers.curation.voices import OpenSpeaker, opened_once, tokenizer_digest
 
 DIFFICULTY, BENEFIT, SYNTHESIS = range(3)
 """`SeedLineage.step` of the three kinds of rollouts."""
-
-OpenSpeaker = Callable[[], Speaker]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is to be curated, how, and where to.
-
-    Attributes:
-        out: Directory of everything that comes of it.
-        env: The environment, with the source of the tasks.
-        split: The part of the source.
-        indexes: The tasks; those beyond the source's end are passed over.
-        recipe: The stages' settings.
-        base: The policy that is to learn.
-        teacher: Whoever demonstrates.
-        vocabulary: The tokenizer of the model that is to be trained.
-        effort: How rollouts are made.
-        seed: Draws samples, and who stays where there are too many.
-        parquet: Whether the tasks for RL are also written in DeepEyesV2's schema.
-    """
-
-    out: Path
-    env: EnvConfig
-    split: Split
-    indexes: range
-    recipe: Recipe
-    base: Voice
-    teacher: Voice
-    vocabulary: Vocabulary
-    effort: Effort
-    seed: int = 0
-    parquet: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Curated:
-    """What came of it.
-
-    Attributes:
-        unusable: Why rows of the source cannot be used.
-        found: What the stages found.
-        places: Where each task ended, in the order of the source.
-        thoughts: What became of each conversation of the long chains of thought.
-        failures: Why the infrastructure failed; started again, it is tried again.
-        stages: All results, in order.
-        teacher: The teacher's rollouts.
-    """
-
-    unusable: tuple[str, ...]
-    found: Findings
-    places: tuple[Placement, ...]
-    thoughts: tuple[thought.Verdict, ...]
-    failures: tuple[str, ...]
-    stages: tuple[Stage, ...]
-    teacher: Rollouts
 
 
 def curate(plan: Plan) -> Curated:
@@ -115,6 +57,7 @@ def curate(plan: Plan) -> Curated:
         StoreError: The rollouts in `plan.out` cannot be read or written.
         ContextFull: A task's prompt alone exceeds the token limit.
     """
+    thought.check_files(plan.recipe.thought.files)  # before anything is sampled for nothing
     with locked(plan.out):
         return _Curating(plan, Stages(plan.out / "stages")).run()
 
@@ -137,7 +80,7 @@ class _Curating:
         left = [card for card in cards if card.digest not in found.duplicates]
         found.contaminations = self._contaminations(left, decontaminator)
         left = [card for card in left if card.digest not in found.contaminations]
-        with _opened_once(plan.base) as base:
+        with opened_once(plan.base) as base:
             alone = with_overrides(plan.env, tools=frozenset(), prompt=recipe.difficulty.prompt)
             found.difficulty = self._tallies("difficulty", alone, left, recipe.difficulty.samples, base)
             left = [card for card in left if self._is_hard(found.difficulty[card.digest])]
@@ -145,7 +88,7 @@ class _Curating:
         found.rl_surplus = self._rl_surplus(found)
         left = [card for card in left if self._is_solvable(found.benefit[card.digest]) is False]
         teacher = Rollouts(plan.out / "rollouts", plan.teacher, plan.env, plan.effort)
-        with _opened_once(plan.teacher) as speaker:
+        with opened_once(plan.teacher) as speaker:
             found.flaws = self._flaws(teacher, left, speaker)
         found.cold_surplus = self._cold_surplus(found)
         places = placements(found, recipe)
@@ -246,7 +189,7 @@ class _Curating:
     ) -> dict[str, Tally]:
         """How often the base policy is right."""
         rollouts = Rollouts(self.plan.out / "rollouts", self.plan.base, env, self.plan.effort)
-        draws = _Draws({"difficulty": DIFFICULTY, "benefit": BENEFIT}[name], samples, self.plan.seed)
+        draws = Draws({"difficulty": DIFFICULTY, "benefit": BENEFIT}[name], samples, self.plan.seed)
 
         def compute() -> Iterator[Record]:
             there = rollouts.found(draws.of_all(cards), lambda number, summary: Attempt.of(summary))
@@ -262,7 +205,7 @@ class _Curating:
     ) -> dict[str, dict[int, Flaw | None]]:
         """Which of the teacher's trajectories are kept."""
         config = self.plan.recipe.synthesis
-        draws = _Draws(SYNTHESIS, config.attempts, self.plan.seed)
+        draws = Draws(SYNTHESIS, config.attempts, self.plan.seed)
 
         def compute() -> Iterator[Record]:
             with rollouts.reading(draws.of_all(cards), pictures=False) as read:
@@ -285,7 +228,7 @@ class _Curating:
         self,
         name: str,
         rollouts: Rollouts,
-        draws: _Draws,
+        draws: Draws,
         cards: Sequence[Card],
         speaker: OpenSpeaker,
         settings: Mapping[str, Any],
@@ -375,18 +318,18 @@ class _Curating:
     def _write_rl(self, cards: Sequence[Card]) -> None:
         plan = self.plan
         source = open_source(plan.env.source) if plan.parquet else None
-        settings = {"source": plan.env.source, "split": plan.split, "prompt": plan.parquet and plan.env}
+        selection = select(plan.env.source, plan.split, ((card.index, card.id) for card in cards))
         stage = self.stages.build(
             "rl",
-            settings,
-            [_ref(cards), content_ref("indexes", [card.index for card in cards])],
-            lambda directory: write_rl(directory, plan.env, plan.split, cards, source),
+            {"selection": selection, "parquet": plan.parquet and plan.env},
+            [_ref(cards)],
+            lambda directory: write_rl(directory, selection, plan.env, source),
         )
         point(plan.out / "rl", self._keep(stage))
 
     def _write_sft(self, chosen: Sequence[tuple[Card, int]], rollouts: Rollouts, thoughts: Stage) -> None:
         plan = self.plan
-        draws = _Draws(SYNTHESIS, plan.recipe.synthesis.attempts, plan.seed)
+        draws = Draws(SYNTHESIS, plan.recipe.synthesis.attempts, plan.seed)
         lineages = [draws.of(card)[number] for card, number in chosen]
 
         def demonstrations() -> Iterator[Trajectory]:
@@ -417,28 +360,6 @@ class _Curating:
     def made_as(self, name: str) -> Stage:
         """The result of a stage that has been passed."""
         return next(stage for stage in self.made if stage.name == name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Draws:
-    """The draws of every task in one kind of rollouts."""
-
-    step: int
-    samples: int
-    seed: int
-
-    def of(self, card: Card) -> list[SeedLineage]:
-        return [SeedLineage(self.seed, self.step, card.number, sample) for sample in range(self.samples)]
-
-    def of_all(self, cards: Sequence[Card]) -> list[SeedLineage]:
-        return [one for card in cards for one in self.of(card)]
-
-
-@contextmanager
-def _opened_once(voice: Voice) -> Iterator[OpenSpeaker]:
-    """Opens a voice when it is first asked for, and closes it at the end of the block."""
-    with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(voice.open()))
 
 
 def _ref(cards: Sequence[Card]) -> str:

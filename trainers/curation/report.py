@@ -19,8 +19,9 @@ from deepeyes_env.tasks import open_source
 from trainers.curation.cards import Card
 from trainers.curation.figures import by, flaw_counts, funnel, histograms, mixture
 from trainers.curation.keys import plain
-from trainers.curation.pipeline import SYNTHESIS, Curated, Plan
+from trainers.curation.pipeline import SYNTHESIS
 from trainers.curation.placement import Place, only
+from trainers.curation.plan import Curated, Plan
 
 EXAMPLES = 4
 """Tasks shown per place, of different families where there are some."""

@@ -29,8 +29,9 @@ from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import TaskSource
 from deepeyes_env.tasks import DeepEyesV2Config, RealWorldConfig, SelectionConfig, SourceConfig, WorldConfig
 from deepeyes_env.tasks.selection import read_selection
+from trainers.curation.cards import Card
 from trainers.curation.keys import plain, stage_key
-from trainers.curation.voices import Voice
+from trainers.curation.voices import OpenSpeaker, Voice
 
 VOICE = "voice.json"
 
@@ -55,6 +56,29 @@ class Effort:
     infra_retries: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """The draws of every task in one kind of rollouts.
+
+    Attributes:
+        step: The kind.
+        samples: How many of each task.
+        seed: Of the curation.
+    """
+
+    step: int
+    samples: int
+    seed: int
+
+    def of(self, card: Card) -> list[SeedLineage]:
+        """Those of one task."""
+        return [SeedLineage(self.seed, self.step, card.number, sample) for sample in range(self.samples)]
+
+    def of_all(self, cards: Sequence[Card]) -> list[SeedLineage]:
+        """Those of many tasks, in order."""
+        return [one for card in cards for one in self.of(card)]
+
+
 class Rollouts:
     """All rollouts of one speaker in one environment.
 
@@ -76,7 +100,7 @@ class Rollouts:
         self._voice, self._config, self._effort = voice, config, effort
 
     def complete(
-        self, requests: Sequence[RolloutRequest], source: TaskSource, speaker: Callable[[], Speaker]
+        self, requests: Sequence[RolloutRequest], source: TaskSource, speaker: OpenSpeaker
     ) -> list[str]:
         """Make those that are not there yet.
 

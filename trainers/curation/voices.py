@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ CHAT_SETTINGS = ("model", "base_url", "stop", "sampling", "length_key")
 
 CHANGING = ("truncation", "padding")
 """Parts of a tokenizer's description that its last call has left there."""
+
+
+OpenSpeaker = Callable[[], Speaker]
+"""Opens a speaker, or gives the one that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,13 @@ def scripted_voice(program: Program, vocabulary: Vocabulary) -> Voice:
 
     versions = {"policy": script_name(program)}
     return Voice(versions | {"tokenizer": tokenizer_digest(vocabulary)}, versions, opened)
+
+
+@contextmanager
+def opened_once(voice: Voice) -> Iterator[OpenSpeaker]:
+    """Open a voice when it is first asked for, and close it at the end of the block."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(voice.open()))
 
 
 def tokenizer_digest(vocabulary: Vocabulary) -> str:

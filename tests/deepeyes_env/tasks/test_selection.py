@@ -8,7 +8,7 @@ import pytest
 
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.env import DeepEyesEnv
-from deepeyes_env.tasks import SelectionConfig, WorldConfig, open_source
+from deepeyes_env.tasks import DeepEyesV2Config, JsonlConfig, SelectionConfig, WorldConfig, open_source
 from deepeyes_env.tasks.dataset_error import DatasetError
 from deepeyes_env.tasks.selection import read_selection, select
 
@@ -37,6 +37,18 @@ def test_a_selection_comes_back_as_it_was(tmp_path: Path) -> None:
     write(path)
     assert read_selection(path).to_json() == read_selection(path).to_json()
     assert read_selection(path).source == WORLD
+
+
+def test_the_files_of_its_source_are_found_from_anywhere(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = select(JsonlConfig(train="mine.jsonl"), "train", [])
+    assert chosen.source == JsonlConfig(train=str(tmp_path / "mine.jsonl"))
+    chosen = select(DeepEyesV2Config(train=("a.parquet",), image_search_cache="c.json"), "train", [])
+    here = str(tmp_path)
+    assert chosen.source == DeepEyesV2Config(
+        train=(f"{here}/a.parquet",), image_search_cache=f"{here}/c.json"
+    )
+    assert select(SelectionConfig("t.json"), "train", []).source == SelectionConfig(f"{here}/t.json")
 
 
 def test_an_environment_draws_from_it(tmp_path: Path) -> None:

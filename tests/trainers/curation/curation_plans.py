@@ -5,6 +5,7 @@ Run as a program it curates into the directory that it is given, for a test that
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code
-from trainers.curation.pipeline import BENEFIT, DIFFICULTY, Plan
+from trainers.curation.pipeline import BENEFIT, DIFFICULTY
+from trainers.curation.plan import Plan
 from trainers.curation.recipe import Recipe
 from trainers.curation.report import write_report
 from trainers.curation.rollouts import Effort
@@ -143,8 +145,8 @@ def interrupted_voice(program: Program, turns: int) -> Voice:
 
         async def speak(self, episode: LiveEpisode) -> str:
             self.spoken += 1
-            if self.spoken > turns:
-                raise KeyboardInterrupt
+            if self.spoken == turns:
+                signal.raise_signal(signal.SIGINT)
             return await super().speak(episode)
 
     @contextmanager

@@ -34,8 +34,9 @@ from agents.tiny import build_tiny
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import open_source
 from trainers import sft_command
-from trainers.curation.pipeline import DIFFICULTY, SYNTHESIS, Curated, Plan, curate
+from trainers.curation.pipeline import DIFFICULTY, SYNTHESIS, curate
 from trainers.curation.placement import Place
+from trainers.curation.plan import Curated, Plan
 from trainers.curation.report import write_report
 from trainers.curation.stages import CurationError, locked
 
