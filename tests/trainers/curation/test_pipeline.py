@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,11 +35,13 @@ from agents.tiny import build_tiny
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import open_source
 from trainers import sft_command
+from trainers.arguments import parse_options
 from trainers.curation.pipeline import DIFFICULTY, SYNTHESIS, curate
 from trainers.curation.placement import Place
 from trainers.curation.plan import Curated, Plan
 from trainers.curation.report import write_report
 from trainers.curation.stages import CurationError, locked
+from trainers.dapo_command import DapoOptions
 
 
 def finish(plan: Plan) -> Curated:
@@ -99,6 +102,51 @@ def test_the_rl_set_is_a_source_of_tasks(finished: tuple[Plan, Curated]) -> None
     assert names == [name for name, place in places(done).items() if place is Place.RL]
     assert source.search_engine() is not None
     assert source.size("validation") is None
+
+
+def test_dapo_reads_the_rl_set(finished: tuple[Plan, Curated], tmp_path: Path) -> None:
+    plan, _ = finished
+    file = tmp_path / "dapo.toml"
+    file.write_text(f'[env.source]\nkind = "selection"\nfile = "{plan.out / "rl" / "tasks.json"}"\n')
+    flags = ["--config", str(file), "--model", "m", "--run-dir", "r"]
+    options = parse_options(DapoOptions, flags, "dapo")
+    assert open_source(options.env.source).size("train") == 3
+
+
+def test_nothing_that_a_task_says_becomes_markup(finished: tuple[Plan, Curated], tmp_path: Path) -> None:
+    plan, done = finished
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    cards = {
+        digest: replace(card, question=hostile, answer=hostile, family=hostile)
+        for digest, card in done.found.cards.items()
+    }
+    page = write_report(plan, replace(done, found=replace(done.found, cards=cards)), tmp_path / "page.html")
+    text = page.read_text()
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert(1)" not in text
+    assert "<img src=x" not in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_report_fits_its_window(finished: tuple[Plan, Curated], width: int) -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    plan, _ = finished
+    complaints: list[str] = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto((plan.out / "report.html").as_uri())
+        page.get_by_text("Tasks: RL set").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("[...document.querySelectorAll('.curation img')].every(i => i.naturalWidth > 0)")
+        browser.close()
+    assert complaints == []
 
 
 def test_started_again_it_makes_nothing_again(finished: tuple[Plan, Curated]) -> None:
