@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from curation_plans import TINIEST
+from PIL import Image
 
 from agents.convert.export_command import main as export_main
 from agents.qwen import save_qwen
 from agents.rollout_command import main as rollout_main
 from agents.store import read_trajectories
-from agents.tiny import build_tiny
+from agents.tiny import build_tiny, build_tokenizer
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import DeepEyesV2Config, open_source
+from trainers import sft_command
 from trainers.arguments import parse_options
-from trainers.curation.command import CurateOptions, main
+from trainers.curation.command import CurateOptions, main, run
+from trainers.curation.placement import Place
+
+# The chat server of the agents' tests.
+sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
+from chat_server import ChatServer, says
 
 SMALL = """
 prompt = "minimal"
@@ -86,6 +94,28 @@ def test_the_oracle_needs_its_tools_for_half_of_the_tasks(tmp_path: Path, config
     assert list(read_trajectories(out / "sft")) == []
 
 
+def test_a_chat_api_demonstrates_ones_own_tasks_in_the_words_of_the_model(tmp_path: Path) -> None:
+    """What the API says is encoded with the base policy's tokenizer, so that SFT can train on it."""
+    other = build_tiny(seed=0, shape=TINIEST, corpus=["another corpus than the default tokenizer's"])
+    model = save_qwen(other, tmp_path / "model")
+    Image.new("RGB", (56, 56), "red").save(tmp_path / "red.png")
+    rows = [{"question": f"Which colour, {n}?", "image": "red.png", "answer": "red"} for n in range(2)]
+    rows.append({"question": "And where is the picture?", "answer": "nowhere"})
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "env.toml").write_text(SMALL)
+    flags = f"--policy {model} --env {tmp_path / 'env.toml'} --tasks {tmp_path / 'mine.jsonl'} --n 99"
+    recipe = "--recipe.difficulty.samples 1 --recipe.difficulty.most-right 0 --recipe.benefit.samples 1"
+    few = f"{recipe} --recipe.synthesis.attempts 1 --max-turn-tokens 200 --out {tmp_path / 'out'}"
+    with ChatServer(says("<think>It is red.</think><answer>red</answer>")) as server:
+        chat = f"--teacher.policy m --teacher.backend api --teacher.urls {server.url}"
+        done = run(parse_options(CurateOptions, f"{flags} {few} {chat}".split(), "curate"))
+    assert [one.place for one in done.places] == [Place.COLD_START] * 2
+    assert "there is no image" in done.unusable[0]
+    sft_command.main(
+        ["--model", str(model), "--data", str(tmp_path / "out" / "sft"), "--run-dir", str(tmp_path / "run")]
+    )
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -107,8 +137,6 @@ def test_a_mistake_is_named(
 
 
 def test_a_model_with_another_tokenizer_than_the_teachers_is_refused(tmp_path: Path, config: Path) -> None:
-    from agents.tiny import build_tokenizer
-
     build_tokenizer(["another corpus"]).save_pretrained(tmp_path / "other")
     model = save_qwen(build_tiny(seed=0, shape=TINIEST), tmp_path / "model")
     flags = ["--config", str(config), "--policy", str(model), "--tokenizer", str(tmp_path / "other")]
