@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.chunked_logprobs import Wanted, scoring, unpack
 from agents.pixels import PixelCache
 from agents.positions import rope_positions
-from agents.sampling import policy_logprobs
 from agents.trajectory import Trajectory, TrajectoryError, check_tokens, check_trajectory
 from agents.vocabulary import Vocabulary
 
@@ -146,26 +146,21 @@ def _scores(
     model: Any, batch: Batch, banned: torch.Tensor, *, with_entropy: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     wanted = batch.loss_mask[:, 1:]
-    # Logits only where some row has a sampled token: a prompt has none, and the vocabulary is wide.
+    # The output layer only sees columns in which some row has a sampled token, and scores only those tokens:
+    # a prompt has none, and the vocabulary is wide.
     columns = wanted.any(dim=0).nonzero().squeeze(1)
-    # No attention mask: padding stands on the right, where causal attention does not look.
-    logits = model(
-        input_ids=batch.input_ids,
-        position_ids=batch.position_ids,
-        pixel_values=batch.pixel_values,
-        image_grid_thw=batch.image_grid_thw,
-        mm_token_type_ids=batch.mm_token_type_ids,
-        use_cache=False,
-        logits_to_keep=columns,
-    ).logits
-    selected = wanted[:, columns]
-    scores = policy_logprobs(logits[selected], banned.to(logits.device))
-    targets = batch.input_ids[:, 1:][wanted]
-    chosen = scores.gather(1, targets[:, None]).squeeze(1)
-    logprobs = torch.zeros(wanted.shape, device=logits.device).masked_scatter(wanted, chosen)
-    entropy = torch.zeros(wanted.shape, device=logits.device)
-    if with_entropy:
-        with torch.no_grad():
-            terms = torch.where(banned.to(logits.device), 0.0, scores.exp() * scores)
-            entropy = entropy.masked_scatter(wanted, -terms.sum(dim=-1))
-    return logprobs, entropy
+    tokens = Wanted(wanted[:, columns], batch.input_ids[:, 1:][wanted], banned, with_entropy)
+    with scoring(model, tokens):
+        # No attention mask: padding stands on the right, where causal attention does not look.
+        scores = model(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            pixel_values=batch.pixel_values,
+            image_grid_thw=batch.image_grid_thw,
+            mm_token_type_ids=batch.mm_token_type_ids,
+            use_cache=False,
+            logits_to_keep=columns,
+        ).logits
+    chosen, entropy = unpack(scores)
+    nothing = torch.zeros(wanted.shape, device=chosen.device)
+    return nothing.masked_scatter(wanted, chosen), nothing.masked_scatter(wanted, entropy)
