@@ -1,7 +1,7 @@
 """Log-probabilities straight from the last hidden states, a chunk of tokens after the other.
 
-The logits of a sequence never exist at once: 24,576 tokens over Qwen2.5's vocabulary of 152,064 would be 15 GB
-in float32, and backward needs them several times over. A chunk's logits are dropped after its forward pass
+The logits of a sequence never exist at once: 24,576 tokens over Qwen2.5's vocabulary of 152,064 would be 15
+GB in float32, and backward needs them several times over. A chunk's logits are dropped after its forward pass
 and computed again in its backward pass.
 
 A trainer holds the model as accelerate wrapped it, and only a call of the wrapper gathers sharded weights,
@@ -26,8 +26,8 @@ from agents.sampling import policy_logprobs
 
 CHUNK_ENTRIES = 2**27
 """Largest number of entries of a chunk's logits: 512 MiB in float32, of which backward holds about four. Over
-Qwen2.5's vocabulary these are 882 tokens, enough to keep a GPU's matrix units busy: the gradient of the output
-layer is added up once a chunk."""
+Qwen2.5's vocabulary these are 882 tokens, enough to keep a GPU's matrix units busy: the gradient of the
+output layer is added up once a chunk."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
@@ -103,8 +103,8 @@ def _score(
 ) -> torch.Tensor:
     """Scores of one chunk, complex64 `[n]`: log-probability and entropy as a pair of float32.
 
-    Complex, because wrappers round what is real: accelerate's FSDP2 casts a model's float outputs to bfloat16,
-    which leaves a log-probability two or three digits.
+    Complex, because wrappers round what is real: accelerate's FSDP2 casts a model's float outputs to
+    bfloat16, which leaves a log-probability two or three digits.
     """
     logprobs = policy_logprobs(forward(hidden), banned)
     chosen = logprobs.gather(1, targets[:, None]).squeeze(1)

@@ -17,6 +17,10 @@ Tracker = Literal["tensorboard", "wandb", "trackio"]
 Precision = Literal["float32", "bfloat16"]
 """Of the weights in memory. What is computed in is up to `accelerate launch --mixed_precision`."""
 
+MismatchMode = Literal["off", "token_truncate", "token_mask", "sequence_mask"]
+"""What is done where trainer and sampler disagree; the names are those of TRL's
+`vllm_importance_sampling_mode`, `objective.mismatch_correction` says what each does."""
+
 FREE: dict[str, Any] = {"free_on_resume": True}
 """Marks a setting that a resumed run may change: it steers no draw, no loss and no update."""
 
@@ -100,6 +104,19 @@ class DapoConfig:
         micro_batch_size: Trajectories per forward pass; trades memory for speed.
         clip_low: The importance ratio is clipped at `1 - clip_low`.
         clip_high: The importance ratio is clipped at `1 + clip_high`.
+        dual_clip: The importance ratio of tokens of negative advantage is clipped here too (Ye et al. 2020;
+            the released code: 3.0); 0, as in the paper, switches it off.
+        mismatch: How to correct for a sampler that computes other log-probabilities than the trainer.
+            Anything but `off` scores every trajectory once more before the first update, clips the ratio
+            against that score, and weighs or masks tokens by how much it differs from the sampler's. `off`,
+            because the policy in this process differs by rounding alone (1e-6 in float32, `deepeyes bench
+            mismatch`), and scoring costs a third of an update. Turn it on with an engine such as vLLM.
+        mismatch_cap: Tokens weigh at most this much; masks leave out what is outside `[1 / cap, cap]` (TIS
+            and verl: 2.0).
+        mask_overlong: Trajectories that were truncated for their length (tokens of a turn or a conversation,
+            images, time) have no loss (DAPO, section 3.4: overlong filtering). Off, as in the paper.
+        mask_overturn: Trajectories that used up their turns have no loss, so that a policy is not taught to
+            hurry (Mini-o3, arXiv 2509.07969: over-turn masking). Off, as in the paper.
         max_rounds: Rounds of sampling in a step, after which it trains on what there is (DAPO's recipe: 10).
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation after which it is truncated (reference 1.5: 8192 + 16384).
@@ -137,6 +154,11 @@ class DapoConfig:
     micro_batch_size: int = 4
     clip_low: float = 0.20
     clip_high: float = 0.30
+    dual_clip: float = 0.0
+    mismatch: MismatchMode = "off"
+    mismatch_cap: float = 2.0
+    mask_overlong: bool = False
+    mask_overturn: bool = False
     max_rounds: int = 10
     max_turn_tokens: int = 8192
     max_tokens: int = 24576
@@ -169,6 +191,12 @@ class DapoConfig:
         for key in ("learning_rate", "max_grad_norm", "clip_low", "clip_high"):
             _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
         _require(self.clip_low < 1, "clip_low", self.clip_low, "must be below 1")
+        if self.dual_clip:
+            least_dual = 1 + self.clip_high
+            _require(
+                self.dual_clip > least_dual, "dual_clip", self.dual_clip, f"must be 0 or above {least_dual}"
+            )
+        _require(self.mismatch_cap > 1, "mismatch_cap", self.mismatch_cap, "must be above 1")
         if self.tool_seconds is not None:
             _require(self.tool_seconds > 0, "tool_seconds", self.tool_seconds, "must be above 0")
             _require(not self.lockstep, "tool_seconds", self.tool_seconds, "needs lockstep = false")

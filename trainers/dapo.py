@@ -110,7 +110,8 @@ def _train(
                 sampled = sample_step(config, step, policy, env, run)
             metrics = rollout_metrics(sampled)
             with watch("update"):
-                metrics |= update(config, step, engine, scorer, sampled.selection.train, run)
+                train, turns = sampled.selection.train, env.config.max_turns
+                metrics |= update(config, step, engine, scorer, train, run, turns)
             report = StepReport(step + 1, metrics, watch.seconds, sampled.trajectories)
             run.end_step(report, Progress(step + 1, sampled.drawn, sampled.selection.carried))
         return run.history

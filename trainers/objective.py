@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
+
+from trainers.config import MismatchMode
 
 STD_EPSILON = 1e-6
 """Keeps the division in `group_advantages` finite (verl's value, which the released code runs)."""
@@ -78,10 +79,6 @@ class Clip:
     def __post_init__(self) -> None:
         if self.dual <= 1 + self.high:
             raise ValueError(f"dual = {self.dual} must be above 1 + high = {1 + self.high}")
-
-
-MismatchMode = Literal["off", "token_truncate", "token_mask", "sequence_mask"]
-"""What is done about `pi_old / mu`; the names are those of TRL's `vllm_importance_sampling_mode`."""
 
 
 def mismatch_correction(
@@ -180,8 +177,8 @@ def dapo_loss(batch: TokenBatch, clip: Clip, normaliser: float) -> tuple[Tensor,
     """Clipped policy-gradient loss, summed over tokens and divided by `normaliser`.
 
     There is no KL term. With `normaliser` the number of tokens that train in the *whole* batch, the losses of
-    its micro-batches sum to the token-level mean over all of it, however it is split. What a mask takes out is
-    not counted: the mean is over what remains. A weight of `mismatch_correction` is no part of the count.
+    its micro-batches sum to the token-level mean over all of it, however it is split. What a mask takes out
+    is not counted: the mean is over what remains. A weight of `mismatch_correction` is no part of the count.
 
     Args:
         batch: The (micro-)batch.

@@ -2,41 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from agents.batch import token_logprobs_and_entropy
-from agents.trajectory import Trajectory
 from trainers.batching import micro_batches, shuffled
 from trainers.config import DapoConfig
 from trainers.engine import Engine, training
+from trainers.experience import Experience, corrected, experience, padded
 from trainers.metrics import Metrics
-from trainers.objective import Clip, LossStats, TokenBatch, dapo_loss, group_advantages, overlong_penalty
+from trainers.objective import Clip, LossStats, TokenBatch, dapo_loss
 from trainers.run import Run
 from trainers.sampling import Group
 from trainers.scoring import Scorer
 
 
 def update(
-    config: DapoConfig, step: int, engine: Engine, scorer: Scorer, groups: Sequence[Group], run: Run
+    config: DapoConfig,
+    step: int,
+    engine: Engine,
+    scorer: Scorer,
+    groups: Sequence[Group],
+    run: Run,
+    max_turns: int,
 ) -> Metrics:
-    """All optimiser updates of a step; none without groups."""
-    if not groups:
-        return {"updates": 0}
+    """All optimiser updates of a step; none without a token that trains.
+
+    Args:
+        config: Settings.
+        step: Number of the step, from 0.
+        engine: Model and optimiser.
+        scorer: Makes batches.
+        groups: What trains.
+        run: Is told what is being done.
+        max_turns: Turns after which the environment ends an episode.
+    """
+    members = [experience(config, group, max_turns) for group in groups]
+    valid = sum(sum(group.valid) for group in groups)
+    metrics: Metrics = {"trajectories_masked": valid - sum(map(len, members))}
+    if config.mismatch != "off" and any(members):
+        run.recorder.working("scoring")
+        members, mismatch = _corrected(config, engine, scorer, members)
+        metrics |= mismatch
+    # What has no token that trains costs no forward pass, and no mini-batch is without one.
+    trained = [[one for one in group if one.mask.any()] for group in members]
+    trained = [group for group in trained if group]
+    if not trained:
+        return metrics | {"updates": 0}
     run.recorder.working("updating")
-    advantages = [advantages_of(config, group) for group in groups]
+    return metrics | _updates(config, step, engine, scorer, trained)
+
+
+def _corrected(
+    config: DapoConfig, engine: Engine, scorer: Scorer, groups: Sequence[Sequence[Experience]]
+) -> tuple[list[list[Experience]], Metrics]:
+    """`corrected`, group by group: all are scored before the first update."""
+    done, metrics = corrected(config, engine, scorer, [one for group in groups for one in group])
+    each = iter(done)
+    return [[next(each) for _ in group] for group in groups], metrics
+
+
+def _updates(
+    config: DapoConfig, step: int, engine: Engine, scorer: Scorer, groups: Sequence[Sequence[Experience]]
+) -> Metrics:
     count = min(config.minibatches, len(groups))
-    # Every token of the step weighs the same, whichever mini-batch it falls into (as TRL's `dapo`).
-    tokens = sum(int(m.loss_mask.sum()) for group in groups for m in _valid(group))
+    # Every token of the step weighs the same, whichever mini-batch it falls into (as TRL's `dapo`). Those
+    # that a mask took out are not counted (as verl's `token-mean` over what its masks leave).
+    tokens = sum(int(one.mask.sum()) for group in groups for one in group)
     losses, stats, norms, rate = [], LossStats(), [], 0.0
     for inner in range(config.inner_updates):
         order = shuffled(len(groups), config.seed, step, inner)
         for part in np.array_split(order, count):
-            members = [member for i in part for member in _valid(groups[i])]
-            signals = torch.cat([advantages[i] for i in part])
-            loss, part_stats = _minibatch(config, engine, scorer, members, signals, tokens / count)
+            members = [one for i in part for one in groups[i]]
+            loss, part_stats = _minibatch(config, engine, scorer, members, tokens / count)
             done = engine.update()
             losses.append(loss)
             stats += part_stats
@@ -52,27 +93,14 @@ def update(
 
 
 def _minibatch(
-    config: DapoConfig,
-    engine: Engine,
-    scorer: Scorer,
-    members: Sequence[Trajectory],
-    advantages: torch.Tensor,
-    normaliser: float,
+    config: DapoConfig, engine: Engine, scorer: Scorer, members: Sequence[Experience], normaliser: float
 ) -> tuple[float, LossStats]:
     """Add up the gradient of one mini-batch, one forward pass after the other."""
-    clip = Clip(config.clip_low, config.clip_high)
+    clip = Clip(config.clip_low, config.clip_high, config.dual_clip or math.inf)
     total, stats = 0.0, LossStats()
     with training(engine.model):
-        for part in micro_batches(members, config.micro_batch_size):
-            inputs = scorer.batch([members[i] for i in part])
-            logprobs, entropy = token_logprobs_and_entropy(engine.model, inputs, scorer.banned)
-            batch = TokenBatch(
-                logprobs=logprobs,
-                old_logprobs=inputs.logprobs[:, 1:],
-                advantages=advantages[part].to(logprobs.device),
-                mask=inputs.loss_mask[:, 1:],
-                entropy=entropy,
-            )
+        for part in micro_batches([one.trajectory for one in members], config.micro_batch_size):
+            batch = token_batch(engine, scorer, [members[i] for i in part])
             loss, part_stats = dapo_loss(batch, clip, normaliser)
             engine.backward(loss)
             total += float(loss.detach())
@@ -80,15 +108,15 @@ def _minibatch(
     return total, stats
 
 
-def advantages_of(config: DapoConfig, group: Group) -> torch.Tensor:
-    """Advantages of the `V` valid members of a group, float `[V]`."""
-    rewards = torch.tensor([member.reward.total for member in group.members])
-    if config.overlong_length:
-        lengths = torch.tensor([int(member.loss_mask.sum()) for member in group.members])
-        rewards = rewards + overlong_penalty(lengths, config.overlong_length, config.overlong_buffer)
-    valid = torch.tensor(group.valid)
-    return group_advantages(rewards, valid)[valid]
-
-
-def _valid(group: Group) -> list[Trajectory]:
-    return [member for member, ok in zip(group.members, group.valid, strict=True) if ok]
+def token_batch(engine: Engine, scorer: Scorer, members: Sequence[Experience]) -> TokenBatch:
+    """Score `members` under the current weights, with gradient: one forward pass."""
+    inputs = scorer.batch([one.trajectory for one in members])
+    logprobs, entropy = token_logprobs_and_entropy(engine.model, inputs, scorer.banned)
+    return TokenBatch(
+        logprobs=logprobs,
+        old_logprobs=padded([one.old_logprobs for one in members], logprobs),
+        advantages=torch.tensor([one.advantage for one in members], device=logprobs.device),
+        mask=padded([one.mask for one in members], logprobs),
+        entropy=entropy,
+        weights=padded([one.weights for one in members], logprobs),
+    )

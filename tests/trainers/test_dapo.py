@@ -20,10 +20,10 @@ from deepeyes_env.task import Answer, Split, Task
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
 from trainers.dapo import train_dapo
+from trainers.experience import advantages_of
 from trainers.group_rollout import NothingScored
 from trainers.metrics import StepReport
 from trainers.sampling import Group
-from trainers.update import advantages_of
 
 QUICK = DapoConfig(
     steps=8,

@@ -31,7 +31,7 @@ def test_loss_worked_by_hand() -> None:
     assert loss.item() == pytest.approx(-0.24)
     assert stats.tokens == 5
     assert stats.means() == pytest.approx(
-        {"entropy": 0.5, "ratio": 5.6 / 5, "clipped_low": 1 / 5, "clipped_high": 1 / 5}
+        {"entropy": 0.5, "ratio": 5.6 / 5, "clipped_low": 1 / 5, "clipped_high": 1 / 5, "clipped_dual": 0.0}
     )
     # d loss / d logprob = -ratio * A / 5 where the ratio is inside, 0 where it is clipped or masked.
     loss.backward()
