@@ -1,37 +1,53 @@
-"""DAPO's loss: what masking, order, padding and splitting may never change."""
+"""DAPO's loss: the numbers of a hand calculation; what masking, order, padding and splitting never change."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from trainers.objective import Clip, LossStats, TokenBatch, dapo_loss, group_advantages, overlong_penalty
+from trainers.config import MismatchMode
+from trainers.objective import (
+    Clip,
+    LossStats,
+    TokenBatch,
+    dapo_loss,
+    group_advantages,
+    mismatch_correction,
+    overlong_penalty,
+)
 
-CLIP = Clip(0.20, 0.30)
+CLIP = Clip(0.20, 0.30, dual=1.6)
+NORMALISER = 7.0
+POISONS = [float("nan"), float("inf"), -float("inf"), 1e30]
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> TokenBatch:
-    """Any mask (also an empty row), log-probabilities on both sides of both clip bounds."""
+    """Any mask (also an empty row), log-probabilities on both sides of all three clip bounds."""
     rows, length = draw(st.integers(1, 6)), draw(st.integers(1, 9))
     bits = draw(st.lists(st.booleans(), min_size=rows * length, max_size=rows * length))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
     old = -3 * torch.rand(rows, length, generator=generator, dtype=torch.float64)
     drift = 0.4 * torch.randn(rows, length, generator=generator, dtype=torch.float64)
+    weights = 2 * torch.rand(rows, length, generator=generator, dtype=torch.float64)
     return TokenBatch(
         logprobs=(old + drift).requires_grad_(),
         old_logprobs=old,
         advantages=torch.randn(rows, generator=generator, dtype=torch.float64),
         mask=torch.tensor(bits).reshape(rows, length),
         entropy=torch.rand(rows, length, generator=generator, dtype=torch.float64),
+        weights=draw(st.sampled_from([None, weights])),
     )
 
 
 def value_and_gradient(batch: TokenBatch) -> tuple[torch.Tensor, torch.Tensor, LossStats]:
     logprobs = batch.logprobs.detach().requires_grad_()
-    fresh = TokenBatch(logprobs, batch.old_logprobs, batch.advantages, batch.mask, batch.entropy)
-    loss, stats = dapo_loss(fresh, CLIP, normaliser=7.0)
+    loss, stats = dapo_loss(replace(batch, logprobs=logprobs), CLIP, NORMALISER)
     loss.backward()
     return loss.detach(), logprobs.grad, stats
 
@@ -43,10 +59,42 @@ def rows_of(batch: TokenBatch, rows: list[int]) -> TokenBatch:
         batch.advantages[rows],
         batch.mask[rows],
         batch.entropy[rows],
+        None if batch.weights is None else batch.weights[rows],
     )
 
 
-@given(batches(), st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e30]))
+def by_hand(batch: TokenBatch) -> tuple[float, np.ndarray]:
+    """Loss and gradient token by token, in plain numbers: Ye et al.'s equation 5 with DAPO's bounds."""
+    new, old = batch.logprobs.detach().numpy(), batch.old_logprobs.numpy()
+    loss, gradient = 0.0, np.zeros(new.shape)
+    for row, column in zip(*np.nonzero(batch.mask.numpy()), strict=True):
+        ratio = math.exp(new[row, column] - old[row, column])
+        advantage = float(batch.advantages[row])
+        weight = 1.0 if batch.weights is None else float(batch.weights[row, column])
+        low, high = 1 - CLIP.low, 1 + CLIP.high
+        if advantage > 0:
+            counted, bounded = min(ratio, high), ratio > high
+        else:
+            counted, bounded = min(max(ratio, low), CLIP.dual), not low <= ratio <= CLIP.dual
+        loss -= weight * counted * advantage / NORMALISER
+        gradient[row, column] = 0.0 if bounded else -weight * ratio * advantage / NORMALISER
+    return loss, gradient
+
+
+@given(batches())
+def test_loss_and_every_tokens_gradient_are_those_of_a_hand_calculation(batch: TokenBatch) -> None:
+    loss, gradient, stats = value_and_gradient(batch)
+    expected, by_token = by_hand(batch)
+    np.testing.assert_allclose(float(loss), expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(gradient.numpy(), by_token, rtol=1e-12, atol=1e-15)
+    # Every token without a gradient is counted by the bound that took it.
+    mask = batch.mask.numpy() & (batch.advantages.numpy() != 0)[:, None]
+    if batch.weights is None:
+        bounded = stats.clipped_low + stats.clipped_high + stats.clipped_dual
+        assert bounded == (mask & (by_token == 0)).sum()
+
+
+@given(batches(), st.sampled_from(POISONS))
 def test_masked_tokens_have_exactly_zero_gradient(batch: TokenBatch, poison: float) -> None:
     """Whatever stands outside the mask, even NaN, reaches neither the loss nor any gradient."""
     clean_loss, clean_gradient, _ = value_and_gradient(batch)
@@ -56,6 +104,7 @@ def test_masked_tokens_have_exactly_zero_gradient(batch: TokenBatch, poison: flo
         batch.advantages,
         batch.mask,
         torch.where(batch.mask, batch.entropy, poison),
+        None if batch.weights is None else torch.where(batch.mask, batch.weights, poison),
     )
     loss, gradient, stats = value_and_gradient(dirty)
     assert torch.equal(gradient[~batch.mask], torch.zeros_like(gradient[~batch.mask]))
@@ -84,6 +133,7 @@ def test_padding_does_not_matter(batch: TokenBatch, width: int, filling: float) 
         batch.advantages,
         pad(batch.mask, False),
         pad(batch.entropy, filling),
+        None if batch.weights is None else pad(batch.weights, filling),
     )
     loss, gradient, stats = value_and_gradient(batch)
     padded_loss, padded_gradient, padded_stats = value_and_gradient(padded)
@@ -108,15 +158,41 @@ def test_micro_batches_sum_to_the_whole(batch: TokenBatch, data: st.DataObject) 
     )
 
 
-@given(batches())
-def test_no_gradient_beyond_the_clip_and_none_larger_than_the_bound(batch: TokenBatch) -> None:
-    _, gradient, _ = value_and_gradient(batch)
-    ratio = (batch.logprobs.detach() - batch.old_logprobs).exp()
-    advantage = batch.advantages[:, None].expand_as(ratio)
-    clipped = ((advantage > 0) & (ratio > 1 + CLIP.high)) | ((advantage < 0) & (ratio < 1 - CLIP.low))
-    assert torch.equal(gradient[clipped & batch.mask], torch.zeros_like(gradient[clipped & batch.mask]))
-    free = ~clipped & batch.mask
-    torch.testing.assert_close(gradient[free], (-ratio * advantage / 7.0)[free])
+MODES: list[MismatchMode] = ["off", "token_truncate", "token_mask", "sequence_mask"]
+
+
+@given(batches(), st.sampled_from(MODES), st.floats(1.05, 3.0))
+def test_weights_and_masks_of_a_mismatch_are_those_of_a_hand_calculation(
+    batch: TokenBatch, mode: MismatchMode, cap: float
+) -> None:
+    trainer, sampler = batch.logprobs.detach(), batch.old_logprobs
+    weights, kept = mismatch_correction(trainer, sampler, batch.mask, mode, cap)
+    for row, mask in enumerate(batch.mask.numpy()):
+        ratios = np.exp((trainer - sampler)[row].numpy()[mask])
+        mean = np.prod(ratios) ** (1 / max(len(ratios), 1))
+        inside = (ratios >= 1 / cap) & (ratios <= cap)
+        stays = {
+            "off": np.ones(len(ratios), bool),
+            "token_truncate": np.ones(len(ratios), bool),
+            "token_mask": inside,
+            "sequence_mask": np.full(len(ratios), 1 / cap <= mean <= cap),
+        }[mode]
+        expected = np.where(stays, 1.0 if mode == "off" else np.minimum(ratios, cap), 0.0)
+        np.testing.assert_array_equal(kept[row].numpy()[mask], stays)
+        np.testing.assert_allclose(weights[row].numpy()[mask], expected, rtol=1e-12)
+        assert not kept[row].numpy()[~mask].any()
+        assert (weights[row].numpy()[~mask] == 0).all()
+
+
+@given(batches(), st.sampled_from(MODES), st.sampled_from(POISONS))
+def test_what_does_not_train_has_no_part_in_a_mismatch(
+    batch: TokenBatch, mode: MismatchMode, poison: float
+) -> None:
+    trainer, sampler = batch.logprobs.detach(), batch.old_logprobs
+    clean = mismatch_correction(trainer, sampler, batch.mask, mode, 1.2)
+    dirty = [torch.where(batch.mask, part, poison) for part in (trainer, sampler)]
+    for own, other in zip(clean, mismatch_correction(*dirty, batch.mask, mode, 1.2), strict=True):
+        assert torch.equal(own, other)
 
 
 rewards = st.lists(st.sampled_from([0.0, 0.2, 0.8, 1.0]), min_size=2, max_size=16)
@@ -130,6 +206,9 @@ def test_advantages_are_centred_scaled_and_blind_to_failures(
     assume(sum(valid) >= 2)
     mask = torch.tensor(valid)
     advantages = group_advantages(torch.tensor(values, dtype=torch.float64), mask)
+    by_numpy = np.array(values)[valid]
+    by_numpy = (by_numpy - by_numpy.mean()) / (by_numpy.std(ddof=1) + 1e-6)
+    np.testing.assert_allclose(advantages[mask].numpy(), by_numpy, rtol=1e-9, atol=1e-9)
     assert torch.equal(advantages[~mask], torch.zeros_like(advantages[~mask]))
     assert abs(advantages.sum()) < 1e-6
     kept = [value for value, ok in zip(values, valid, strict=True) if ok]

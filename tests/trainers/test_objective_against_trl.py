@@ -1,4 +1,7 @@
-"""The same batch through TRL's own `GRPOTrainer._compute_loss`: same loss, same gradients."""
+"""The same batch through TRL's own `GRPOTrainer._compute_loss`: same loss, same gradients.
+
+With its two-sided clip (`delta`), its truncated importance weights and its masks for truncated completions.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from hypothesis import strategies as st
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from agents.tiny import build_tokenizer
-from trainers.objective import Clip, TokenBatch, dapo_loss
+from trainers.config import MismatchMode
+from trainers.objective import Clip, TokenBatch, dapo_loss, mismatch_correction
 
 VOCABULARY = 512
 PROMPT = 3
+DUAL, CAP = 1.6, 1.3
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,7 @@ def trl_trainer(tmp_path_factory: pytest.TempPathFactory) -> Any:
         beta=0.0,
         epsilon=0.20,
         epsilon_high=0.30,
+        delta=DUAL,
         num_generations=2,
         per_device_train_batch_size=2,
         gradient_accumulation_steps=1,
@@ -56,6 +62,8 @@ def trl_trainer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
     trainer.current_gradient_accumulation_steps = 1  # set by Trainer's loop, which is not run here
     trainer.model.train()
+    # As with a vLLM server: the loss is multiplied by `importance_sampling_ratio`.
+    trainer.use_vllm = trainer.vllm_importance_sampling_correction = True
     return trainer
 
 
@@ -75,6 +83,8 @@ def batches(draw: st.DrawFn) -> dict[str, torch.Tensor]:
         "tool_mask": tool.long(),
         "advantages": torch.randn(rows, generator=generator),
         "drift": 0.4 * torch.randn(rows, length, generator=generator),
+        "engine": 0.3 * torch.randn(rows, length, generator=generator),
+        "truncated": torch.rand(rows, generator=generator) < 0.3,
     }
 
 
@@ -92,28 +102,56 @@ def gradient(model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(inputs=batches())
-def test_loss_and_gradient_equal_trl(trl_trainer: Any, inputs: dict[str, torch.Tensor]) -> None:
+def trl_ratio(
+    old: torch.Tensor, sampler: torch.Tensor, mask: torch.Tensor, mode: MismatchMode
+) -> torch.Tensor:
+    """What TRL's `_generate_and_score_completions` does, which cannot be called without a server."""
+    ratio = torch.exp((old - sampler) * mask)
+    if mode == "token_truncate":
+        return ratio.clamp(max=CAP)
+    return (
+        ratio.masked_fill((ratio < 1 / CAP) | (ratio > CAP), 0.0) if mode == "token_mask" else ratio * 0 + 1
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(inputs=batches(), mode=st.sampled_from(["off", "token_truncate", "token_mask"]))
+def test_loss_and_gradient_equal_trl(
+    trl_trainer: Any, inputs: dict[str, torch.Tensor], mode: MismatchMode
+) -> None:
     model = trl_trainer.model
     with torch.no_grad():
         old = completion_logprobs(model, inputs) + inputs["drift"]
-    mask = (inputs["completion_mask"] * inputs["tool_mask"]).bool()
-    tokens = mask.sum().clamp(min=1)
+    sampler = old + inputs["engine"]
+    sampled = (inputs["completion_mask"] * inputs["tool_mask"]).bool()
+    # `mask_truncated_completions` zeroes both masks of a truncated completion.
+    mask = sampled & ~inputs["truncated"][:, None]
+    weights, kept = mismatch_correction(old, sampler, mask, mode, CAP)
+    # Ours is the mean over what trains; TRL's divides by what the mismatch masked too, if it is not told.
+    tokens = kept.sum().clamp(min=1)
 
     theirs = trl_trainer._compute_loss(
-        model, {**inputs, "old_per_token_logps": old, "num_items_in_batch": tokens}
+        model,
+        {
+            **inputs,
+            "completion_mask": inputs["completion_mask"] * ~inputs["truncated"][:, None],
+            "tool_mask": mask.long(),
+            "old_per_token_logps": old,
+            "importance_sampling_ratio": trl_ratio(old, sampler, mask, mode),
+            "num_items_in_batch": tokens,
+        },
     )
     their_gradient = gradient(model, theirs)
 
     logprobs = completion_logprobs(model, inputs)
-    batch = TokenBatch(logprobs, old, inputs["advantages"], mask, torch.zeros_like(old))
-    ours, stats = dapo_loss(batch, Clip(0.20, 0.30), normaliser=float(tokens))
+    batch = TokenBatch(logprobs, old, inputs["advantages"], kept, torch.zeros_like(old), weights)
+    ours, stats = dapo_loss(batch, Clip(0.20, 0.30, DUAL), normaliser=float(tokens))
 
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     # As vectors: single precision leaves no digits of an entry in which large terms cancel.
     error = (gradient(model, ours) - their_gradient).norm()
     assert error <= 1e-4 * their_gradient.norm() + 1e-6
-    metrics = trl_trainer._metrics["train"]
-    assert stats.means()["clipped_low"] == pytest.approx(metrics["clip_ratio/low_mean"][-1], abs=1e-6)
-    assert stats.means()["clipped_high"] == pytest.approx(metrics["clip_ratio/high_mean"][-1], abs=1e-6)
+    if mode != "token_mask" and mask.any():  # there TRL's figures count what does not train
+        metrics = trl_trainer._metrics["train"]
+        assert stats.means()["clipped_low"] == pytest.approx(metrics["clip_ratio/low_mean"][-1], abs=1e-6)
+        assert stats.means()["clipped_high"] == pytest.approx(metrics["clip_ratio/high_mean"][-1], abs=1e-6)
