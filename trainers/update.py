@@ -77,7 +77,7 @@ def _updates(
         order = shuffled(len(groups), config.seed, step, inner)
         for part in np.array_split(order, count):
             members = [one for i in part for one in groups[i]]
-            loss, part_stats = _minibatch(config, engine, scorer, members, tokens / count)
+            loss, part_stats = minibatch(config, engine, scorer, members, tokens / count)
             done = engine.update()
             losses.append(loss)
             stats += part_stats
@@ -92,7 +92,7 @@ def _updates(
     }
 
 
-def _minibatch(
+def minibatch(
     config: DapoConfig, engine: Engine, scorer: Scorer, members: Sequence[Experience], normaliser: float
 ) -> tuple[float, LossStats]:
     """Add up the gradient of one mini-batch, one forward pass after the other."""

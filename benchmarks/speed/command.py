@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks import mismatch
-from benchmarks.speed import rollout, sandbox, search, stress, worlds
+from benchmarks.speed import rollout, sandbox, search, stress, train, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
     "sandbox": sandbox.main,
     "search": search.main,
     "stress": stress.main,
+    "train": train.main,
     "worlds": worlds.main,
 }
 """Each is a module of its own; its docstring's first line is its line of help."""
