@@ -15,7 +15,7 @@ from agents.mismatch import logprob_gap
 from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
 from trainers.batching import micro_batches
-from trainers.config import DapoConfig
+from trainers.config import DapoConfig, MismatchMode
 from trainers.engine import Engine
 from trainers.metrics import Metrics
 from trainers.objective import group_advantages, mismatch_correction, overlong_penalty
@@ -108,25 +108,33 @@ def corrected(
         The same in the same order, perhaps with fewer tokens that train; and how far sampler and trainer are
         apart.
     """
-    done = list(experiences)
-    for part in micro_batches([one.trajectory for one in experiences], config.micro_batch_size):
-        members = [experiences[i] for i in part]
-        inputs = scorer.batch([one.trajectory for one in members])
-        with torch.no_grad():
-            old = token_logprobs(engine.model, inputs, scorer.banned)
-        mask = padded([one.mask for one in members], old)
-        weights, kept = mismatch_correction(
-            old, inputs.logprobs[:, 1:], mask, config.mismatch, config.mismatch_cap
-        )
-        for row, i in enumerate(part):
-            one = experiences[i]
-            done[i] = replace(
-                one,
-                mask=_row(kept[row], one),
-                old_logprobs=_row(old[row], one),
-                weights=_row(weights[row], one),
-            )
+    scores = _scored(config, engine, scorer, experiences)
+    done = [
+        _correct(one, old, config.mismatch, config.mismatch_cap)
+        for one, old in zip(experiences, scores, strict=True)
+    ]
     return done, _mismatch_metrics(experiences, done, config.mismatch_cap)
+
+
+def _scored(
+    config: DapoConfig, engine: Engine, scorer: Scorer, experiences: Sequence[Experience]
+) -> list[npt.NDArray[np.float32]]:
+    """The trainer's own log-probabilities, float32 `[T]` each; 0 where nothing was sampled."""
+    trajectories = [one.trajectory for one in experiences]
+    scores: dict[int, npt.NDArray[np.float32]] = {}
+    for part in micro_batches(trajectories, config.micro_batch_size):
+        inputs = scorer.batch([trajectories[i] for i in part])
+        with torch.no_grad():
+            rows = token_logprobs(engine.model, inputs, scorer.banned).cpu().numpy()
+        for row, i in zip(rows, part, strict=True):
+            scores[i] = np.insert(row[: len(trajectories[i].input_ids) - 1], 0, 0)
+    return [scores[i] for i in range(len(trajectories))]
+
+
+def _correct(one: Experience, old: npt.NDArray[np.float32], mode: MismatchMode, cap: float) -> Experience:
+    trainer, sampler, mask = (torch.from_numpy(part)[None] for part in (old, one.old_logprobs, one.mask))
+    weights, kept = mismatch_correction(trainer, sampler, mask, mode, cap)
+    return replace(one, mask=kept[0].numpy(), old_logprobs=old, weights=weights[0].numpy())
 
 
 def padded(rows: Sequence[npt.NDArray[Any]], like: torch.Tensor) -> torch.Tensor:
@@ -143,12 +151,6 @@ def padded(rows: Sequence[npt.NDArray[Any]], like: torch.Tensor) -> torch.Tensor
     for number, row in enumerate(rows):
         out[number, : len(row) - 1] = row[1:]
     return torch.from_numpy(out).to(like.device)
-
-
-def _row(values: torch.Tensor, one: Experience) -> npt.NDArray[Any]:
-    """The inverse of `padded` for one trajectory."""
-    length = len(one.mask) - 1
-    return np.insert(values[:length].cpu().numpy(), 0, 0)
 
 
 def _mismatch_metrics(before: Sequence[Experience], after: Sequence[Experience], cap: float) -> Metrics:
