@@ -82,7 +82,7 @@ def measure_gap(trajectories: Sequence[Trajectory], model: Any, vocabulary: Voca
     banned = banned_mask(vocabulary, model.config.text_config.vocab_size)
     for trajectory in trajectories:
         if trajectory.token_exact and trajectory.loss_mask.any():
-            # One at a time: a batch would need memory for the logits of all, and here nothing is to be fast.
+            # One at a time: here nothing is to be fast.
             batch = collate([trajectory], vocabulary, pixels).to(model.device)
             with torch.no_grad():
                 own = token_logprobs(model, batch, banned)
