@@ -52,7 +52,7 @@ class TrainBenchOptions:
     device: str = "cpu"
     sizes: tuple[Size, ...] = ()
     lengths: tuple[int, ...] = ()
-    rounds: int = 5
+    rounds: int = 8
     trl: bool = True
     steps: int = 4
 
