@@ -13,7 +13,7 @@ from benchmarks.speed import train_shares
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Record
 from benchmarks.speed.rollout_model import random_7b, tiny
-from benchmarks.speed.train import TrainBenchOptions, measure_update
+from benchmarks.speed.train import Size, TrainBenchOptions, measure_update
 from benchmarks.speed.train_load import UpdateLoad, experiences, training_flops
 from benchmarks.speed.train_shares import SHARE, PhaseClock, measure_shares
 from benchmarks.speed.train_update import OURS, PLAIN, TRL, Bout, peak_memory
@@ -32,9 +32,11 @@ def test_the_load_is_what_a_trainer_takes() -> None:
         assert 0.3 < one.mask.mean() < 0.8
 
 
-def test_every_contender_updates_and_is_compared() -> None:
+@pytest.mark.parametrize("size", ["tiny", "7b"])
+def test_every_contender_updates_and_is_compared(size: Size) -> None:
+    """A large model's way too, with activation checkpointing, gone by the tiny one."""
     record, qwen = Record(), tiny()
-    verdict = measure_update(TrainBenchOptions(rounds=1), "tiny", qwen, LOAD, record)
+    verdict = measure_update(TrainBenchOptions(rounds=1), size, qwen, LOAD, record)
     assert verdict.value is not None
     assert verdict.value > 0
     rows = [(row.measure.split(",")[0], row.contender) for row in record.rows() if row.p50]
