@@ -66,6 +66,11 @@ def checkpoints(run_dir: Path) -> list[Path]:
     return sorted((run_dir / "checkpoints").glob("step-*"))
 
 
+def checkpoint_path(run_dir: Path, step: int) -> Path:
+    """Where the checkpoint after `step` steps is, if there is one."""
+    return run_dir / "checkpoints" / f"step-{step:06d}"
+
+
 def latest_checkpoint(run_dir: Path) -> Path:
     """The newest checkpoint of a run.
 
@@ -102,10 +107,10 @@ def save_checkpoint(
     Raises:
         CheckpointError: It could not be written; the checkpoints before it are as they were.
     """
-    final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
+    final = checkpoint_path(run_dir, progress.step)
     try:
-        with _appearing(final) as partial:
-            save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
+        with appearing(final) as partial:
+            save_qwen(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial / "model")
             torch.save(engine.state_dict(), partial / "optimizer.pt")
             _write_groups(partial / "groups", progress.carried)
             _write_json(partial / "checkpoint.json", _description(progress, settings))
@@ -116,7 +121,7 @@ def save_checkpoint(
             f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
         ) from error
     for old in checkpoints(run_dir)[:-keep]:
-        shutil.rmtree(old)
+        disappear(old)
     return final
 
 
@@ -206,11 +211,12 @@ def _as_json(value: object) -> object:
 
 
 @contextmanager
-def _appearing(final: Path) -> Iterator[Path]:
+def appearing(final: Path) -> Iterator[Path]:
     """A directory that takes the name `final` only when the block ends well and all is on the disk."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = final.with_name(f".writing-{final.name}"), final.with_name(f".old-{final.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = final.with_name(f".writing-{final.name}"), _old(final)
+    for left in (partial, old):  # by a killed process
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
@@ -222,6 +228,16 @@ def _appearing(final: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def disappear(directory: Path) -> None:
+    """Remove a directory; killed half-way, it no longer has its name."""
+    shutil.rmtree(old := _old(directory), ignore_errors=True)
+    shutil.rmtree(directory.rename(old))
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f".old-{directory.name}")
 
 
 def _flush(directory: Path) -> None:

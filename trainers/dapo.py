@@ -101,7 +101,7 @@ def _train(
     hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
-        "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN
+        "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
         for step in range(run.progress.step, config.steps):
             watch = Stopwatch()
