@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 from transformers import PreTrainedTokenizerBase
 
 from trainers.best import Best, best_step, keep_best
-from trainers.checkpoint import CheckpointError, Progress, checkpoints, load_checkpoint, save_checkpoint
+from trainers.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.engine import Engine
 from trainers.health import summary, with_health
 from trainers.interrupt import Interrupted, StopRequest, stop_on_signal
 from trainers.metrics import Evaluate, Metrics, OnStep, Recorder, StepReport, prefixed, read_metrics
+from trainers.progress import Progress
+from trainers.sampling import Sampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Run:
         history: The metrics of every step so far; those before a resume too when `run_dir` has them.
         recorder: Where the numbers go.
         stop: Whether somebody asked to stop.
+        in_flight: Waits until the policy is idle; gives what it has sampled ahead for the next steps.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Run:
         self.progress = progress
         self.recorder = recorder
         self.stop = stop
+        self.in_flight: Callable[[], tuple[Sampled, ...]] = tuple
         self._health = health
         self.history: list[Metrics] = read_metrics(hooks.run_dir, progress.step)
         self._before = progress.step - len(self.history)
@@ -111,6 +115,7 @@ class Run:
     def _evaluation(self) -> Metrics:
         if self._hooks.evaluate is None or not self._due(self._config.eval_every):
             return {}
+        self.in_flight()  # with other weights than those that are to be evaluated
         self.recorder.working("evaluating")
         return prefixed("eval", self._hooks.evaluate(self.progress.step))
 
@@ -140,8 +145,9 @@ class Run:
         run_dir = self._hooks.run_dir
         if run_dir is None:
             return None
+        progress = replace(self.progress, ahead=self.in_flight())
         keep = self._config.keep
-        saved = save_checkpoint(run_dir, self.progress, self._engine, self._tokenizer, self._settings, keep)
+        saved = save_checkpoint(run_dir, progress, self._engine, self._tokenizer, self._settings, keep)
         self._keep_best()
         return saved
 

@@ -65,7 +65,7 @@ def run(data: st.DataObject, wanted: int, max_rounds: int, steps: int) -> list[S
         drawn: list[Group] = []
         while count := sampler.next_round():
             rounds.append(count)
-            new = [Group(draw + i, number, data.draw(groups)) for i in range(count)]
+            new = [Group(draw + i, number, data.draw(groups), number) for i in range(count)]
             draw += count
             drawn += new
             sampler.add(new)
