@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ CHANGES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", 
 class Moments:
     """Counts what happens in a run, by kind, and ends the process with SIGKILL at a chosen moment.
 
-    Kinds: `sample` and `train` are forward passes, `update` an optimiser's step, the others are accesses to
-    files below the run's directory.
+    Kinds: `sample` and `train` are forward passes, `update` an optimiser's step, `emptied` the moment when a
+    file has been opened for writing and holds nothing yet, the others are whatever comes before a file below
+    the run's directory is opened, made, moved or removed.
     """
 
     def __init__(self, run_dir: str, kill: list[Any] | None) -> None:
@@ -42,10 +44,11 @@ class Moments:
         self._kill = kill
         self._lock = threading.RLock()
 
-    def happens(self, kind: str) -> None:
+    def happens(self, kind: str, just_before: Callable[[], object] = lambda: None) -> None:
         with self._lock:
             self.counts[kind] += 1
             if [kind, self.counts[kind]] == self._kill:
+                just_before()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -55,6 +58,8 @@ class Moments:
         if path.startswith(self._run_dir):
             inside = path.removeprefix(self._run_dir)
             self.happens(next((kind for kind in ("metrics", "best") if kind in inside), "checkpoint"))
+            if event == "open" and arguments[2] & os.O_TRUNC:
+                self.happens("emptied", lambda: os.path.exists(path) and os.truncate(path, 0))
         elif event in ("os.remove", "os.rmdir") and arguments[-1] != -1:
             self.happens("removal")  # by `shutil.rmtree`, which names files relative to their directory
 

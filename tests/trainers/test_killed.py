@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from trainers.checkpoint import latest_checkpoint
 
 STEPS = 7
 
-KILLS = ("sample", "best", "train", "checkpoint", "removal", "update", "metrics", "checkpoint")
+KILLS = ("sample", "best", "train", "emptied", "checkpoint", "removal", "update", "metrics", "checkpoint")
 """In the middle of what the successive attempts die: of computing, where only memory is lost, and of every
 kind of writing, between any two operations on files. Which one of its kind is drawn at random, by seed."""
 
@@ -37,7 +38,8 @@ def attempt(guesser: Qwen, tmp_path: Path) -> Iterator[Attempt]:
     script = Path(__file__).with_name("killed_run.py")
     command = [sys.executable, str(script)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as server:
         assert server.stdin is not None
         assert server.stdout is not None
 

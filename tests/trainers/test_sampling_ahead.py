@@ -75,7 +75,8 @@ class Observed:
 
 def mark(model: Any) -> float:
     """A number that tells one set of weights from another."""
-    return float(sum(parameter.double().sum() for parameter in model.parameters()))
+    with torch.no_grad():
+        return float(sum(parameter.double().sum() for parameter in model.parameters()))
 
 
 def copied(qwen: Qwen) -> Qwen:
