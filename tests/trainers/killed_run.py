@@ -33,9 +33,9 @@ CHANGES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", 
 class Moments:
     """Counts what happens in a run, by kind, and ends the process with SIGKILL at a chosen moment.
 
-    Kinds: `sample` and `train` are forward passes, `update` an optimiser's step, `emptied` the moment when a
-    file has been opened for writing and holds nothing yet, the others are whatever comes before a file below
-    the run's directory is opened, made, moved or removed.
+    Kinds: `sample` and `train` are forward passes, `update` an optimiser's step. The others are the moments
+    before a file below the run's directory is opened, made, moved or removed; `... emptied`, when it has been
+    opened for writing and holds nothing yet.
     """
 
     def __init__(self, run_dir: str, kill: list[Any] | None) -> None:
@@ -57,9 +57,10 @@ class Moments:
         path = os.fspath(arguments[0])
         if path.startswith(self._run_dir):
             inside = path.removeprefix(self._run_dir)
-            self.happens(next((kind for kind in ("metrics", "best") if kind in inside), "checkpoint"))
+            kind = next((kind for kind in ("metrics", "best") if kind in inside), "checkpoint")
+            self.happens(kind)
             if event == "open" and arguments[2] & os.O_TRUNC:
-                self.happens("emptied", lambda: os.path.exists(path) and os.truncate(path, 0))
+                self.happens(f"{kind} emptied", lambda: os.path.exists(path) and os.truncate(path, 0))
         elif event in ("os.remove", "os.rmdir") and arguments[-1] != -1:
             self.happens("removal")  # by `shutil.rmtree`, which names files relative to their directory
 

@@ -20,7 +20,18 @@ from trainers.checkpoint import latest_checkpoint
 
 STEPS = 7
 
-KILLS = ("sample", "best", "train", "emptied", "checkpoint", "removal", "update", "metrics", "checkpoint")
+KILLS = (
+    "sample",
+    "best",
+    "train",
+    "checkpoint",
+    "metrics emptied",
+    "removal",
+    "update",
+    "checkpoint emptied",
+    "metrics",
+    "checkpoint",
+)
 """In the middle of what the successive attempts die: of computing, where only memory is lost, and of every
 kind of writing, between any two operations on files. Which one of its kind is drawn at random, by seed."""
 
@@ -59,9 +70,9 @@ def test_killed_again_and_again(attempt: Attempt, tmp_path: Path, staleness: int
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     uninterrupted = attempt(whole, staleness)
     assert uninterrupted["exit"] == 0
-    assert set(uninterrupted["counts"]) == set(KILLS)
+    assert set(KILLS) < set(uninterrupted["counts"])
     for kind in KILLS:
-        moment = draw.randint(1, uninterrupted["counts"][kind] // STEPS)
+        moment = draw.randint(1, max(1, uninterrupted["counts"][kind] // STEPS))
         assert attempt(killed, staleness, (kind, moment))["exit"] == -signal.SIGKILL, (kind, moment)
     assert attempt(killed, staleness)["exit"] == 0
 

@@ -55,18 +55,18 @@ class Observed:
         self.vocabulary = self.policy.vocabulary
         self.weights: list[float] = []
         self.fails_with: dict[int, Exception] = {}
-        self.updates = 0
+        self.failed = threading.Event()
 
     async def generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
         step = int(request.conversation.split("step=")[1].split(",")[0])
         if step in self.fails_with:
+            self.failed.set()
             raise self.fails_with[step]
         if step == len(self.weights):
             self.weights.append(mark(self.policy.model))
         return await self.policy.generate(request, params)
 
     async def update_weights(self, model: Any) -> None:
-        self.updates += 1
         await self.policy.update_weights(model)
 
     async def close(self) -> None:
@@ -214,7 +214,9 @@ def test_ctrl_c_loses_nothing_that_is_in_flight(
     assert files[0] == files[1]
 
 
-def test_ctrl_c_at_the_first_step_does_not_wait_for_it(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
+def test_ctrl_c_at_the_first_step_does_not_wait_for_it(
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
+) -> None:
     """Its weights are those of the trainer, so it can be sampled again."""
     policy = Observed(guesser)
     seen = 0
@@ -227,9 +229,9 @@ def test_ctrl_c_at_the_first_step_does_not_wait_for_it(guesser: Qwen, guess_env:
 
     hook = policy.policy.model.model.language_model.register_forward_pre_hook(stop)
     with pytest.raises(Interrupted) as caught:
-        train(guesser, guess_env, policy=policy)
+        train(guesser, guess_env, policy=policy, run_dir=tmp_path)
     hook.remove()
-    assert caught.value.step == 0
+    assert caught.value.checkpoint == checkpoint_path(tmp_path, 0)
     assert len(policy.weights) == 1, "the second step was never begun"
 
 
@@ -237,12 +239,21 @@ def test_ctrl_c_at_the_first_step_does_not_wait_for_it(guesser: Qwen, guess_env:
 def test_what_fails_in_the_background_fails_in_the_trainer(
     guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path, staleness: int
 ) -> None:
-    """At the next step at the latest, however far ahead it failed; then nothing runs on."""
+    """As soon as it is known, however far ahead it failed; then nothing runs on."""
     policy = Observed(guesser)
     policy.fails_with[3] = ValueError("no more paper")
+    trained = []
+
+    def on_step(report: StepReport) -> None:
+        trained.append(report.step)
+        if report.step == 4 - staleness:
+            assert policy.failed.wait(WAIT)
+
     config = replace(CONFIG, staleness=staleness, save_every=100)
     with pytest.raises(ValueError, match="no more paper"):
-        train(guesser, guess_env, config, policy=policy, run_dir=tmp_path)
+        train(guesser, guess_env, config, policy=policy, run_dir=tmp_path, on_step=on_step)
+    # One more, if the step began in the very moment of the failure.
+    assert len(trained) in (4 - staleness, 5 - staleness)
     assert checkpoints(tmp_path) == []
 
 
