@@ -145,12 +145,15 @@ class SamplingAhead:
         self, step: int, weights: int, before: Future[Sampled] | Progress, snapshot: Any
     ) -> Sampled:
         """Go on from what the step before has drawn and left over; fail as it failed."""
-        state: Progress | Sampled
-        state = before if isinstance(before, Progress) else await asyncio.wrap_future(before)
+        if isinstance(before, Progress):
+            drawn, carried = before.drawn, before.carried
+        else:
+            sampled = await asyncio.wrap_future(before)
+            drawn, carried = sampled.drawn, sampled.carried
         if snapshot is not None:
             await self._sampler.policy.update_weights(snapshot)
             self._spare.append(snapshot)
-        return await self._sampler.sample(step, weights, state.drawn, state.carried)
+        return await self._sampler.sample(step, weights, drawn, carried)
 
     def _snapshot(self) -> Any:
         """The weights of now in a model that training leaves alone."""
