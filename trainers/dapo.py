@@ -28,7 +28,7 @@ from trainers.group_rollout import Sampler, rollout_metrics
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
-from trainers.sampling_ahead import open_rollouts, own_policy, require_own_weights
+from trainers.sampling_ahead import check_ahead, open_rollouts, own_policy
 from trainers.scoring import Scorer
 from trainers.update import update
 
@@ -66,16 +66,15 @@ def train_dapo(
         One dictionary of metrics per step.
 
     Raises:
-        ConfigError: The policy is not token-exact, or is to sample ahead without weights of its own.
+        ConfigError: The policy is not token-exact, or cannot sample ahead (`check_ahead`).
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
     policy = own_policy(config, model, tokenizer) if policy is None else require_token_exact(policy)
-    require_own_weights(config, model, policy)
     engine = _engine(config, model, run_dir)
+    check_ahead(config, model, policy, engine.accelerator.num_processes)
     scorer = _scorer(engine, model, policy)
-
     plain = engine.accelerator.unwrap_model(engine.model)
 
     def hand_over() -> None:

@@ -209,16 +209,30 @@ def own_policy(config: DapoConfig, model: Any, tokenizer: Any) -> TransformersPo
     return TransformersPolicy(copy.deepcopy(model).eval().requires_grad_(False), tokenizer)
 
 
-def require_own_weights(config: DapoConfig, model: Any, policy: Policy) -> None:
-    """Refuse to sample ahead with the very weights that are trained meanwhile.
+def check_ahead(config: DapoConfig, model: Any, policy: Policy, processes: int) -> None:
+    """Refuse to sample ahead where it cannot be.
+
+    Args:
+        config: Settings.
+        model: The model in training.
+        policy: What samples.
+        processes: Processes that train.
 
     Raises:
-        ConfigError: The policy is the model in training.
+        ConfigError: The policy is the very model that trains meanwhile, or several processes train: what they
+            tell each other about their samples would get between the messages of their updates.
     """
-    if config.staleness and isinstance(policy, TransformersPolicy) and policy.model is model:
+    if not config.staleness:
+        return
+    if isinstance(policy, TransformersPolicy) and policy.model is model:
         raise ConfigError(
             f"staleness = {config.staleness}: the policy samples while the model trains, so it needs weights "
             "of its own; make it with `own_policy`, sample with vLLM, or set staleness = 0"
+        )
+    if processes > 1:
+        raise ConfigError(
+            f"staleness = {config.staleness}: sampling ahead is for one training process, not {processes}; "
+            "set staleness = 0"
         )
 
 

@@ -26,7 +26,7 @@ from trainers.dapo import train_dapo
 from trainers.group_rollout import NothingScored
 from trainers.interrupt import Interrupted
 from trainers.metrics import StepReport
-from trainers.sampling_ahead import own_policy
+from trainers.sampling_ahead import check_ahead, own_policy
 
 CONFIG = DapoConfig(
     steps=5,
@@ -316,5 +316,7 @@ def test_the_model_in_training_cannot_sample_ahead(guesser: Qwen, guess_env: Dee
     with pytest.raises(ConfigError, match=r"staleness = 1: .* weights of its own"):
         train(guesser, guess_env, policy=TransformersPolicy(guesser.model, guesser.tokenizer))
     assert own_policy(CONFIG, guesser.model, guesser.tokenizer).model is not guesser.model
+    with pytest.raises(ConfigError, match="one training process, not 2"):
+        check_ahead(CONFIG, guesser.model, own_policy(CONFIG, guesser.model, guesser.tokenizer), processes=2)
     together = own_policy(replace(CONFIG, staleness=0), guesser.model, guesser.tokenizer)
     assert together.model is guesser.model
