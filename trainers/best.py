@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trainers.checkpoint import appearing, checkpoint_path, disappear
+from trainers.checkpoint import CheckpointError, appearing, checkpoint_path, disappear
 
 CRITERION = "eval/accuracy"
 """The metric that decides, higher is better."""
@@ -61,6 +61,9 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
     Returns:
         The model's directory. None if there is no best step, or if its model is gone: then the run was
         resumed from a checkpoint before the newest one. An older `RUN/best` is removed in both cases.
+
+    Raises:
+        CheckpointError: It could not be written; an older `RUN/best` is as it was.
     """
     directory = run_dir / "best"
     if best is not None and _marked(directory) == asdict(best):
@@ -70,9 +73,15 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
         if directory.exists():
             disappear(directory)
         return None
-    with appearing(directory) as partial:
-        shutil.copytree(source, partial / "model", copy_function=_link)
-        (partial / "best.json").write_text(json.dumps(asdict(best)))
+    try:
+        with appearing(directory) as partial:
+            shutil.copytree(source, partial / "model", copy_function=_link)
+            (partial / "best.json").write_text(json.dumps(asdict(best)))
+    except OSError as error:
+        raise CheckpointError(
+            f"could not make {directory} from the checkpoint of step {best.step} ({error}); make room on the "
+            "disk, then resume"
+        ) from error
     return directory / "model"
 
 

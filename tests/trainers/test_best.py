@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from agents.qwen import Qwen, load_qwen
 from trainers.best import Best, best_step, keep_best
-from trainers.checkpoint import checkpoints, latest_checkpoint
+from trainers.checkpoint import CheckpointError, checkpoints, latest_checkpoint
 from trainers.config import SftConfig
 from trainers.sft import train_sft
 
@@ -110,6 +111,21 @@ def test_a_best_of_steps_that_were_taken_back_is_removed(tmp_path: Path) -> None
     assert keep_best(tmp_path, Best(4, 0.5)) == tmp_path / "best" / "model"
     assert keep_best(tmp_path, Best(2, 0.4)) is None
     assert not (tmp_path / "best").exists()
+
+
+def test_a_full_disk_leaves_the_best_before(tmp_path: Path) -> None:
+    for step in (1, 2):
+        (tmp_path / "checkpoints" / f"step-{step:06d}" / "model").mkdir(parents=True)
+    keep_best(tmp_path, Best(1, 0.5))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match="checkpoint of step 2"):
+            keep_best(tmp_path, Best(2, 0.75))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert json.loads((tmp_path / "best" / "best.json").read_text())["step"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "checkpoints"]
 
 
 def test_without_an_evaluation_there_is_no_best(tiny: Qwen, data: Any, tmp_path: Path) -> None:
