@@ -73,21 +73,33 @@ def test_the_best_model_is_linked_and_not_copied(tiny: Qwen, data: Any, tmp_path
     assert weights.samefile(tmp_path / "best" / "model" / weights.name)
 
 
+class Killed(Exception):
+    pass
+
+
+def train_until(step: int, qwen: Qwen, data: Any, run_dir: Path) -> dict[int, torch.Tensor]:
+    """Train until the process dies, when a step was recorded and not yet checkpointed."""
+    seen = {}
+
+    def evaluate(number: int) -> dict[str, float]:
+        seen[number] = qwen.model.lm_head.weight.detach().clone()
+        return {"accuracy": ACCURACIES[number]}
+
+    def kill(report: Any) -> None:
+        if report.step == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_sft(CONFIG, qwen.model, qwen.tokenizer, data, run_dir=run_dir, evaluate=evaluate, on_step=kill)
+    return seen
+
+
 @pytest.mark.parametrize(("killed", "resumed"), [(2, 1), (5, 3)])
 def test_a_run_that_was_killed_keeps_the_same_best(
     tiny: Qwen, data: Any, tmp_path: Path, killed: int, resumed: int
 ) -> None:
     """Also when its best step was recorded already, but not yet checkpointed."""
-
-    class Killed(Exception):
-        pass
-
-    def kill(report: Any) -> None:
-        if report.step == killed:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(tiny, data, tmp_path, on_step=kill)
+    train_until(killed, tiny, data, tmp_path)
     assert latest_checkpoint(tmp_path).name == f"step-{resumed:06d}"
     seen = train(tiny, data, tmp_path, resume=latest_checkpoint(tmp_path))
     assert sorted(seen) == list(range(resumed + 1, 7))
@@ -97,10 +109,11 @@ def test_a_run_that_was_killed_keeps_the_same_best(
 def test_a_best_that_was_not_made_in_time_is_made_at_the_resume(
     tiny: Qwen, data: Any, tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, epochs=2)
-    seen = train(tiny, data, tmp_path, config=config)
+    """Before the next checkpoint removes the one that it is made from."""
+    seen = train_until(3, tiny, data, tmp_path)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000002"]
     shutil.rmtree(tmp_path / "best")
-    train(tiny, data, tmp_path, config=config, resume=latest_checkpoint(tmp_path))
+    train(tiny, data, tmp_path, resume=latest_checkpoint(tmp_path))
     assert torch.equal(best_weight(tmp_path), seen[2])
 
 
