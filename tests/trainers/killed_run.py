@@ -35,13 +35,14 @@ class Moments:
 
     Kinds: `sample` and `train` are forward passes, `update` an optimiser's step. The others are the moments
     before a file below the run's directory is opened, made, moved or removed; `... emptied`, when it has been
-    opened for writing and holds nothing yet.
+    opened for writing and holds nothing yet; `... removal`, before each file of a directory that goes.
     """
 
     def __init__(self, run_dir: str, kill: list[Any] | None) -> None:
         self.counts: Counter[str] = Counter()
         self._run_dir = run_dir
         self._kill = kill
+        self._removed = "other"
         self._lock = threading.RLock()
 
     def happens(self, kind: str, just_before: Callable[[], object] = lambda: None) -> None:
@@ -58,11 +59,13 @@ class Moments:
         if path.startswith(self._run_dir):
             inside = path.removeprefix(self._run_dir)
             kind = next((kind for kind in ("metrics", "best") if kind in inside), "checkpoint")
+            self._removed = kind if event == "shutil.rmtree" else self._removed
             self.happens(kind)
             if event == "open" and arguments[2] & os.O_TRUNC:
                 self.happens(f"{kind} emptied", lambda: os.path.exists(path) and os.truncate(path, 0))
         elif event in ("os.remove", "os.rmdir") and arguments[-1] != -1:
-            self.happens("removal")  # by `shutil.rmtree`, which names files relative to their directory
+            # By `shutil.rmtree`, which names files relative to their directory.
+            self.happens(f"{self._removed} removal")
 
 
 def train(settings: dict[str, Any]) -> Counter[str]:
