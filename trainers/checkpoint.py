@@ -32,6 +32,7 @@ from safetensors import SafetensorError
 from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
+from trainers.lora import load_weights, save_weights
 from trainers.progress import Progress, describe, restore
 from trainers.sampling import Group
 
@@ -97,7 +98,7 @@ def save_checkpoint(
         for left in final.parent.glob(".*"):  # by killed processes
             shutil.rmtree(left)
         with appearing(final) as partial:
-            save_qwen(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial / "model")
+            save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
             torch.save(engine.state_dict(), partial / "optimizer.pt")
             _write_groups(partial / "groups", progress.waiting)
             _write_json(partial / "checkpoint.json", _description(progress, settings))

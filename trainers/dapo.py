@@ -23,8 +23,9 @@ from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
-from trainers.engine import Engine, accelerator
+from trainers.engine import Engine, accelerator, checkpointing
 from trainers.group_rollout import Sampler, rollout_metrics
+from trainers.lora import adapted, for_policy
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
@@ -72,13 +73,32 @@ def train_dapo(
         NothingScored: The infrastructure failed in every rollout of a step.
     """
     policy = own_policy(config, model, tokenizer) if policy is None else require_token_exact(policy)
+    with (
+        adapted(model, config.lora_rank, config.lora_alpha, config.seed),
+        checkpointing(model, config.gradient_checkpointing),
+    ):
+        return _train(config, model, tokenizer, env, policy, run_dir, resume, on_step, evaluate)
+
+
+def _train(
+    config: DapoConfig,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    env: DeepEyesAsyncEnv,
+    policy: Policy,
+    run_dir: Path | None,
+    resume: Path | None,
+    on_step: OnStep | None,
+    evaluate: Evaluate | None,
+) -> list[Metrics]:
     engine = _engine(config, model, run_dir)
     check_ahead(config, model, policy, engine.accelerator.num_processes)
     scorer = _scorer(engine, model, policy)
-    plain = engine.accelerator.unwrap_model(engine.model)
+    own = engine.accelerator.unwrap_model(engine.model)
 
     def hand_over() -> None:
-        run_in_loop(policy.update_weights(plain))
+        with for_policy(policy, own):
+            run_in_loop(policy.update_weights(own))
 
     hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
@@ -86,7 +106,7 @@ def train_dapo(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
         sampler = Sampler(config, policy, env, run.recorder.working, run.stop)
-        with open_rollouts(sampler, config.staleness, hand_over, plain, run) as rollouts:
+        with open_rollouts(sampler, config.staleness, hand_over, own, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()
                 with watch("rollout"):

@@ -31,6 +31,7 @@ from agents.vllm.loop import BackgroundLoop
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
 from trainers.group_rollout import Sampler, SamplingStopped
+from trainers.lora import plain
 from trainers.progress import Progress
 from trainers.run import Run
 from trainers.sampling import Sampled
@@ -157,11 +158,12 @@ class SamplingAhead:
 
     def _snapshot(self) -> Any:
         """The weights of now in a model that training leaves alone."""
-        if not self._spare:
-            return copy.deepcopy(self._model)
-        snapshot = self._spare.pop()
-        snapshot.load_state_dict(self._model.state_dict())
-        return snapshot
+        with plain(self._model):
+            if not self._spare:
+                return copy.deepcopy(self._model)
+            snapshot = self._spare.pop()
+            snapshot.load_state_dict(self._model.state_dict())
+            return snapshot
 
     def _raise_failures(self) -> None:
         """Raise what went wrong in any step ahead; later it would only have cost more updates."""

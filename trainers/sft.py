@@ -29,6 +29,7 @@ from trainers.demonstrations import Demonstrations
 from trainers.engine import Engine, accelerator, checkpointing, frozen, training
 from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
+from trainers.packing import packed_rows
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
 from trainers.scoring import Scorer

@@ -25,6 +25,7 @@ from trainers.config import DapoConfig
 from trainers.dapo import train_dapo
 from trainers.group_rollout import NothingScored
 from trainers.interrupt import Interrupted
+from trainers.lora import plain
 from trainers.metrics import StepReport
 from trainers.sampling_ahead import check_ahead, own_policy
 
@@ -117,6 +118,23 @@ def test_a_step_is_sampled_with_the_weights_of_so_many_steps_ago(
         oldest = max(0, step - 1 - staleness) if carried_before else max(0, step - staleness)
         assert row["staleness_max"] == step - oldest
         assert max(0, row["staleness_max"] - 1) <= row["staleness_mean"] <= row["staleness_max"]
+
+
+@pytest.mark.parametrize("staleness", [1, 2])
+def test_adapters_sample_ahead_as_if_the_weights_themselves_were_trained(
+    guesser: Qwen, guess_env: DeepEyesAsyncEnv, staleness: int
+) -> None:
+    policy = Observed(guesser)
+    trained = [mark(guesser.model)]
+
+    def on_step(report: StepReport) -> None:
+        with plain(guesser.model):
+            trained.append(mark(guesser.model))
+
+    config = replace(CONFIG, staleness=staleness, lora_rank=2, learning_rate=1e-2)
+    train(guesser, guess_env, config, policy=policy, on_step=on_step)
+    assert len(set(trained)) > 2
+    assert policy.weights == [trained[max(0, step - staleness)] for step in range(config.steps)]
 
 
 def test_the_policy_samples_the_next_step_while_the_trainer_updates(
