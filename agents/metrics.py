@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from agents.trajectory import Trajectory
+from agents.trajectory import Trajectory, Turn
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.placeholder import is_placeholder
+from deepeyes_env.protocol import RunCode, parse_turn
 from deepeyes_env.rewards.base import Reward
 
 TOOL_ACTIONS = ("code", "search", "image_search")
@@ -35,6 +37,7 @@ class RolloutMetrics:
         image_search_calls: Image searches per episode.
         invalid_calls: Tool calls per episode that did not parse or named no known tool.
         code_error_rate: Share of code cells that raised, timed out or crashed; 0 when no cell ran.
+        placeholder_rate: Share of code cells that do nothing (`is_placeholder`); 0 without a cell.
         turns: Turns per episode.
         response_tokens: Sampled tokens per episode.
         infra_failures: Number of unscored episodes.
@@ -54,6 +57,7 @@ class RolloutMetrics:
     image_search_calls: float
     invalid_calls: float
     code_error_rate: float
+    placeholder_rate: float
     turns: float
     response_tokens: float
     infra_failures: int
@@ -91,6 +95,7 @@ def summarise(trajectories: Iterable[Trajectory]) -> RolloutMetrics:
         image_search_calls=_ratio(actions["image_search"], len(scored)),
         invalid_calls=_ratio(actions["invalid"], len(scored)),
         code_error_rate=_code_error_rate(scored),
+        placeholder_rate=_ratio(sum(one.placeholders for one in scored), actions["code"]),
         turns=_mean([len(one.actions) for one in scored]),
         response_tokens=_mean([one.sampled for one in scored]),
         infra_failures=len(everything) - len(scored),
@@ -104,17 +109,32 @@ def tools_used(trajectory: Trajectory) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is counted of one episode; `actions` pairs each action with whether its tool ran without error."""
+    """What is counted of one episode.
+
+    Attributes:
+        outcome: How it ended.
+        reward: Its reward.
+        actions: Each action with whether its tool ran without error.
+        placeholders: Code cells that do nothing.
+        sampled: Sampled tokens.
+    """
 
     outcome: Outcome
     reward: Reward
     actions: tuple[tuple[str, bool | None], ...]
+    placeholders: int
     sampled: int
 
 
 def _facts(one: Trajectory) -> _Facts:
     actions = tuple((turn.action, turn.tool_ok) for turn in one.turns)
-    return _Facts(one.outcome, one.reward, actions, int(one.loss_mask.sum()))
+    placeholders = sum(_holds_nothing(turn) for turn in one.turns if turn.action == "code")
+    return _Facts(one.outcome, one.reward, actions, placeholders, int(one.loss_mask.sum()))
+
+
+def _holds_nothing(turn: Turn) -> bool:
+    action = parse_turn(turn.text)
+    return isinstance(action, RunCode) and is_placeholder(action.code)
 
 
 def _code_error_rate(episodes: Sequence[_Facts]) -> float:

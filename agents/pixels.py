@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ MAX_BYTES = 256 * 2**20
 
 
 class PixelCache:
-    """Least-recently-used patches, bounded in bytes.
+    """Least-recently-used patches, bounded in bytes. Policy and trainer may use one at the same time.
 
     Args:
         max_bytes: Bound; an image above it is prepared every time.
@@ -24,6 +25,7 @@ class PixelCache:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
         self._bytes = 0
+        self._lock = threading.Lock()
         self._cache: OrderedDict[str, tuple[torch.Tensor, torch.Tensor]] = OrderedDict()
 
     def __call__(self, images: Sequence[EncodedImage]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,13 +41,20 @@ class PixelCache:
         return torch.cat(patches), torch.cat(grids)
 
     def _prepare(self, image: EncodedImage) -> tuple[torch.Tensor, torch.Tensor]:
-        if image.sha256 in self._cache:
-            self._cache.move_to_end(image.sha256)
-            return self._cache[image.sha256]
+        with self._lock:
+            if image.sha256 in self._cache:
+                self._cache.move_to_end(image.sha256)
+                return self._cache[image.sha256]
         prepared = pixel_inputs([image])
-        self._cache[image.sha256] = prepared
+        with self._lock:
+            self._keep(image.sha256, prepared)
+        return prepared
+
+    def _keep(self, name: str, prepared: tuple[torch.Tensor, torch.Tensor]) -> None:
+        if name in self._cache:  # somebody else was faster
+            return
+        self._cache[name] = prepared
         self._bytes += prepared[0].nbytes
         while self._bytes > self.max_bytes:
             _, (patches, _) = self._cache.popitem(last=False)
             self._bytes -= patches.nbytes
-        return prepared

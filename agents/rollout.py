@@ -11,7 +11,7 @@ one waits for a tool, the policy generates for the others, and whoever ends make
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -121,7 +121,7 @@ async def stream(
     lockstep: bool = False,
     stats: RolloutStats | None = None,
     versions: Mapping[str, str] | None = None,
-) -> AsyncIterator[Trajectory]:
+) -> AsyncGenerator[Trajectory, None]:
     """Run one episode per request, `env.num_envs` at once.
 
     A trajectory depends on the speaker and its request alone: not on how many run at once, on the order in

@@ -7,7 +7,8 @@ A checkpoint is a directory that appears whole or not at all:
         model/             weights, configuration and tokenizer; plain transformers loads it
         adapter/           with LoRA the adapters alone, as PEFT has them; `model` has them merged
         optimizer.pt       optimiser, schedule and random state
-        groups/            surplus groups that wait for the next step (DAPO)
+        groups/            groups that have been sampled and wait to be trained (DAPO): surplus ones, and
+                           those of steps that were sampled ahead
 
 It is written under another name, flushed to the disk and renamed; a full disk or a killed process leaves the
 checkpoint before it untouched.
@@ -22,7 +23,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +33,13 @@ from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
 from trainers.lora import load_weights, save_weights
+from trainers.progress import Progress, describe, restore
 from trainers.sampling import Group
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; another one is refused."""
 
 
@@ -46,24 +47,14 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be written or used; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        step: Steps finished.
-        drawn: Prompts drawn (DAPO).
-        carried: Surplus groups for the next step (DAPO).
-    """
-
-    step: int = 0
-    drawn: int = 0
-    carried: tuple[Group, ...] = ()
-
-
 def checkpoints(run_dir: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted((run_dir / "checkpoints").glob("step-*"))
+
+
+def checkpoint_path(run_dir: Path, step: int) -> Path:
+    """Where the checkpoint after `step` steps is, if there is one."""
+    return run_dir / "checkpoints" / f"step-{step:06d}"
 
 
 def latest_checkpoint(run_dir: Path) -> Path:
@@ -102,12 +93,14 @@ def save_checkpoint(
     Raises:
         CheckpointError: It could not be written; the checkpoints before it are as they were.
     """
-    final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
+    final = checkpoint_path(run_dir, progress.step)
     try:
-        with _appearing(final) as partial:
+        for left in final.parent.glob(".*"):  # by killed processes
+            shutil.rmtree(left)
+        with appearing(final) as partial:
             save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
             torch.save(engine.state_dict(), partial / "optimizer.pt")
-            _write_groups(partial / "groups", progress.carried)
+            _write_groups(partial / "groups", progress.waiting)
             _write_json(partial / "checkpoint.json", _description(progress, settings))
     except (OSError, SafetensorError, RuntimeError) as error:
         older = checkpoints(run_dir)
@@ -116,7 +109,7 @@ def save_checkpoint(
             f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
         ) from error
     for old in checkpoints(run_dir)[:-keep]:
-        shutil.rmtree(old)
+        disappear(old)
     return final
 
 
@@ -139,19 +132,13 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
     _check_settings(directory, description["settings"], settings)
     load_weights(engine.accelerator.unwrap_model(engine.model), directory)
     engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
-    return Progress(
-        step=description["step"],
-        drawn=description["drawn"],
-        carried=_read_groups(directory / "groups", description["groups"]),
-    )
+    return restore(description, _read_groups(directory / "groups", description["groups"]))
 
 
 def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "step": progress.step,
-        "drawn": progress.drawn,
-        "groups": [{"draw": g.draw, "step": g.step, "members": len(g.members)} for g in progress.carried],
+        **describe(progress),
         "settings": _plain(settings),
         "settings_sha256": hashlib.sha256(_canonical(settings)).hexdigest(),
     }
@@ -206,11 +193,12 @@ def _as_json(value: object) -> object:
 
 
 @contextmanager
-def _appearing(final: Path) -> Iterator[Path]:
+def appearing(final: Path) -> Iterator[Path]:
     """A directory that takes the name `final` only when the block ends well and all is on the disk."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = final.with_name(f".writing-{final.name}"), final.with_name(f".old-{final.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = final.with_name(f".writing-{final.name}"), _old(final)
+    for left in (partial, old):  # by a killed process
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
@@ -222,6 +210,16 @@ def _appearing(final: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def disappear(directory: Path) -> None:
+    """Remove a directory; killed half-way, it no longer has its name."""
+    shutil.rmtree(old := _old(directory), ignore_errors=True)
+    shutil.rmtree(directory.rename(old))
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f".old-{directory.name}")
 
 
 def _flush(directory: Path) -> None:
@@ -251,8 +249,9 @@ def _write_groups(directory: Path, groups: Sequence[Group]) -> None:
                 writer.append(member)
 
 
-def _read_groups(directory: Path, described: Sequence[Mapping[str, int]]) -> tuple[Group, ...]:
+def _read_groups(directory: Path, described: Sequence[Mapping[str, int]]) -> list[Group]:
     stored = read_trajectories(directory)
-    return tuple(
-        Group(row["draw"], row["step"], tuple(itertools.islice(stored, row["members"]))) for row in described
-    )
+    return [
+        Group(row["draw"], row["step"], tuple(itertools.islice(stored, row["members"])), row["weights"])
+        for row in described
+    ]

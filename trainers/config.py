@@ -118,6 +118,10 @@ class DapoConfig:
         mask_overturn: Trajectories that used up their turns have no loss, so that a policy is not taught to
             hurry (Mini-o3, arXiv 2509.07969: over-turn masking). Off, as in the paper.
         max_rounds: Rounds of sampling in a step, after which it trains on what there is (DAPO's recipe: 10).
+        staleness: Steps that sampling is ahead of training; 0 takes turns. While the trainer updates, the
+            policy, on weights of its own, samples for this many steps more, so samples are this many steps
+            old. One is what a sampler as fast as the trainer needs; each further one costs a copy of the
+            weights and only evens out steps of differing length.
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation after which it is truncated (reference 1.5: 8192 + 16384).
         infra_retries: How often an episode is begun anew when sandbox, search or judge failed; then it is
@@ -160,6 +164,7 @@ class DapoConfig:
     mask_overlong: bool = False
     mask_overturn: bool = False
     max_rounds: int = 10
+    staleness: int = 0
     max_turn_tokens: int = 8192
     max_tokens: int = 24576
     infra_retries: int = 1
@@ -185,7 +190,14 @@ class DapoConfig:
         least |= dict.fromkeys(("micro_batch_size", "max_rounds", "overlong_buffer"), 1)
         least |= dict.fromkeys(("max_turn_tokens", "max_tokens"), 1)
         least |= dict.fromkeys(("save_every", "keep", "eval_every"), 1)
-        least |= {"group_size": 2, "overlong_length": 0, "warmup_steps": 0, "seed": 0, "infra_retries": 0}
+        least |= {
+            "group_size": 2,
+            "staleness": 0,
+            "overlong_length": 0,
+            "warmup_steps": 0,
+            "seed": 0,
+            "infra_retries": 0,
+        }
         for key, lowest in least.items():
             _require(getattr(self, key) >= lowest, key, getattr(self, key), f"must be at least {lowest}")
         for key in ("learning_rate", "max_grad_norm", "clip_low", "clip_high"):

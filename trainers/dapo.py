@@ -1,8 +1,8 @@
 """DAPO: sample groups in the environment, keep those whose accuracy varies, update; again.
 
 `train_dapo` is the whole algorithm, top to bottom. The objective is in `objective`, which groups train is
-decided in `sampling`; `group_rollout` and `update` are a step's two halves, and what happens between steps
-(records, evaluation, checkpoints, Ctrl-C) is in `run`.
+decided in `sampling`; `group_rollout` and `update` are a step's two halves, which `sampling_ahead` lets
+overlap, and what happens between steps (records, evaluation, checkpoints, Ctrl-C) is in `run`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from agents.sampling import banned_mask
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
-from trainers.checkpoint import Progress
 from trainers.config import DapoConfig
 from trainers.engine import Engine, accelerator, checkpointing
-from trainers.group_rollout import rollout_metrics, sample_step
+from trainers.group_rollout import Sampler, rollout_metrics
 from trainers.lora import adapted, for_policy
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
+from trainers.progress import Progress
 from trainers.run import Hooks, open_run
+from trainers.sampling_ahead import check_ahead, open_rollouts, own_policy
 from trainers.scoring import Scorer
 from trainers.update import update
 
@@ -56,7 +57,7 @@ def train_dapo(
         tokenizer: Its tokenizer.
         env: Where the policy acts; tasks come from its `train` split.
         policy: Samples the rollouts, with the model's weights from step to step and for every evaluation;
-            default: the model itself, in this process.
+            default: the model itself, in this process, or with `config.staleness` a copy of it.
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
         on_step: Called after every step.
@@ -66,12 +67,12 @@ def train_dapo(
         One dictionary of metrics per step.
 
     Raises:
-        ConfigError: The policy is not token-exact.
+        ConfigError: The policy is not token-exact, or cannot sample ahead (`check_ahead`).
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
     """
-    policy = TransformersPolicy(model, tokenizer) if policy is None else require_token_exact(policy)
+    policy = own_policy(config, model, tokenizer) if policy is None else require_token_exact(policy)
     with (
         adapted(model, config.lora_rank, config.lora_alpha, config.seed),
         checkpointing(model, config.gradient_checkpointing),
@@ -91,29 +92,31 @@ def _train(
     evaluate: Evaluate | None,
 ) -> list[Metrics]:
     engine = _engine(config, model, run_dir)
+    check_ahead(config, model, policy, engine.accelerator.num_processes)
     scorer = _scorer(engine, model, policy)
+    own = engine.accelerator.unwrap_model(engine.model)
 
     def hand_over() -> None:
-        own = engine.accelerator.unwrap_model(engine.model)
         with for_policy(policy, own):
             run_in_loop(policy.update_weights(own))
 
     hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
-        "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN
+        "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
-        for step in range(run.progress.step, config.steps):
-            watch = Stopwatch()
-            with watch("rollout"):
-                hand_over()
-                sampled = sample_step(config, step, policy, env, run)
-            metrics = rollout_metrics(sampled)
-            with watch("update"):
-                train, turns = sampled.selection.train, env.config.max_turns
-                metrics |= update(config, step, engine, scorer, train, run, turns)
-            report = StepReport(step + 1, metrics, watch.seconds, sampled.trajectories)
-            run.end_step(report, Progress(step + 1, sampled.drawn, sampled.selection.carried))
+        sampler = Sampler(config, policy, env, run.recorder.working, run.stop)
+        with open_rollouts(sampler, config.staleness, hand_over, own, run) as rollouts:
+            for step in range(run.progress.step, config.steps):
+                watch = Stopwatch()
+                with watch("rollout"):
+                    sampled = rollouts.take(step)
+                metrics = rollout_metrics(step, sampled)
+                with watch("update"):
+                    train, turns = sampled.selection.train, env.config.max_turns
+                    metrics |= update(config, step, engine, scorer, train, run, turns)
+                report = StepReport(step + 1, metrics, watch.seconds, sampled.trajectories)
+                run.end_step(report, Progress(step + 1, sampled.drawn, sampled.carried))
         return run.history
 
 

@@ -18,7 +18,6 @@ from agents.rollout import RolloutLimits, rollout
 from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryWriter
 from agents.trajectory import SeedLineage
-from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError, require
@@ -31,6 +30,7 @@ from trainers.group_rollout import NothingScored
 from trainers.hub import HubError, push, require_token
 from trainers.interrupt import Interrupted
 from trainers.metrics import StepReport
+from trainers.sampling_ahead import own_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ class DapoOptions:
 
     Attributes:
         model: A Qwen2.5-VL checkpoint: directory or hub id.
-        backend: What samples the rollouts: `transformers`, the model itself in this process, or `vllm`, with
-            the weights handed over at every step. A chat `api` is refused: it is not token-exact.
+        backend: What samples the rollouts: `transformers`, the model itself in this process (with
+            `--train.staleness` a copy of it), or `vllm`, with the weights handed over at every step. A chat
+            `api` is refused: it is not token-exact.
         urls: Addresses of vLLM servers (`deepeyes serve vllm`); none starts an engine in this process.
         run_dir: Where checkpoints, metrics and rollouts go; `deepeyes view RUN_DIR/rollouts/step-000001`
             shows what the first step sampled.
@@ -113,7 +114,7 @@ def run(options: DapoOptions) -> None:
     policy: Policy = (
         vllm_policy(options.model, options.urls, "auto")
         if options.backend == "vllm"
-        else TransformersPolicy(qwen.model, qwen.tokenizer)
+        else own_policy(options.train, qwen.model, qwen.tokenizer)
     )
     env = DeepEyesAsyncEnv(options.num_envs, options.env)
     validation = Validation(options, policy, env)

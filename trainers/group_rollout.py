@@ -3,111 +3,129 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from agents.metrics import summarise
 from agents.policy import Policy, SamplingParams
-from agents.rollout import RolloutLimits, group_requests, rollout
-from agents.speaker import RolloutRequest
+from agents.rollout import RolloutLimits, group_requests, stream
+from agents.speaker import PolicySpeaker, RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.outcome import Outcome
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
+from trainers.interrupt import StopRequest
 from trainers.metrics import Metrics
-from trainers.run import Run
-from trainers.sampling import Group, Selection, StepSampler
+from trainers.sampling import Group, Sampled, StepSampler
 
 
 class NothingScored(RuntimeError):
     """Every rollout of a step ended in an infrastructure failure."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sampled:
-    """What a step sampled.
+class SamplingStopped(Exception):
+    """Somebody asked to stop while a step was sampled; what it has sampled is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Samples steps of a run with a policy.
 
     Attributes:
-        groups: Groups sampled in this step, in order of draw.
-        selection: What became of them and of those carried over.
-        drawn: Prompts drawn in the run so far.
+        config: Settings of the run.
+        policy: Samples.
+        env: Where it acts; tasks come from its `train` split.
+        working: Takes words for how far it is.
+        stop: Whether to stop.
     """
 
-    groups: tuple[Group, ...]
-    selection: Selection
-    drawn: int
+    config: DapoConfig
+    policy: Policy
+    env: DeepEyesAsyncEnv
+    working: Callable[[str], None]
+    stop: StopRequest
 
-    @property
-    def trajectories(self) -> tuple[Trajectory, ...]:
-        """All members of `groups`."""
-        return tuple(member for group in self.groups for member in group.members)
+    async def sample(self, step: int, weights: int, drawn: int, carried: tuple[Group, ...]) -> Sampled:
+        """Dynamic sampling: round after round, until enough groups train or the budget is used up.
+
+        Args:
+            step: The step to sample for.
+            weights: Steps that trained the policy's weights.
+            drawn: Prompts that the run drew for the steps before.
+            carried: Groups that the step before left over.
+
+        Raises:
+            SamplingStopped: A stop was requested, and the trainer still has the weights, so that the step can
+                be sampled again.
+            NothingScored: The infrastructure failed in every rollout.
+        """
+        rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried)
+        groups: list[Group] = []
+        while count := rounds.next_round():
+            new = await self._sample_groups(step, weights, range(drawn, drawn + count))
+            rounds.add(new)
+            groups += new
+            drawn += count
+        _require_scored(groups)
+        return Sampled(tuple(groups), rounds.selection(), drawn)
+
+    async def _sample_groups(self, step: int, weights: int, draws: range) -> list[Group]:
+        """Roll out one group per draw."""
+        config = self.config
+        requests = [request for draw in draws for request in self._group_requests(step, draw)]
+        members: dict[int, dict[int, Trajectory]] = defaultdict(dict)
+        episodes = stream(
+            PolicySpeaker(self.policy, SamplingParams(max_tokens=config.max_turn_tokens)),
+            self.env,
+            requests,
+            limits=RolloutLimits(config.max_tokens, tool_seconds=config.tool_seconds),
+            infra_retries=config.infra_retries,
+            lockstep=config.lockstep,
+        )
+        done = 0
+        async with aclosing(episodes) as finished:  # at a stop too, not only when its traceback is collected
+            async for trajectory in finished:
+                if self.stop.made and weights == step:
+                    raise SamplingStopped
+                done += 1
+                self.working(f"rollout {done}/{len(requests)}")
+                members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
+        return [
+            Group(draw, step, tuple(members[draw][i] for i in range(config.group_size)), weights)
+            for draw in draws
+        ]
+
+    def _group_requests(self, step: int, draw: int) -> list[RolloutRequest]:
+        config = self.config
+        index = prompt_index(config.seed, draw, self.env.tasks.size("train"))
+        return group_requests(index, config.group_size, SeedLineage(config.seed, step, draw))
 
 
-def sample_step(config: DapoConfig, step: int, policy: Policy, env: DeepEyesAsyncEnv, run: Run) -> Sampled:
-    """Dynamic sampling: round after round, until enough groups train or the budget is used up."""
-    sampler = StepSampler(config.prompts_per_step, config.max_rounds, run.progress.carried)
-    groups: list[Group] = []
-    drawn = run.progress.drawn
-    while count := sampler.next_round():
-        new = _sample_groups(config, step, range(drawn, drawn + count), policy, env, run)
-        sampler.add(new)
-        groups += new
-        drawn += count
-    return Sampled(tuple(groups), sampler.selection(), drawn)
-
-
-def _sample_groups(
-    config: DapoConfig,
-    step: int,
-    draws: range,
-    policy: Policy,
-    env: DeepEyesAsyncEnv,
-    run: Run,
-) -> list[Group]:
-    """Roll out one group per draw; a requested stop drops them all."""
-    requests = [request for draw in draws for request in _group_requests(config, step, draw, env)]
-    members: dict[int, dict[int, Trajectory]] = defaultdict(dict)
-    episodes = rollout(
-        policy,
-        env,
-        requests,
-        SamplingParams(max_tokens=config.max_turn_tokens),
-        limits=RolloutLimits(config.max_tokens, tool_seconds=config.tool_seconds),
-        infra_retries=config.infra_retries,
-        lockstep=config.lockstep,
-    )
-    with closing(episodes) as finished:  # at a stop too, and not only when its traceback is collected
-        for done, trajectory in enumerate(finished, start=1):
-            if run.stop.made:
-                run.interrupt()
-            run.recorder.working(f"rollout {done}/{len(requests)}")
-            members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
-    return [Group(draw, step, tuple(members[draw][i] for i in range(config.group_size))) for draw in draws]
-
-
-def _group_requests(config: DapoConfig, step: int, draw: int, env: DeepEyesAsyncEnv) -> list[RolloutRequest]:
-    index = prompt_index(config.seed, draw, env.tasks.size("train"))
-    return group_requests(index, config.group_size, SeedLineage(config.seed, step, draw))
-
-
-def rollout_metrics(sampled: Sampled) -> Metrics:
-    """What the policy did, over all that was sampled, and which groups train.
-
-    Raises:
-        NothingScored: No rollout could be scored.
-    """
-    summary = summarise(sampled.trajectories)
-    if not summary.scored:
+def _require_scored(groups: list[Group]) -> None:
+    members = [member for group in groups for member in group.members]
+    if all(member.outcome is Outcome.INFRA_FAILED for member in members):
         raise NothingScored(
-            f"all {summary.episodes} rollouts of this step failed for infrastructure reasons, so there is "
+            f"all {len(members)} rollouts of this step failed for infrastructure reasons, so there is "
             "nothing to learn from; check the sandbox and the search engine (`deepeyes play` runs one "
             "episode), then resume"
         )
+
+
+def rollout_metrics(step: int, sampled: Sampled) -> Metrics:
+    """What the policy did, over all that was sampled, and which groups train.
+
+    Args:
+        step: The step that trains on it.
+        sampled: What was sampled for it.
+    """
     selection = sampled.selection
     unscored = sum(len(group.accuracies) < 2 for group in selection.dropped)
     solved = sum(len(group.accuracies) >= 2 and min(group.accuracies) > 0 for group in selection.dropped)
+    ages = [step - group.weights for group in selection.train]
     return {
-        **summary.as_dict(),
+        **summarise(sampled.trajectories).as_dict(),
         "groups_drawn": len(sampled.groups),
         "groups_trained": len(selection.train),
         "groups_carried": len(selection.carried),
@@ -117,4 +135,6 @@ def rollout_metrics(sampled: Sampled) -> Metrics:
         "sampling_rounds": selection.rounds,
         "sampling_exhausted": int(selection.exhausted),
         "steps_skipped": int(not selection.train),
+        "staleness_mean": sum(ages) / len(ages) if ages else 0.0,
+        "staleness_max": max(ages, default=0),
     }

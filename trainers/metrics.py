@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,6 +92,7 @@ class Recorder:
         self._shown = shown
         self._project = project
         self._file = None if run_dir is None else run_dir / "metrics.jsonl"
+        self._visible = config.progress
         self._bar = _bar(config.progress)
         self._task = self._bar.add_task(project, total=total, completed=done, numbers="", doing="")
         if self._file is not None:
@@ -112,26 +114,30 @@ class Recorder:
         """Say next to the bar what is being done."""
         self._bar.update(self._task, doing=what)
 
+    def tell(self, text: str) -> None:
+        """Say something that is worth a line of its own, whether progress is shown or not."""
+        self._bar.console.print(f"{self._project}: {text}", highlight=False, markup=False, soft_wrap=True)
+
     def record(self, report: StepReport) -> None:
         """Write one step."""
         if self._file is not None:
             with self._file.open("a") as file:
                 file.write(json.dumps({"step": report.step, **report.metrics}) + "\n")
+                file.flush()
+                # A checkpoint may follow, and must not survive a power failure that its metrics do not.
+                os.fsync(file.fileno())
         self._accelerator.log({**report.metrics, **prefixed("seconds", report.seconds)}, step=report.step)
         text = "  ".join(
             f"{name} {report.metrics[name]:.4g}" for name in self._shown if name in report.metrics
         )
         self._bar.update(self._task, completed=report.step, numbers=text, doing="")
-        if not self._bar.console.is_terminal:
+        if self._visible and not self._bar.console.is_terminal:
             self._bar.console.print(f"{self._project} {report.step}  {text}", highlight=False)
 
 
 def read_metrics(run_dir: Path | None, steps: int) -> list[Metrics]:
     """The metrics of a run's first `steps` steps, as far as `run_dir` has them."""
-    path = None if run_dir is None else run_dir / "metrics.jsonl"
-    if path is None or not path.exists():
-        return []
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [] if run_dir is None else map(json.loads, _lines(run_dir / "metrics.jsonl"))
     return [{k: v for k, v in row.items() if k != "step"} for row in rows if row["step"] <= steps]
 
 
@@ -149,13 +155,25 @@ def _bar(visible: bool) -> Progress:
         TextColumn("{task.fields[numbers]}"),
         TextColumn("[dim]{task.fields[doing]}"),
     )
-    return Progress(*columns, console=Console(stderr=True, quiet=not visible))
+    return Progress(*columns, console=Console(stderr=True), disable=not visible)
+
+
+def _lines(path: Path) -> list[str]:
+    """Whole lines; what a killed process left of one at the end is none."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [line for line in lines if line.endswith("\n")]
 
 
 def _keep_lines(path: Path, steps: int) -> None:
+    """Keep the first `steps` steps; killed at any moment, the file is the old or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    path.write_text("".join(line for line in lines if json.loads(line)["step"] <= steps))
+    kept = [line for line in _lines(path) if json.loads(line)["step"] <= steps]
+    partial = path.with_name(f".writing-{path.name}")
+    with partial.open("w") as file:
+        file.writelines(kept)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def _hyper_parameters(config: SftConfig | DapoConfig) -> dict[str, int | float | str | bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +10,15 @@ from typing import Any, NoReturn
 
 from transformers import PreTrainedTokenizerBase
 
-from trainers.checkpoint import CheckpointError, Progress, checkpoints, load_checkpoint, save_checkpoint
+from trainers.best import Best, best_step, keep_best
+from trainers.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.engine import Engine
+from trainers.health import summary, with_health
 from trainers.interrupt import Interrupted, StopRequest, stop_on_signal
 from trainers.metrics import Evaluate, Metrics, OnStep, Recorder, StepReport, prefixed, read_metrics
+from trainers.progress import Progress
+from trainers.sampling import Sampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Run:
         history: The metrics of every step so far; those before a resume too when `run_dir` has them.
         recorder: Where the numbers go.
         stop: Whether somebody asked to stop.
+        in_flight: Waits until the policy is idle; gives what it has sampled ahead for the next steps.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Run:
         progress: Progress,
         recorder: Recorder,
         stop: StopRequest,
+        health: bool,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -65,7 +71,11 @@ class Run:
         self.progress = progress
         self.recorder = recorder
         self.stop = stop
+        self.in_flight: Callable[[], tuple[Sampled, ...]] = tuple
+        self._health = health
         self.history: list[Metrics] = read_metrics(hooks.run_dir, progress.step)
+        self._before = progress.step - len(self.history)
+        self._keep_best()
 
     def end_step(self, report: StepReport, progress: Progress) -> None:
         """Evaluate, record and save what is due after a step.
@@ -75,12 +85,12 @@ class Run:
             CheckpointError: Saving failed.
         """
         self.progress = progress
-        report = replace(report, metrics=report.metrics | self._evaluation())
+        report = replace(report, metrics=self._judged(report.metrics | self._evaluation()))
         self.history.append(report.metrics)
         self.recorder.record(report)
         if self._hooks.on_step is not None:
             self._hooks.on_step(report)
-        if self._due(self._config.save_every):
+        if self._due(self._config.save_every) or self._is_best():
             self._save()
         if self.stop.made and progress.step < self._total:
             self.interrupt()
@@ -93,11 +103,40 @@ class Run:
         """
         raise Interrupted(self.progress.step, self._save())
 
+    def finish(self) -> None:
+        """Say how healthy the run was, and which step was its best."""
+        if self._health:
+            self.recorder.tell(summary(self.history, self._before))
+        if best := self._best():
+            model = self._keep_best()
+            where = f": {model}" if model else ""
+            self.recorder.tell(f"best: step {best.step} with eval/accuracy {best.accuracy:.4g}{where}")
+
     def _evaluation(self) -> Metrics:
         if self._hooks.evaluate is None or not self._due(self._config.eval_every):
             return {}
+        self.in_flight()  # with other weights than those that are to be evaluated
         self.recorder.working("evaluating")
         return prefixed("eval", self._hooks.evaluate(self.progress.step))
+
+    def _judged(self, metrics: Metrics) -> Metrics:
+        if not self._health:
+            return metrics
+        metrics, news = with_health(self.history, metrics)
+        for finding in news:
+            self.recorder.tell(f"step {self.progress.step}: {finding.message}")
+        return metrics
+
+    def _best(self) -> Best | None:
+        return best_step(self.history, self._before)
+
+    def _is_best(self) -> bool:
+        best = self._best()
+        return best is not None and best.step == self.progress.step
+
+    def _keep_best(self) -> Path | None:
+        run_dir = self._hooks.run_dir
+        return None if run_dir is None else keep_best(run_dir, self._best())
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0 or self.progress.step == self._total
@@ -106,8 +145,11 @@ class Run:
         run_dir = self._hooks.run_dir
         if run_dir is None:
             return None
+        progress = replace(self.progress, ahead=self.in_flight())
         keep = self._config.keep
-        return save_checkpoint(run_dir, self.progress, self._engine, self._tokenizer, self._settings, keep)
+        saved = save_checkpoint(run_dir, progress, self._engine, self._tokenizer, self._settings, keep)
+        self._keep_best()
+        return saved
 
 
 @contextmanager
@@ -121,6 +163,7 @@ def open_run(
     data: Mapping[str, Any],
     total: int,
     shown: Sequence[str],
+    health: bool = False,
 ) -> Iterator[Run]:
     """Start or resume a run.
 
@@ -133,6 +176,7 @@ def open_run(
         data: What else a resumed run must share with the run it continues, by name.
         total: Steps of the whole run.
         shown: Metrics to show on the console.
+        health: Whether the rules of `trainers.health` look at every step.
 
     Raises:
         CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
@@ -150,7 +194,9 @@ def open_run(
         shown=shown,
     )
     with recorder, stop_on_signal() as stop:
-        yield Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop)
+        run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
+        yield run
+        run.finish()
 
 
 def _check_run_dir(hooks: Hooks) -> None:

@@ -8,8 +8,9 @@ Three things differ from the DAPO paper and the released recipes, each for a rea
   it is skipped. Both are counted.
 - Groups beyond what a step needs are not thrown away: they train first in the next step. A step draws only
   when it lacks a group, so fewer groups are left over than a step needs and all of them train in the very
-  next step: no sample is ever more than one step old. The importance ratio takes care of that step, because
-  a trajectory carries the log-probabilities of the policy that sampled it.
+  next step: no sample is ever more than one step older than those of its step, which are `staleness` steps
+  old at most. The importance ratio takes care of that, because a trajectory carries the log-probabilities of
+  the policy that sampled it.
 
 Nothing here samples: `StepSampler` says how many prompts to draw and takes finished groups.
 """
@@ -30,13 +31,15 @@ class Group:
 
     Attributes:
         draw: Number of the draw in the run's order of prompts; names the group.
-        step: The step in which it was sampled.
+        step: The step for which it was sampled.
         members: Its trajectories, in order of sample number.
+        weights: Steps that had trained the weights which sampled it.
     """
 
     draw: int
     step: int
     members: tuple[Trajectory, ...]
+    weights: int
 
     @property
     def valid(self) -> tuple[bool, ...]:
@@ -71,6 +74,36 @@ class Selection:
     dropped: tuple[Group, ...]
     rounds: int
     exhausted: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """What a step sampled.
+
+    Attributes:
+        groups: Groups sampled for this step, in order of draw; at least one.
+        selection: What became of them and of those carried over.
+        drawn: Prompts drawn in the run so far.
+    """
+
+    groups: tuple[Group, ...]
+    selection: Selection
+    drawn: int
+
+    @property
+    def carried(self) -> tuple[Group, ...]:
+        """Surplus groups for the next step."""
+        return self.selection.carried
+
+    @property
+    def weights(self) -> int:
+        """Steps that had trained the weights which sampled it."""
+        return self.groups[0].weights
+
+    @property
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """All members of `groups`."""
+        return tuple(member for group in self.groups for member in group.members)
 
 
 class StepSampler:

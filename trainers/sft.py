@@ -24,13 +24,13 @@ from agents.sampling import banned_mask
 from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
 from trainers.batching import micro_batches, shuffled
-from trainers.checkpoint import Progress
 from trainers.config import SftConfig
 from trainers.demonstrations import Demonstrations
 from trainers.engine import Engine, accelerator, checkpointing, frozen, training
 from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.packing import packed_rows
+from trainers.progress import Progress
 from trainers.run import Hooks, open_run
 from trainers.scoring import Scorer
 

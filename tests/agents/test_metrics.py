@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from sample_trajectories import trajectory
@@ -45,6 +46,19 @@ def test_order_changes_nothing():
     shuffled = batch()
     random.Random(3).shuffle(shuffled)
     assert summarise(shuffled) == summarise(batch())
+
+
+def test_placeholders_are_counted_among_the_scored_cells():
+    def told(text):
+        one = trajectory("code", "code", "answer")
+        cell = f"<think>Look.</think><code>\n```python\n{text}\n```\n</code>"
+        return replace(one, turns=(replace(one.turns[0], text=cell), *one.turns[1:]))
+
+    metrics = summarise([told("# The sign says STOP."), told("image_1.show()"), trajectory("answer")])
+    assert metrics.placeholder_rate == 1 / 4
+    assert summarise([trajectory("answer")]).placeholder_rate == 0.0
+    failed = replace(told("pass"), outcome=Outcome.INFRA_FAILED)
+    assert summarise([failed, trajectory("code", "answer")]).placeholder_rate == 0.0
 
 
 def test_nothing_scored_is_all_zero():

@@ -1,5 +1,10 @@
+import copy
+import gc
+import weakref
+
 import pytest
 import torch
+from torch.optim.optimizer import _global_optimizer_post_hooks
 
 from agents.weight_watch import WeightWatch
 
@@ -38,3 +43,26 @@ def test_new_values_and_new_tensors_count(model):
     with torch.inference_mode():
         model.weight.mul_(2)
     assert watch.changed()
+
+
+def test_the_training_of_a_copy_does_not_count(model):
+    """Else what a copy that samples has kept would be dropped whenever the trainer gets round to a step."""
+    copied = copy.deepcopy(model)
+    watch, other = WeightWatch(copied), WeightWatch(model)
+    watch.changed(), other.changed()
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert (watch.changed(), other.changed()) == (False, True)
+
+
+def test_a_watch_does_not_keep_its_model():
+    model = torch.nn.Linear(3, 2)
+    watched, hooks = weakref.ref(model), len(_global_optimizer_post_hooks)
+    watch = WeightWatch(model)
+    assert watch.changed()
+    assert len(_global_optimizer_post_hooks) == hooks + 1
+    del watch, model
+    gc.collect()
+    assert watched() is None
+    assert len(_global_optimizer_post_hooks) == hooks

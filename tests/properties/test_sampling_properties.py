@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from hypothesis import given
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from trainers.sampling import Group, Selection, StepSampler
+from trainers.progress import Progress, describe, restore
+from trainers.sampling import Group, Sampled, Selection, StepSampler
 
 OUTCOMES = (Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.MALFORMED, Outcome.INFRA_FAILED)
 
@@ -54,8 +57,8 @@ class Step:
     selection: Selection
 
 
-def run(data: st.DataObject, wanted: int, max_rounds: int, steps: int) -> list[Step]:
-    """Several steps in a row, each of which carries its surplus over to the next."""
+def run(data: st.DataObject, wanted: int, max_rounds: int, steps: int, lag: int = 0) -> list[Step]:
+    """Several steps in a row, sampled `lag` steps ahead, each of which carries its surplus over."""
     done: list[Step] = []
     carried: tuple[Group, ...] = ()
     draw = 0
@@ -65,7 +68,7 @@ def run(data: st.DataObject, wanted: int, max_rounds: int, steps: int) -> list[S
         drawn: list[Group] = []
         while count := sampler.next_round():
             rounds.append(count)
-            new = [Group(draw + i, number, data.draw(groups)) for i in range(count)]
+            new = [Group(draw + i, number, data.draw(groups), max(0, number - lag)) for i in range(count)]
             draw += count
             drawn += new
             sampler.add(new)
@@ -121,3 +124,34 @@ def test_no_group_trains_more_than_one_step_late(data: st.DataObject, sizes: tup
     for number, step in enumerate(run(data, *sizes)):
         assert all(number - group.step <= 1 for group in step.selection.train)
         assert {group.draw for group in step.before} <= {group.draw for group in step.selection.train}
+
+
+@given(st.data(), runs, st.integers(0, 3))
+def test_no_group_trains_when_it_is_too_old(
+    data: st.DataObject, sizes: tuple[int, int, int], lag: int
+) -> None:
+    """A step's own groups are as old as its lag, and only those carried over are older, by one step."""
+    for number, step in enumerate(run(data, *sizes, lag)):
+        for group in step.selection.train:
+            age = number - group.weights
+            assert age == min(number, lag) or (group in step.before and age <= lag + 1)
+
+
+@given(st.data(), runs, st.integers(0, 3))
+def test_the_replay_store_gives_everything_back(
+    data: st.DataObject, sizes: tuple[int, int, int], done: int
+) -> None:
+    """However many steps are trained and however many were sampled ahead; every group is stored once."""
+    steps = run(data, *sizes)
+    done = min(done, len(steps))
+    drawn = accumulate(len(step.drawn) for step in steps)
+    sampled = [Sampled(tuple(step.drawn), step.selection, n) for step, n in zip(steps, drawn, strict=True)]
+    last = sampled[done - 1] if done else None
+    progress = Progress(done, last.drawn if last else 0, last.carried if last else (), tuple(sampled[done:]))
+    names = [group.draw for group in progress.waiting]
+    assert len(set(names)) == len(names)
+    restored = restore(json.loads(json.dumps(describe(progress))), progress.waiting)
+    assert describe(restored) == describe(progress)
+    assert [id(group) for group in restored.waiting] == [id(group) for group in progress.waiting]
+    trained = [[id(group) for group in one.selection.train] for one in restored.ahead]
+    assert trained == [[id(group) for group in step.selection.train] for step in steps[done:]]

@@ -13,9 +13,10 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from agents.qwen import Qwen, load_qwen
 from agents.trajectory import Trajectory
-from trainers.checkpoint import CheckpointError, Progress, checkpoints, load_checkpoint, save_checkpoint
+from trainers.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from trainers.config import SftConfig, fixed_settings
 from trainers.engine import Engine, accelerator
+from trainers.progress import Progress
 from trainers.sampling import Group
 
 CONFIG = SftConfig(progress=False)
@@ -63,7 +64,7 @@ def test_everything_comes_back(tiny: Qwen, make_trajectory: Any, tmp_path: Path)
     one = engine(tiny)
     step(one)
     groups = tuple(
-        Group(draw, 2, tuple(make_trajectory(10 * draw + i, tool=bool(i)) for i in range(3)))
+        Group(draw, 2, tuple(make_trajectory(10 * draw + i, tool=bool(i)) for i in range(3)), 2)
         for draw in (4, 7)
     )
     torch.manual_seed(11)

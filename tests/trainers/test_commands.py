@@ -131,19 +131,21 @@ def test_a_directory_that_is_no_model(data: Path, tmp_path: Path) -> None:
         sft_command.main(["--model", str(tmp_path), "--data", str(data), "--run-dir", str(tmp_path / "run")])
 
 
-def test_dapo_from_files_to_a_model_and_on(guesser: Qwen, tmp_path: Path) -> None:
+@pytest.mark.parametrize("staleness", ["0", "1"])
+def test_dapo_from_files_to_a_model_and_on(guesser: Qwen, tmp_path: Path, staleness: str) -> None:
     """In the real world of the default environment; an untrained policy only has to get through it."""
     model = save_qwen(guesser, tmp_path / "model")
     run_dir = tmp_path / "run"
     flags = ["--model", str(model), "--run-dir", str(run_dir), "--num-envs", "4", "--eval-tasks", "2"]
     flags += ["--env.prompt", "minimal", "--env.max-pixels", "12544", "--train.steps", "2"]
     flags += ["--train.prompts-per-step", "2", "--train.group-size", "2", "--train.minibatches", "1"]
-    flags += ["--train.max-rounds", "1", "--train.max-turn-tokens", "30"]
+    flags += ["--train.max-rounds", "1", "--train.max-turn-tokens", "30", "--train.staleness", staleness]
     dapo_command.main(flags)
     assert [path.name for path in checkpoints(run_dir)] == ["step-000002"]
     assert len(list(read_trajectories(run_dir / "rollouts" / "step-000002"))) == 4
     rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert "eval/accuracy" in rows[1]
+    assert json.loads((run_dir / "best" / "best.json").read_text())["step"] == 2
     with pytest.raises(SystemExit, match="already holds"):
         dapo_command.main(flags)
     dapo_command.main([*flags, "--resume", "--train.steps", "3"])

@@ -133,21 +133,21 @@ def test_overlong_shaping_counts_the_policys_own_tokens(make_trajectory: Any) ->
     members = (make_trajectory(0, tool=False), make_trajectory(1, tool=True))
     own = [int(member.loss_mask.sum()) for member in members]
     assert own[0] < own[1]
-    plain = advantages_of(QUICK, Group(0, 0, members))
+    plain = advantages_of(QUICK, Group(0, 0, members, 0))
     assert plain.tolist() == [0.0, 0.0]
-    shaped = advantages_of(replace(QUICK, overlong_length=own[1], overlong_buffer=4), Group(0, 0, members))
+    shaped = advantages_of(replace(QUICK, overlong_length=own[1], overlong_buffer=4), Group(0, 0, members, 0))
     assert shaped[0] > 0 > shaped[1]
     # The prompt and the tool's output are far longer than the limit and cost nothing.
     enough = replace(QUICK, overlong_length=own[1] + 4, overlong_buffer=4)
     assert len(members[1].input_ids) > enough.overlong_length
-    assert advantages_of(enough, Group(0, 0, members)).tolist() == [0.0, 0.0]
+    assert advantages_of(enough, Group(0, 0, members, 0)).tolist() == [0.0, 0.0]
 
 
 def test_failed_members_have_no_advantage_and_shift_nobodys(make_trajectory: Any) -> None:
     right, wrong = make_trajectory(0, accuracy=1.0), make_trajectory(1, accuracy=0.0)
     failed = make_trajectory(2, accuracy=0.0, outcome=Outcome.INFRA_FAILED)
-    alone = advantages_of(QUICK, Group(0, 0, (right, wrong)))
-    assert torch.equal(advantages_of(QUICK, Group(0, 0, (right, failed, wrong, failed))), alone)
+    alone = advantages_of(QUICK, Group(0, 0, (right, wrong), 0))
+    assert torch.equal(advantages_of(QUICK, Group(0, 0, (right, failed, wrong, failed), 0)), alone)
 
 
 def test_when_all_infrastructure_fails_training_stops_with_a_reason(guesser: Qwen) -> None:

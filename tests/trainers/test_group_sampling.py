@@ -19,7 +19,7 @@ def group(make_trajectory: Any) -> Any:
             else make_trajectory(i, tool=False, accuracy=0.0, outcome=Outcome.INFRA_FAILED)
             for i, a in enumerate(accuracies)
         ]
-        return Group(draw, 0, tuple(members))
+        return Group(draw, 0, tuple(members), 0)
 
     return make
 
@@ -47,7 +47,7 @@ def test_a_group_that_differs_only_in_format_does_not_train(make_trajectory: Any
     wrong = make_trajectory(0, accuracy=0.0)
     sloppy = replace(wrong, reward=Reward(0.0, 0.0, 0.0))
     assert wrong.reward.total != sloppy.reward.total
-    assert not Group(0, 0, (wrong, sloppy)).trains
+    assert not Group(0, 0, (wrong, sloppy), 0).trains
 
 
 def test_refill_by_the_share_that_was_kept(group: Any) -> None:

@@ -21,7 +21,7 @@ from trainers.checkpoint import CheckpointError, checkpoints, latest_checkpoint
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo import train_dapo
 from trainers.interrupt import Interrupted
-from trainers.metrics import StepReport
+from trainers.metrics import StepReport, read_metrics
 from trainers.sft import train_sft
 
 DAPO = DapoConfig(
@@ -231,3 +231,9 @@ def test_metrics_file_has_one_line_per_step(tiny: Qwen, make_trajectory: Any, tm
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows == [{"step": i + 1, **metrics} for i, metrics in enumerate(history)]
     assert len(checkpoints(tmp_path)) == min(SFT.keep, len(history))
+
+
+def test_half_a_line_of_a_killed_process_is_no_line(tmp_path: Path) -> None:
+    whole = '{"step": 1, "loss": 0.5}\n'
+    (tmp_path / "metrics.jsonl").write_text(whole + '{"step": 2, "lo')
+    assert read_metrics(tmp_path, 9) == [{"loss": 0.5}]
