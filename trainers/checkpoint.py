@@ -6,11 +6,13 @@ A checkpoint is a directory that appears whole or not at all:
         checkpoint.json    step, draws, settings and their hash
         model/             weights, configuration and tokenizer; plain transformers loads it
         adapter/           with LoRA the adapters alone, as PEFT has them; `model` has them merged
-        optimizer.pt       optimiser, schedule and random state
+        optimizer.pt       the optimiser; of a sharded model in parts, in the directory optimizer/
+        state.pt           schedule, and the random state of every process
         groups/            surplus groups that wait for the next step (DAPO)
 
 It is written under another name, flushed to the disk and renamed; a full disk or a killed process leaves the
-checkpoint before it untouched.
+checkpoint before it untouched. With several processes the first one writes; those of a sharded model write
+their parts of the optimiser's state, so they need to see the same directory.
 """
 
 from __future__ import annotations
@@ -22,23 +24,25 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
+from torch.distributed.checkpoint import CheckpointException
 
 from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
-from trainers.lora import load_weights, save_weights
+from trainers.lora import save_weights
+from trainers.ranks import Ranks
 from trainers.sampling import Group
+from trainers.shares import with_pictures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; another one is refused."""
 
 
@@ -86,7 +90,7 @@ def save_checkpoint(
     settings: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write a checkpoint, then remove the oldest beyond `keep`.
+    """Write a checkpoint, then remove the oldest beyond `keep`. Every process has to call it.
 
     Args:
         run_dir: Directory of the run.
@@ -103,20 +107,25 @@ def save_checkpoint(
         CheckpointError: It could not be written; the checkpoints before it are as they were.
     """
     final = run_dir / "checkpoints" / f"step-{progress.step:06d}"
+    carried = _with_pictures(engine.ranks, progress.carried)
+    whole = engine.whole()
     try:
-        with _appearing(final) as partial:
-            save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
-            torch.save(engine.state_dict(), partial / "optimizer.pt")
-            _write_groups(partial / "groups", progress.carried)
-            _write_json(partial / "checkpoint.json", _description(progress, settings))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        with _appearing(final, engine.ranks) as partial:
+            engine.save(partial)
+            with engine.ranks.together("writing a checkpoint"):
+                if engine.ranks.first:
+                    save_weights(Qwen(whole, tokenizer), partial)
+                    _write_groups(partial / "groups", carried)
+                    _write_json(partial / "checkpoint.json", _description(progress, settings, engine.layout))
+    except (OSError, SafetensorError, RuntimeError, CheckpointException) as error:
         older = checkpoints(run_dir)
         rest = f"the last good one is {older[-1]}" if older else "there is none before it"
         raise CheckpointError(
             f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
         ) from error
-    for old in checkpoints(run_dir)[:-keep]:
-        shutil.rmtree(old)
+    if engine.ranks.first:
+        for old in checkpoints(run_dir)[:-keep]:
+            shutil.rmtree(old)
     return final
 
 
@@ -137,8 +146,8 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
     """
     description = _read_description(directory)
     _check_settings(directory, description["settings"], settings)
-    load_weights(engine.accelerator.unwrap_model(engine.model), directory)
-    engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
+    _check_layout(directory, description["layout"], engine.layout)
+    engine.load(directory)
     return Progress(
         step=description["step"],
         drawn=description["drawn"],
@@ -146,9 +155,10 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
     )
 
 
-def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _description(progress: Progress, settings: Mapping[str, Any], layout: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
+        "layout": layout,
         "step": progress.step,
         "drawn": progress.drawn,
         "groups": [{"draw": g.draw, "step": g.step, "members": len(g.members)} for g in progress.carried],
@@ -183,6 +193,14 @@ def _check_settings(directory: Path, stored: Mapping[str, Any], wanted: Mapping[
         )
 
 
+def _check_layout(directory: Path, stored: str, wanted: str) -> None:
+    if stored != wanted:
+        raise CheckpointError(
+            f"{directory} holds the optimiser of a {stored} model, this run's is {wanted}; launch it with "
+            f"the accelerate configuration that it had, or start a new run from {directory / 'model'}"
+        )
+
+
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -206,22 +224,26 @@ def _as_json(value: object) -> object:
 
 
 @contextmanager
-def _appearing(final: Path) -> Iterator[Path]:
+def _appearing(final: Path, ranks: Ranks) -> Iterator[Path]:
     """A directory that takes the name `final` only when the block ends well and all is on the disk."""
-    final.parent.mkdir(parents=True, exist_ok=True)
     partial, old = final.with_name(f".writing-{final.name}"), final.with_name(f".old-{final.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    with ranks.together("beginning a checkpoint"):
+        if ranks.first:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
     try:
         yield partial
-        _flush(partial)
-        if final.exists():
-            final.rename(old)
-        partial.rename(final)
-        _flush_directory(final.parent)
+        with ranks.together("ending a checkpoint"):
+            if ranks.first:
+                _flush(partial)
+                if final.exists():
+                    final.rename(old)
+                partial.rename(final)
+                _flush_directory(final.parent)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if ranks.first:
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush(directory: Path) -> None:
@@ -242,6 +264,13 @@ def _flush_directory(directory: Path) -> None:
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2))
+
+
+def _with_pictures(ranks: Ranks, groups: Sequence[Group]) -> list[Group]:
+    """The groups with all pictures in the first process, which writes them; nothing in the others."""
+    members = [member for group in groups for member in group.members]
+    whole = iter(with_pictures(ranks, members, range(len(members)) if ranks.first else ()))
+    return [replace(g, members=tuple(itertools.islice(whole, len(g.members)))) for g in groups]
 
 
 def _write_groups(directory: Path, groups: Sequence[Group]) -> None:

@@ -17,6 +17,7 @@ from trainers.config import DapoConfig
 from trainers.metrics import Metrics
 from trainers.run import Run
 from trainers.sampling import Group, Selection, StepSampler
+from trainers.shares import collected
 
 
 class NothingScored(RuntimeError):
@@ -64,24 +65,31 @@ def _sample_groups(
     env: DeepEyesAsyncEnv,
     run: Run,
 ) -> list[Group]:
-    """Roll out one group per draw; a requested stop drops them all."""
+    """Roll out one group per draw, each process its share; a requested stop drops them all."""
     requests = [request for draw in draws for request in _group_requests(config, step, draw, env)]
     members: dict[int, dict[int, Trajectory]] = defaultdict(dict)
+    own = run.ranks.deal(requests)
     episodes = rollout(
         policy,
         env,
-        requests,
+        own,
         SamplingParams(max_tokens=config.max_turn_tokens),
         limits=RolloutLimits(config.max_tokens, tool_seconds=config.tool_seconds),
         infra_retries=config.infra_retries,
         lockstep=config.lockstep,
     )
-    with closing(episodes) as finished:  # at a stop too, and not only when its traceback is collected
-        for done, trajectory in enumerate(finished, start=1):
+    finished = []
+    # Closed at a stop too, and not only when its traceback is collected.
+    with run.ranks.together("rolling out"), closing(episodes):
+        for trajectory in episodes:
             if run.stop.made:
-                run.interrupt()
-            run.recorder.working(f"rollout {done}/{len(requests)}")
-            members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
+                break
+            finished.append(trajectory)
+            run.recorder.working(f"rollout {len(finished)}/{len(own)}")
+    if run.ranks.any(run.stop.made):
+        run.interrupt()
+    for trajectory in collected(run.ranks, finished):
+        members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
     return [Group(draw, step, tuple(members[draw][i] for i in range(config.group_size))) for draw in draws]
 
 

@@ -15,6 +15,7 @@ from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.engine import Engine
 from trainers.interrupt import Interrupted, StopRequest, stop_on_signal
 from trainers.metrics import Evaluate, Metrics, OnStep, Recorder, StepReport, prefixed, read_metrics
+from trainers.shares import with_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Hooks:
     Attributes:
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
-        on_step: Called after every step.
-        evaluate: Evaluation hook.
+        on_step: Called after every step, in the first process.
+        evaluate: Evaluation hook; called in every process, of which the first one's answer counts.
     """
 
     run_dir: Path | None = None
@@ -37,11 +38,14 @@ class Hooks:
 class Run:
     """A run between its steps; made by `open_run`.
 
+    Every process has one; they go through the same steps at the same time.
+
     Attributes:
+        ranks: The processes.
         progress: How far it has come.
         history: The metrics of every step so far; those before a resume too when `run_dir` has them.
         recorder: Where the numbers go.
-        stop: Whether somebody asked to stop.
+        stop: Whether somebody asked this process to stop; `ranks.any` says whether any was asked.
     """
 
     def __init__(
@@ -62,10 +66,11 @@ class Run:
         self._hooks = hooks
         self._settings = settings
         self._total = total
+        self.ranks = engine.ranks
         self.progress = progress
         self.recorder = recorder
         self.stop = stop
-        self.history: list[Metrics] = read_metrics(hooks.run_dir, progress.step)
+        self.history: list[Metrics] = engine.ranks.tell(read_metrics(hooks.run_dir, progress.step))[0]
 
     def end_step(self, report: StepReport, progress: Progress) -> None:
         """Evaluate, record and save what is due after a step.
@@ -79,14 +84,22 @@ class Run:
         self.history.append(report.metrics)
         self.recorder.record(report)
         if self._hooks.on_step is not None:
-            self._hooks.on_step(report)
+            self._call(self._hooks.on_step, report)
         if self._due(self._config.save_every):
             self._save()
-        if self.stop.made and progress.step < self._total:
+        if self.ranks.any(self.stop.made) and progress.step < self._total:
             self.interrupt()
 
+    def _call(self, on_step: OnStep, report: StepReport) -> None:
+        """In the first process, with all pictures."""
+        everything = range(len(report.trajectories)) if self.ranks.first else ()
+        trajectories = with_pictures(self.ranks, report.trajectories, everything)
+        with self.ranks.together("recording a step"):
+            if self.ranks.first:
+                on_step(replace(report, trajectories=tuple(trajectories)))
+
     def interrupt(self) -> NoReturn:
-        """Save the state after the last finished step and stop.
+        """Save the state after the last finished step and stop; every process has to call it.
 
         Raises:
             Interrupted: Always.
@@ -97,7 +110,7 @@ class Run:
         if self._hooks.evaluate is None or not self._due(self._config.eval_every):
             return {}
         self.recorder.working("evaluating")
-        return prefixed("eval", self._hooks.evaluate(self.progress.step))
+        return prefixed("eval", self.ranks.tell(dict(self._hooks.evaluate(self.progress.step)))[0])
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0 or self.progress.step == self._total
@@ -137,7 +150,8 @@ def open_run(
     Raises:
         CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
     """
-    _check_run_dir(hooks)
+    with engine.ranks.together("looking at the run's directory"):
+        _check_run_dir(hooks)
     settings = {project: fixed_settings(config), **data}
     progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
     recorder = Recorder(

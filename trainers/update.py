@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from trainers.objective import Clip, LossStats, TokenBatch, dapo_loss, group_adv
 from trainers.run import Run
 from trainers.sampling import Group
 from trainers.scoring import Scorer
+from trainers.shares import with_pictures
 
 
 def update(
@@ -59,11 +61,17 @@ def _minibatch(
     advantages: torch.Tensor,
     normaliser: float,
 ) -> tuple[float, LossStats]:
-    """Add up the gradient of one mini-batch, one forward pass after the other."""
+    """Add up the gradient of this process's share of one mini-batch, one forward pass after the other.
+
+    Returns:
+        Loss and sums of all shares.
+    """
     clip = Clip(config.clip_low, config.clip_high)
+    own = engine.share([len(member.input_ids) for member in members])
+    members, advantages = with_pictures(engine.ranks, members, own), advantages[own]
     total, stats = 0.0, LossStats()
     with training(engine.model):
-        for part in micro_batches(members, config.micro_batch_size):
+        for part in engine.passes(micro_batches(members, config.micro_batch_size)):
             inputs = scorer.batch([members[i] for i in part])
             logprobs, entropy = token_logprobs_and_entropy(engine.model, inputs, scorer.banned)
             batch = TokenBatch(
@@ -77,7 +85,8 @@ def _minibatch(
             engine.backward(loss)
             total += float(loss.detach())
             stats += part_stats
-    return total, stats
+    total, *sums = engine.ranks.total([total, *astuple(stats)])
+    return total, LossStats(*sums)
 
 
 def advantages_of(config: DapoConfig, group: Group) -> torch.Tensor:
