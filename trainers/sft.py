@@ -125,10 +125,10 @@ def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: 
     update = engine.update()
     # What the padded forward passes would have taken, filling included.
     cells = sum(len(part) * max(lengths[i] for i in part) for part in padded)
-    total, rows, filled, cells = engine.ranks.total([total, len(parts), sum(lengths), cells])
-    saved = {"rows": rows, "padding_saved": 1 - filled / cells} if config.packing else {}
+    loss_sum, rows, filled, taken = engine.ranks.total([total, len(parts), sum(lengths), cells])
+    saved = {"rows": rows, "padding_saved": 1 - filled / taken} if config.packing else {}
     return {
-        "loss": total,
+        "loss": loss_sum,
         "tokens": tokens,
         "grad_norm": update.grad_norm,
         "learning_rate": update.learning_rate,

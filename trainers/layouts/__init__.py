@@ -41,8 +41,8 @@ def spread(
     kind = accelerator.distributed_type
     if has_adapters(model) and kind in (DistributedType.DEEPSPEED, DistributedType.FSDP):
         raise ConfigError(
-            "lora_rank: adapters are not trained beside a sharded model; they need little more memory than the "
-            "weights, so launch with configs/accelerate/ddp.yaml"
+            "lora_rank: adapters are not trained beside a sharded model; they need little more memory than "
+            "the weights, so launch with configs/accelerate/ddp.yaml"
         )
     if kind is DistributedType.DEEPSPEED:
         return Zero3(accelerator, ranks, model, optimizer, max_grad_norm)
