@@ -51,7 +51,7 @@ def test_a_blank_picture_behind_the_end_changes_nothing(tiny: Qwen, make_traject
     found, expected = (
         token_logprobs(tiny.model, scorer.batch([t]), scorer.banned).sum() for t in (longer, one)
     )
-    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     tiny.model.zero_grad()
     found.backward()
     seen = [p.grad for p in tiny.model.model.visual.parameters()]
@@ -70,6 +70,6 @@ def test_a_batch_without_pictures_gets_one_where_all_have_to_look(tiny: Qwen, ma
 def test_an_idle_pass_has_a_gradient_of_zero_for_everything(tiny: Qwen) -> None:
     tiny.model.zero_grad()
     loss = idle_loss(tiny.model, scorer_for(tiny))
-    assert float(loss) == 0
+    assert float(loss.detach()) == 0
     loss.backward()
     assert all(p.grad is not None and not p.grad.any() for p in tiny.model.parameters())
