@@ -258,13 +258,14 @@ def _chat_speaker(options: ActorOptions, vocabulary: Vocabulary) -> ChatSpeaker:
     return ChatSpeaker(ChatClient(options.chat), vocabulary, options.params)
 
 
-def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str) -> Policy:
+def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path | None = None) -> Policy:
     """A policy on vLLM; see `agents.vllm.opening.open_vllm`.
 
     Args:
         checkpoint: A Qwen2.5-VL checkpoint.
         urls: Addresses of servers; none starts an engine in this process.
         dtype: Precision of the engine in this process; servers have their own.
+        weights: Folder through which servers get new weights; None is a temporary one on this machine.
 
     Raises:
         ConfigError: A package is not installed, or a server was started with other flags.
@@ -272,9 +273,12 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str) -> Policy:
     """
     from agents.vllm.opening import open_vllm
     from agents.vllm.requests import EngineMismatch
+    from agents.vllm.weights import WeightFolder
 
     try:
-        return open_vllm(checkpoint, urls) if urls else open_vllm(checkpoint, dtype=dtype)
+        if urls:
+            return open_vllm(checkpoint, urls, weights=None if weights is None else WeightFolder(weights))
+        return open_vllm(checkpoint, dtype=dtype)
     except (ImportError, EngineMismatch) as error:
         raise ConfigError(f"backend = 'vllm': {error}") from error
 

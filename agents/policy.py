@@ -107,3 +107,12 @@ class Policy(Protocol):
     async def close(self) -> None:
         """Free what the policy holds. Idempotent."""
         ...
+
+
+@runtime_checkable
+class SharedPolicy(Policy, Protocol):
+    """A policy outside of the processes that ask it: one hands new weights over, the others are told."""
+
+    async def adopt_weights(self) -> None:
+        """Go on with the weights that another process has handed over."""
+        ...

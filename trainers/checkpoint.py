@@ -6,12 +6,14 @@ A checkpoint is a directory that appears whole or not at all:
         checkpoint.json    step, draws, settings and their hash
         model/             weights, configuration and tokenizer; plain transformers loads it
         adapter/           with LoRA the adapters alone, as PEFT has them; `model` has them merged
-        optimizer.pt       optimiser, schedule and random state
+        optimizer.pt       the optimiser; of a sharded model in parts, in the directory optimizer/
+        state.pt           schedule, and the random state of every process
         groups/            groups that have been sampled and wait to be trained (DAPO): surplus ones, and
                            those of steps that were sampled ahead
 
 It is written under another name, flushed to the disk and renamed; a full disk or a killed process leaves the
-checkpoint before it untouched.
+checkpoint before it untouched. With several processes the first one writes; those of a sharded model write
+their parts of the optimiser's state, so they need to see the same directory.
 """
 
 from __future__ import annotations
@@ -22,19 +24,22 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
+from torch.distributed.checkpoint import CheckpointException
 
 from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from trainers.engine import Engine
-from trainers.lora import load_weights, save_weights
+from trainers.lora import save_weights
 from trainers.progress import Progress, describe, restore
+from trainers.ranks import Ranks
 from trainers.sampling import Group
+from trainers.shares import with_pictures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -77,7 +82,7 @@ def save_checkpoint(
     settings: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write a checkpoint, then remove the oldest beyond `keep`.
+    """Write a checkpoint, then remove the oldest beyond `keep`. Every process has to call it.
 
     Args:
         run_dir: Directory of the run.
@@ -94,22 +99,25 @@ def save_checkpoint(
         CheckpointError: It could not be written; the checkpoints before it are as they were.
     """
     final = checkpoint_path(run_dir, progress.step)
+    waiting = _with_pictures(engine.ranks, progress.waiting)
+    whole = engine.whole()
     try:
-        for left in final.parent.glob(".*"):  # by killed processes
-            shutil.rmtree(left)
-        with appearing(final) as partial:
-            save_weights(Qwen(engine.accelerator.unwrap_model(engine.model), tokenizer), partial)
-            torch.save(engine.state_dict(), partial / "optimizer.pt")
-            _write_groups(partial / "groups", progress.waiting)
-            _write_json(partial / "checkpoint.json", _description(progress, settings))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        with _appearing_for_all(final, engine.ranks) as partial:
+            engine.save(partial)
+            with engine.ranks.together("writing a checkpoint"):
+                if engine.ranks.first:
+                    save_weights(Qwen(whole, tokenizer), partial)
+                    _write_groups(partial / "groups", waiting)
+                    _write_json(partial / "checkpoint.json", _description(progress, settings, engine.layout))
+    except (OSError, SafetensorError, RuntimeError, CheckpointException) as error:
         older = checkpoints(run_dir)
         rest = f"the last good one is {older[-1]}" if older else "there is none before it"
         raise CheckpointError(
             f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
         ) from error
-    for old in checkpoints(run_dir)[:-keep]:
-        disappear(old)
+    if engine.ranks.first:
+        for old in checkpoints(run_dir)[:-keep]:
+            disappear(old)
     return final
 
 
@@ -130,14 +138,15 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
     """
     description = _read_description(directory)
     _check_settings(directory, description["settings"], settings)
-    load_weights(engine.accelerator.unwrap_model(engine.model), directory)
-    engine.load_state_dict(torch.load(directory / "optimizer.pt", map_location="cpu", weights_only=True))
+    _check_layout(directory, description["layout"], engine.layout)
+    engine.load(directory)
     return restore(description, _read_groups(directory / "groups", description["groups"]))
 
 
-def _description(progress: Progress, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _description(progress: Progress, settings: Mapping[str, Any], layout: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
+        "layout": layout,
         **describe(progress),
         "settings": _plain(settings),
         "settings_sha256": hashlib.sha256(_canonical(settings)).hexdigest(),
@@ -167,6 +176,14 @@ def _check_settings(directory: Path, stored: Mapping[str, Any], wanted: Mapping[
         raise CheckpointError(
             f"{directory} was written with other settings ({listed}); set them back to resume it, or start a "
             "new run in another directory"
+        )
+
+
+def _check_layout(directory: Path, stored: str, wanted: str) -> None:
+    if stored != wanted:
+        raise CheckpointError(
+            f"{directory} holds the optimiser of a {stored} model, this run's is {wanted}; launch it with "
+            f"the accelerate configuration that it had, or start a new run from {directory / 'model'}"
         )
 
 
@@ -212,6 +229,20 @@ def appearing(final: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+@contextmanager
+def _appearing_for_all(final: Path, ranks: Ranks) -> Iterator[Path]:
+    """`appearing`, begun and ended by the first process; all of them may write into it."""
+    with ExitStack() as stack:
+        with ranks.together("beginning a checkpoint"):
+            if ranks.first:
+                for left in final.parent.glob(".*"):  # by killed processes
+                    shutil.rmtree(left)
+                stack.enter_context(appearing(final))
+        yield final.with_name(f".writing-{final.name}")
+        with ranks.together("ending a checkpoint"):
+            stack.close()
+
+
 def disappear(directory: Path) -> None:
     """Remove a directory; killed half-way, it no longer has its name."""
     shutil.rmtree(old := _old(directory), ignore_errors=True)
@@ -240,6 +271,13 @@ def _flush_directory(directory: Path) -> None:
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2))
+
+
+def _with_pictures(ranks: Ranks, groups: Sequence[Group]) -> list[Group]:
+    """The groups with all pictures in the first process, which writes them; nothing in the others."""
+    members = [member for group in groups for member in group.members]
+    whole = iter(with_pictures(ranks, members, range(len(members)) if ranks.first else ()))
+    return [replace(g, members=tuple(itertools.islice(whole, len(g.members)))) for g in groups]
 
 
 def _write_groups(directory: Path, groups: Sequence[Group]) -> None:

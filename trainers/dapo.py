@@ -15,7 +15,6 @@ from pathlib import Path
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_constant_schedule_with_warmup
 
-from agents.event_loop import run as run_in_loop
 from agents.pixels import PixelCache
 from agents.policy import Policy
 from agents.sampling import banned_mask
@@ -25,7 +24,9 @@ from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
 from trainers.engine import Engine, accelerator, checkpointing
 from trainers.group_rollout import Sampler, rollout_metrics
-from trainers.lora import adapted, for_policy
+from trainers.handover import hand_over, require_whole_model
+from trainers.idle import idle_loss
+from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
@@ -92,21 +93,18 @@ def _train(
     evaluate: Evaluate | None,
 ) -> list[Metrics]:
     engine = _engine(config, model, run_dir)
-    check_ahead(config, model, policy, engine.accelerator.num_processes)
+    check_ahead(config, model, policy, engine.ranks.size)
+    require_whole_model(engine, policy)
     scorer = _scorer(engine, model, policy)
-    own = engine.accelerator.unwrap_model(engine.model)
-
-    def hand_over() -> None:
-        with for_policy(policy, own):
-            run_in_loop(policy.update_weights(own))
-
-    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, hand_over, evaluate))
+    engine.idle = partial(idle_loss, engine.model, scorer)
+    give_weights = partial(hand_over, engine, policy)
+    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, give_weights, evaluate))
     data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
-        sampler = Sampler(config, policy, env, run.recorder.working, run.stop)
-        with open_rollouts(sampler, config.staleness, hand_over, own, run) as rollouts:
+        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, run.ranks)
+        with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()
                 with watch("rollout"):
@@ -135,9 +133,9 @@ def require_token_exact(policy: object) -> Policy:
     )
 
 
-def _evaluate_anew(hand_over: Callable[[], None], evaluate: Evaluate, step: int) -> Mapping[str, float]:
+def _evaluate_anew(give_weights: Callable[[], None], evaluate: Evaluate, step: int) -> Mapping[str, float]:
     """Evaluate what the last update made of the model, not what this step's rollouts were sampled with."""
-    hand_over()
+    give_weights()
     return evaluate(step)
 
 
@@ -145,7 +143,7 @@ def _scorer(engine: Engine, model: PreTrainedModel, policy: Policy) -> Scorer:
     """Prepares each picture once for policy and trainer, where they are in one process."""
     pixels = policy.pixels if isinstance(policy, TransformersPolicy) else PixelCache()
     banned = banned_mask(policy.vocabulary, model.config.text_config.vocab_size)
-    return Scorer(policy.vocabulary, pixels, banned, engine.accelerator.device)
+    return Scorer(policy.vocabulary, pixels, banned, engine.accelerator.device, engine.sharded)
 
 
 def _engine(config: DapoConfig, model: PreTrainedModel, run_dir: Path | None) -> Engine:

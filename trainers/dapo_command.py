@@ -30,7 +30,9 @@ from trainers.group_rollout import NothingScored
 from trainers.hub import HubError, push, require_token
 from trainers.interrupt import Interrupted
 from trainers.metrics import StepReport
+from trainers.ranks import PeerFailed, Ranks, launched
 from trainers.sampling_ahead import own_policy
+from trainers.shares import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,12 @@ class DapoOptions:
             `--train.staleness` a copy of it), or `vllm`, with the weights handed over at every step. A chat
             `api` is refused: it is not token-exact.
         urls: Addresses of vLLM servers (`deepeyes serve vllm`); none starts an engine in this process.
+        weights: Folder through which the servers get new weights, under a name that they see too; default: a
+            temporary one, for servers on this machine.
         run_dir: Where checkpoints, metrics and rollouts go; `deepeyes view RUN_DIR/rollouts/step-000001`
             shows what the first step sampled.
         resume: Go on from the newest checkpoint in `run_dir`.
-        num_envs: Episodes at once.
+        num_envs: Episodes at once, in each process.
         eval_tasks: Tasks of the validation split in an evaluation (greedy); 0 for none.
         keep_rollouts: Write the rollouts of every step.
         dtype: Precision of the weights in memory; `bfloat16` is for weights that stay as they are (LoRA).
@@ -62,6 +66,7 @@ class DapoOptions:
     run_dir: Path
     backend: Backend = "transformers"
     urls: tuple[str, ...] = ()
+    weights: Path | None = None
     resume: bool = False
     num_envs: int = 64
     eval_tasks: int = 64
@@ -95,6 +100,7 @@ def main(argv: Sequence[str]) -> None:
         PolicyError,
         HubError,
         NotReady,
+        PeerFailed,
     ) as error:
         raise SystemExit(f"deepeyes dapo: {error}") from error
 
@@ -107,12 +113,13 @@ def run(options: DapoOptions) -> None:
     if options.dry_run:
         dry_run_dapo(options)
         return
+    _require_room(options)
     resume = latest_checkpoint(options.run_dir) if options.resume else None
     if options.push_to_hub is not None:
         require_token()
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))
     policy: Policy = (
-        vllm_policy(options.model, options.urls, "auto")
+        vllm_policy(options.model, options.urls, "auto", options.weights)
         if options.backend == "vllm"
         else own_policy(options.train, qwen.model, qwen.tokenizer)
     )
@@ -133,10 +140,21 @@ def run(options: DapoOptions) -> None:
     finally:
         env.close()
         run_in_loop(policy.close())
+    if not Ranks().first:
+        return
     trained = latest_checkpoint(options.run_dir)
     print(f"trained model: {trained / 'model'}")
     if options.push_to_hub is not None:
         print(f"pushed: {push(trained, options.push_to_hub, options.model)}")
+
+
+def _require_room(options: DapoOptions) -> None:
+    """An engine in every process would take the GPUs that the processes train on."""
+    if options.backend == "vllm" and not options.urls and launched() > 1:
+        raise ConfigError(
+            f"backend = 'vllm' without urls: no engine fits beside each of {launched()} training processes; "
+            "start servers on other GPUs (`deepeyes serve vllm`) and name them with --urls ADDRESS ..."
+        )
 
 
 def _require_token_exact(backend: Backend) -> None:
@@ -171,6 +189,8 @@ class RolloutLog:
 class Validation:
     """Greedy answers to the first tasks of the validation split.
 
+    Several processes answer a share each.
+
     Attributes:
         options: Of the command.
         policy: The policy in training.
@@ -186,13 +206,17 @@ class Validation:
         train = self.options.train
         size = self.env.tasks.size("validation")
         count = self.options.eval_tasks if size is None else min(size, self.options.eval_tasks)
+        requests = [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)]
+        ranks = Ranks()
         finished = rollout(
             self.policy,
             self.env,
-            [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)],
+            ranks.deal(requests),
             SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
             limits=RolloutLimits(train.max_tokens, tool_seconds=train.tool_seconds),
             infra_retries=train.infra_retries,
             lockstep=train.lockstep,
         )
-        return summarise(finished).as_dict()
+        with ranks.together("evaluating"):
+            own = list(finished)
+        return summarise(collected(ranks, own)).as_dict()

@@ -1,12 +1,16 @@
-"""One optimiser update, shared by both trainers: gradients in, clipped AdamW step out, under `accelerate`."""
+"""One optimiser update, shared by both trainers: gradients in, clipped AdamW step out, under `accelerate`.
+
+How the model is spread over processes is in `layouts`; here it looks the same in one process and in many.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -18,6 +22,12 @@ from transformers import PreTrainedModel
 
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig, SftConfig
+from trainers.layouts import spread
+from trainers.layouts.base import IdlePass
+from trainers.ranks import Ranks, launched
+from trainers.shares import balanced
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +44,21 @@ class Update:
 
 
 class Engine:
-    """A model with its optimiser and schedule.
+    """A model with its optimiser and schedule, in one process or spread over many.
+
+    `backward` adds the gradient of this process's share of a loss; `update` sums the shares. So the shares
+    have to add up to the loss: each is divided by what the *whole* loss is divided by.
 
     Args:
-        accelerator: Places tensors, runs backward and clips.
+        accelerator: Knows the processes and how the model is spread over them.
         model: Trained in place; parameters that do not require a gradient stay as they are.
         optimizer: Over the model's trainable parameters.
         scheduler: Of `optimizer`; advances with every update.
         max_grad_norm: Gradients are clipped to this norm.
+
+    Attributes:
+        ranks: The processes.
+        idle: Gives the loss of a pass that adds nothing; `passes` needs it where the model is sharded.
     """
 
     def __init__(
@@ -53,52 +70,138 @@ class Engine:
         max_grad_norm: float,
     ) -> None:
         self.accelerator = accelerator
-        self.model, self._optimizer = accelerator.prepare(model, optimizer)
+        self.ranks = Ranks()
+        self.idle: IdlePass = _no_idle_pass
+        self._layout = spread(accelerator, self.ranks, model, optimizer, max_grad_norm)
         self._scheduler = scheduler
-        self._max_grad_norm = max_grad_norm
+
+    @property
+    def model(self) -> Any:
+        """What is called to score a batch."""
+        return self._layout.model
+
+    @property
+    def plain(self) -> Any:
+        """The same as a Hugging Face model, with such weights as this process has."""
+        return self._layout.plain
+
+    @property
+    def sharded(self) -> bool:
+        """Whether a process holds only a part of the weights."""
+        return self._layout.sharded
+
+    @property
+    def layout(self) -> str:
+        """Name of the way in which the model is spread over the processes."""
+        return self._layout.name
+
+    def share(self, weights: Sequence[int]) -> list[int]:
+        """Which of an update's items this process computes.
+
+        Args:
+            weights: How much work each is; the same in every process.
+
+        Returns:
+            Indices, ascending; together the processes have each index once.
+        """
+        return balanced(weights, self.ranks.size)[self.ranks.rank]
+
+    def passes(self, parts: Sequence[T], *, backward: bool = True) -> Iterator[T]:
+        """Go through this process's forward passes, then make idle ones until all have made equally many.
+
+        Where the model is sharded, a pass needs all processes; elsewhere these are just the parts. Every
+        process has to go through them to the end.
+
+        Args:
+            parts: What this process passes forward, a part at a time.
+            backward: Whether each pass is followed by `backward`.
+        """
+        most = max(self.ranks.tell(len(parts))) if self.sharded else len(parts)
+        yield from parts
+        for _ in range(most - len(parts)):
+            with torch.set_grad_enabled(backward):
+                loss = self.idle()
+            if backward:
+                self.backward(loss)
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradient of `loss`."""
-        self.accelerator.backward(loss)
+        """Add the gradient of `loss`, a share of the whole loss."""
+        self._layout.backward(loss)
 
     def update(self) -> Update:
-        """Clip the gradient, step and forget it."""
+        """Sum the gradients over the processes, clip them, step and forget them."""
         rate = self._scheduler.get_last_lr()[0]
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
-        self._optimizer.step()
+        norm = self._layout.step(self.idle)
         self._scheduler.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        return Update(grad_norm=float(norm), learning_rate=float(rate))
+        return Update(grad_norm=norm, learning_rate=float(rate))
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides the weights."""
-        return {
-            "optimizer": self._optimizer.state_dict(),
-            "scheduler": self._scheduler.state_dict(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        }
+    def whole(self) -> Any:
+        """The model in one piece, as policies and checkpoints take it; None but in the first process.
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict()`."""
-        self._optimizer.load_state_dict(state["optimizer"])
+        Collective, as `save` and `load`.
+        """
+        return self._layout.whole()
+
+    def save(self, directory: Path) -> None:
+        """Write what a resumed run needs besides the weights, into a directory that all processes see."""
+        self._layout.save_optimizer(directory)
+        states = [_load(told) for told in self.ranks.gather(_dump(_random_state()))]
+        with self.ranks.together("writing the schedule"):
+            if self.ranks.first:
+                torch.save({"scheduler": self._scheduler.state_dict(), "random": states}, directory / STATE)
+
+    def load(self, directory: Path) -> None:
+        """Continue from a checkpoint: what `save` wrote, and the weights beside it (`lora.save_weights`)."""
+        self._layout.load_weights(directory)
+        self._layout.load_optimizer(directory)
+        state = torch.load(directory / STATE, map_location="cpu", weights_only=True)
         self._scheduler.load_state_dict(state["scheduler"])
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"]:
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        # A run may go on with more processes than it had; those begin with a random state of their own.
+        if self.ranks.rank < len(state["random"]):
+            _set_random_state(state["random"][self.ranks.rank])
+
+
+STATE = "state.pt"
+"""File of the schedule and every process's random state."""
+
+
+def _no_idle_pass() -> Tensor:
+    raise RuntimeError("a sharded engine needs `idle`: some process has no pass left to make")
+
+
+def _random_state() -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_random_state(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _dump(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def _load(data: bytes) -> Any:
+    return torch.load(io.BytesIO(data), weights_only=True)
 
 
 def accelerator(config: SftConfig | DapoConfig, run_dir: Path | None) -> Accelerator:
     """The accelerator of a run.
 
     Raises:
-        ConfigError: It was launched with several processes, or a tracker cannot be used.
+        ConfigError: The processes that were launched do not find together, or a tracker cannot be used.
     """
     _check_trackers(config.trackers, run_dir)
     made = Accelerator(log_with=list(config.trackers) or None, project_dir=run_dir)
-    if made.num_processes > 1:
+    if launched() > made.num_processes:
         raise ConfigError(
-            f"num_processes = {made.num_processes}: the trainers run in one process; launch one"
+            f"{launched()} processes were launched, and accelerate found no GPU to join them on; set "
+            "ACCELERATE_USE_CPU=true to train on CPUs"
         )
     return made
 

@@ -21,6 +21,7 @@ from trainers.metrics import Metrics
 from trainers.objective import group_advantages, mismatch_correction, overlong_penalty
 from trainers.sampling import Group
 from trainers.scoring import Scorer
+from trainers.shares import rejoined, with_pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,15 +121,17 @@ def _scored(
     config: DapoConfig, engine: Engine, scorer: Scorer, experiences: Sequence[Experience]
 ) -> list[npt.NDArray[np.float32]]:
     """The trainer's own log-probabilities, float32 `[T]` each; 0 where nothing was sampled."""
-    trajectories = [one.trajectory for one in experiences]
+    everything = [one.trajectory for one in experiences]
+    lengths = [len(one.input_ids) for one in everything]
+    trajectories = with_pictures(engine.ranks, everything, engine.share(lengths))
     scores: dict[int, npt.NDArray[np.float32]] = {}
-    for part in micro_batches(trajectories, config.micro_batch_size):
+    for part in engine.passes(micro_batches(trajectories, config.micro_batch_size), backward=False):
         inputs = scorer.batch([trajectories[i] for i in part])
         with torch.no_grad():
             rows = token_logprobs(engine.model, inputs, scorer.banned).cpu().numpy()
         for row, i in zip(rows, part, strict=True):
             scores[i] = np.insert(row[: len(trajectories[i].input_ids) - 1], 0, 0)
-    return [scores[i] for i in range(len(trajectories))]
+    return rejoined(engine.ranks, lengths, [scores[i] for i in range(len(trajectories))])
 
 
 def _correct(one: Experience, old: npt.NDArray[np.float32], mode: MismatchMode, cap: float) -> Experience:

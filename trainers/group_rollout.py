@@ -18,7 +18,9 @@ from trainers.batching import prompt_index
 from trainers.config import DapoConfig
 from trainers.interrupt import StopRequest
 from trainers.metrics import Metrics
+from trainers.ranks import Ranks
 from trainers.sampling import Group, Sampled, StepSampler
+from trainers.shares import collected
 
 
 class NothingScored(RuntimeError):
@@ -39,6 +41,7 @@ class Sampler:
         env: Where it acts; tasks come from its `train` split.
         working: Takes words for how far it is.
         stop: Whether to stop.
+        ranks: The processes, which sample a share each.
     """
 
     config: DapoConfig
@@ -46,6 +49,7 @@ class Sampler:
     env: DeepEyesAsyncEnv
     working: Callable[[str], None]
     stop: StopRequest
+    ranks: Ranks
 
     async def sample(self, step: int, weights: int, drawn: int, carried: tuple[Group, ...]) -> Sampled:
         """Dynamic sampling: round after round, until enough groups train or the budget is used up.
@@ -72,26 +76,32 @@ class Sampler:
         return Sampled(tuple(groups), rounds.selection(), drawn)
 
     async def _sample_groups(self, step: int, weights: int, draws: range) -> list[Group]:
-        """Roll out one group per draw."""
+        """Roll out one group per draw, each process its share."""
         config = self.config
         requests = [request for draw in draws for request in self._group_requests(step, draw)]
         members: dict[int, dict[int, Trajectory]] = defaultdict(dict)
+        own = self.ranks.deal(requests)
         episodes = stream(
             PolicySpeaker(self.policy, SamplingParams(max_tokens=config.max_turn_tokens)),
             self.env,
-            requests,
+            own,
             limits=RolloutLimits(config.max_tokens, tool_seconds=config.tool_seconds),
             infra_retries=config.infra_retries,
             lockstep=config.lockstep,
         )
-        done = 0
-        async with aclosing(episodes) as finished:  # at a stop too, not only when its traceback is collected
-            async for trajectory in finished:
-                if self.stop.made and weights == step:
-                    raise SamplingStopped
-                done += 1
-                self.working(f"rollout {done}/{len(requests)}")
-                members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
+        finished: list[Trajectory] = []
+        # Closed at a stop too, and not only when its traceback is collected.
+        with self.ranks.together("rolling out"):
+            async with aclosing(episodes):
+                async for trajectory in episodes:
+                    if self.stop.made and weights == step:
+                        break
+                    finished.append(trajectory)
+                    self.working(f"rollout {len(finished)}/{len(own)}")
+        if self.ranks.any(self.stop.made and weights == step):
+            raise SamplingStopped
+        for trajectory in collected(self.ranks, finished):
+            members[trajectory.lineage.prompt][trajectory.lineage.sample] = trajectory
         return [
             Group(draw, step, tuple(members[draw][i] for i in range(config.group_size)), weights)
             for draw in draws

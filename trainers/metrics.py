@@ -65,7 +65,7 @@ Evaluate = Callable[[int], Mapping[str, float]]
 
 
 class Recorder:
-    """Writes each step to the console, to `metrics.jsonl` and to the trackers.
+    """Writes each step to the console, to `metrics.jsonl` and to the trackers; in the first process only.
 
     Args:
         accelerator: Made with `log_with=config.trackers`.
@@ -89,11 +89,12 @@ class Recorder:
         shown: Sequence[str],
     ) -> None:
         self._accelerator = accelerator
+        first = accelerator.is_main_process
         self._shown = shown
         self._project = project
-        self._file = None if run_dir is None else run_dir / "metrics.jsonl"
-        self._visible = config.progress
-        self._bar = _bar(config.progress)
+        self._file = run_dir / "metrics.jsonl" if run_dir is not None and first else None
+        self._visible = config.progress and first
+        self._bar = _bar(self._visible)
         self._task = self._bar.add_task(project, total=total, completed=done, numbers="", doing="")
         if self._file is not None:
             _keep_lines(self._file, done)
@@ -108,7 +109,9 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        self._accelerator.end_training()
+        # Not `end_training`: it would also end the processes' talk, which goes on after training.
+        for tracker in self._accelerator.trackers:
+            tracker.finish()
 
     def working(self, what: str) -> None:
         """Say next to the bar what is being done."""

@@ -19,6 +19,7 @@ from trainers.interrupt import Interrupted, StopRequest, stop_on_signal
 from trainers.metrics import Evaluate, Metrics, OnStep, Recorder, StepReport, prefixed, read_metrics
 from trainers.progress import Progress
 from trainers.sampling import Sampled
+from trainers.shares import with_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Hooks:
     Attributes:
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
-        on_step: Called after every step.
-        evaluate: Evaluation hook.
+        on_step: Called after every step, in the first process.
+        evaluate: Evaluation hook; called in every process, of which the first one's answer counts.
     """
 
     run_dir: Path | None = None
@@ -41,11 +42,14 @@ class Hooks:
 class Run:
     """A run between its steps; made by `open_run`.
 
+    Every process has one; they go through the same steps at the same time.
+
     Attributes:
+        ranks: The processes.
         progress: How far it has come.
         history: The metrics of every step so far; those before a resume too when `run_dir` has them.
         recorder: Where the numbers go.
-        stop: Whether somebody asked to stop.
+        stop: Whether somebody asked this process to stop; `ranks.any` says whether any was asked.
         in_flight: Waits until the policy is idle; gives what it has sampled ahead for the next steps.
     """
 
@@ -68,12 +72,13 @@ class Run:
         self._hooks = hooks
         self._settings = settings
         self._total = total
+        self.ranks = engine.ranks
         self.progress = progress
         self.recorder = recorder
         self.stop = stop
         self.in_flight: Callable[[], tuple[Sampled, ...]] = tuple
         self._health = health
-        self.history: list[Metrics] = read_metrics(hooks.run_dir, progress.step)
+        self.history: list[Metrics] = engine.ranks.tell(read_metrics(hooks.run_dir, progress.step))[0]
         self._before = progress.step - len(self.history)
         self._keep_best()
 
@@ -89,14 +94,22 @@ class Run:
         self.history.append(report.metrics)
         self.recorder.record(report)
         if self._hooks.on_step is not None:
-            self._hooks.on_step(report)
+            self._call(self._hooks.on_step, report)
         if self._due(self._config.save_every) or self._is_best():
             self._save()
-        if self.stop.made and progress.step < self._total:
+        if self.ranks.any(self.stop.made) and progress.step < self._total:
             self.interrupt()
 
+    def _call(self, on_step: OnStep, report: StepReport) -> None:
+        """In the first process, with all pictures."""
+        everything = range(len(report.trajectories)) if self.ranks.first else ()
+        trajectories = with_pictures(self.ranks, report.trajectories, everything)
+        with self.ranks.together("recording a step"):
+            if self.ranks.first:
+                on_step(replace(report, trajectories=tuple(trajectories)))
+
     def interrupt(self) -> NoReturn:
-        """Save the state after the last finished step and stop.
+        """Save the state after the last finished step and stop; every process has to call it.
 
         Raises:
             Interrupted: Always.
@@ -117,7 +130,7 @@ class Run:
             return {}
         self.in_flight()  # with other weights than those that are to be evaluated
         self.recorder.working("evaluating")
-        return prefixed("eval", self._hooks.evaluate(self.progress.step))
+        return prefixed("eval", self.ranks.tell(dict(self._hooks.evaluate(self.progress.step)))[0])
 
     def _judged(self, metrics: Metrics) -> Metrics:
         if not self._health:
@@ -136,7 +149,8 @@ class Run:
 
     def _keep_best(self) -> Path | None:
         run_dir = self._hooks.run_dir
-        return None if run_dir is None else keep_best(run_dir, self._best())
+        with self.ranks.together("keeping the best model"):
+            return keep_best(run_dir, self._best()) if run_dir is not None and self.ranks.first else None
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0 or self.progress.step == self._total
@@ -181,7 +195,8 @@ def open_run(
     Raises:
         CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
     """
-    _check_run_dir(hooks)
+    with engine.ranks.together("looking at the run's directory"):
+        _check_run_dir(hooks)
     settings = {project: fixed_settings(config), **data}
     progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
     recorder = Recorder(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from trainers.batching import micro_batches, shuffled
 from trainers.config import SftConfig
 from trainers.demonstrations import Demonstrations
 from trainers.engine import Engine, accelerator, checkpointing, frozen, training
+from trainers.idle import idle_loss
 from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.packing import packed_rows
@@ -81,7 +83,8 @@ def train_sft(
         engine = _engine(config, model, total, run_dir)
         vocabulary = Vocabulary(tokenizer)
         banned = banned_mask(vocabulary, model.config.text_config.vocab_size)
-        scorer = Scorer(vocabulary, PixelCache(), banned, engine.accelerator.device)
+        scorer = Scorer(vocabulary, PixelCache(), banned, engine.accelerator.device, engine.sharded)
+        engine.idle = partial(idle_loss, engine.model, scorer)
         with open_run("sft", config, engine, tokenizer, hooks, data=data, total=total, shown=SHOWN) as run:
             for step in range(run.progress.step, total):
                 watch = Stopwatch()
@@ -106,12 +109,13 @@ def _engine(config: SftConfig, model: PreTrainedModel, total: int, run_dir: Path
 def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: Scorer) -> Metrics:
     """One optimiser update on the mean cross-entropy over the batch's policy tokens."""
     tokens = sum(int(trajectory.loss_mask.sum()) for trajectory in batch)
+    batch = [batch[i] for i in engine.share([len(trajectory.input_ids) for trajectory in batch])]
     total = 0.0
     lengths = [len(trajectory.input_ids) for trajectory in batch]
     padded = micro_batches(batch, config.micro_batch_size)
     parts = packed_rows(lengths, config.packing) if config.packing else padded
     with training(engine.model):
-        for part in parts:
+        for part in engine.passes(parts):
             chosen = [batch[i] for i in part]
             inputs = scorer.row(chosen) if config.packing else scorer.batch(chosen)
             logprobs = token_logprobs(engine.model, inputs, scorer.banned)
@@ -121,9 +125,10 @@ def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: 
     update = engine.update()
     # What the padded forward passes would have taken, filling included.
     cells = sum(len(part) * max(lengths[i] for i in part) for part in padded)
-    saved = {"rows": len(parts), "padding_saved": 1 - sum(lengths) / cells} if config.packing else {}
+    loss_sum, rows, filled, taken = engine.ranks.total([total, len(parts), sum(lengths), cells])
+    saved = {"rows": rows, "padding_saved": 1 - filled / taken} if config.packing else {}
     return {
-        "loss": total,
+        "loss": loss_sum,
         "tokens": tokens,
         "grad_norm": update.grad_norm,
         "learning_rate": update.learning_rate,

@@ -21,6 +21,7 @@ from trainers.demonstrations import Demonstrations, open_demonstrations
 from trainers.dry_run import NotReady, dry_run_sft
 from trainers.hub import HubError, push, require_token
 from trainers.interrupt import Interrupted
+from trainers.ranks import PeerFailed, Ranks
 from trainers.sft import train_sft
 
 
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> None:
         HubError,
         NotReady,
         Interrupted,
+        PeerFailed,
     ) as error:
         raise SystemExit(f"deepeyes sft: {error}") from error
 
@@ -110,6 +112,8 @@ def run(options: SftOptions) -> None:
     data = load(options, qwen)
     print(data.report())
     train_sft(options.train, qwen.model, qwen.tokenizer, data, run_dir=options.run_dir, resume=resume)
+    if not Ranks().first:
+        return
     trained = latest_checkpoint(options.run_dir)
     print(f"trained model: {trained / 'model'}")
     if options.push_to_hub is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from trainers.objective import Clip, LossStats, TokenBatch, dapo_loss
 from trainers.run import Run
 from trainers.sampling import Group
 from trainers.scoring import Scorer
+from trainers.shares import with_pictures
 
 
 def update(
@@ -95,17 +97,25 @@ def _updates(
 def minibatch(
     config: DapoConfig, engine: Engine, scorer: Scorer, members: Sequence[Experience], normaliser: float
 ) -> tuple[float, LossStats]:
-    """Add up the gradient of one mini-batch, one forward pass after the other."""
+    """Add up the gradient of this process's share of one mini-batch, one forward pass after the other.
+
+    Returns:
+        Loss and sums of all shares.
+    """
+    own = engine.share([len(one.trajectory.input_ids) for one in members])
+    seen = with_pictures(engine.ranks, [one.trajectory for one in members], own)
+    members = [replace(members[i], trajectory=one) for i, one in zip(own, seen, strict=True)]
     clip = Clip(config.clip_low, config.clip_high, config.dual_clip or math.inf)
     total, stats = 0.0, LossStats()
     with training(engine.model):
-        for part in micro_batches([one.trajectory for one in members], config.micro_batch_size):
+        for part in engine.passes(micro_batches(seen, config.micro_batch_size)):
             batch = token_batch(engine, scorer, [members[i] for i in part])
             loss, part_stats = dapo_loss(batch, clip, normaliser)
             engine.backward(loss)
             total += float(loss.detach())
             stats += part_stats
-    return total, stats
+    total, *sums = engine.ranks.total([total, *astuple(stats)])
+    return total, LossStats(*sums)
 
 
 def token_batch(engine: Engine, scorer: Scorer, members: Sequence[Experience]) -> TokenBatch:

@@ -84,6 +84,14 @@ class VllmServers:
         """
         await self._loop.run(self._update(model))
 
+    async def adopt_weights(self) -> None:
+        """Go on with the weights that another process has handed over; see `SharedPolicy`.
+
+        Raises:
+            PolicyError: No server is there.
+        """
+        await self._loop.run(self._adopt())
+
     async def sleep(self, level: int = 1) -> None:
         """Give the servers' accelerators free, after running turns.
 
@@ -150,6 +158,14 @@ class VllmServers:
                 server.version = version
         finally:
             await tell_all(self._servers, "/resume")
+
+    async def _adopt(self) -> None:
+        for server in self._servers:
+            # All are asked again: which of them took the weights, only the process that gave them knows.
+            server.alive = False
+        await asyncio.gather(*(_revive(server) for server in self._servers))
+        if not any(server.alive for server in self._servers):
+            raise PolicyError("no server is there to take weights from; start them again, then resume")
 
     async def _sleep(self, level: int) -> None:
         for server in self._servers:

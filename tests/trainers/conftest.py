@@ -1,33 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
+from episodes import TINIEST, episode
 from guess_source import GuessSource
-from PIL import Image
 
 from agents.qwen import Qwen
 from agents.scripted import Script, demonstrate_many
 from agents.speaker import RolloutRequest
-from agents.tiny import TinyShape, build_tiny
+from agents.tiny import build_tiny
 from agents.trajectory import SeedLineage, Trajectory
-from agents.transcript import Transcript
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.episode import Observation
-from deepeyes_env.images import EncodedImage
-from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.base import Reward
 from deepeyes_env.task import Task
 from trainers.config import SftConfig
 from trainers.sft import train_sft
 
 MakeTrajectory = Callable[..., Trajectory]
-
-TINIEST = TinyShape(hidden=32, layers=1, vision_layers=1)
-
-CODE = "<think>Look closer.</think><code>\n```python\nimage_1.show()\n```\n</code>"
 
 
 @pytest.fixture(autouse=True)
@@ -43,30 +35,8 @@ def tiny() -> Qwen:
 
 @pytest.fixture
 def make_trajectory(tiny: Qwen) -> MakeTrajectory:
-    """Scripted episodes of one or two turns, with images."""
-    vocabulary = Vocabulary(tiny.tokenizer)
-
-    def make(number: int, *, tool: bool = True, accuracy: float = 1.0, outcome: Outcome = Outcome.ANSWERED):
-        image = EncodedImage.from_pil(Image.new("RGB", (56, 56), (number * 37 % 256, 90, number % 256)))
-        transcript = Transcript(vocabulary, name=f"test/{number}")
-        transcript.start("Look.", Observation(f"<image>\nWhich digit is {number}?", (image,)))
-        if tool:
-            transcript.append_text(CODE)
-            transcript.annotate("code", True)
-            transcript.append_observation(Observation("Images:\n<image>", (image,)))
-        transcript.append_text(f"<think>It is {number % 10}.</think><answer>{number % 10}</answer>")
-        transcript.annotate("answer")
-        return transcript.to_trajectory(
-            family="test",
-            question=f"Which digit is {number}?",
-            reference=str(number % 10),
-            answer=str(number % 10),
-            reward=Reward(accuracy, 1.0, 0.8 * accuracy + 0.2),
-            outcome=outcome,
-            lineage=SeedLineage(run_seed=0, prompt=number),
-        )
-
-    return make
+    """Scripted episodes of one or two turns, with images; see `episodes.episode`."""
+    return partial(episode, Vocabulary(tiny.tokenizer))
 
 
 def guess(task: Task, lineage: SeedLineage) -> Script:

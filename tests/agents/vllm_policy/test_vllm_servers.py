@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from talking import EXACT, Server, begin, changed_model, gap, play, vocabulary, width
 
-from agents.policy import PolicyError, SamplingParams
+from agents.policy import PolicyError, SamplingParams, SharedPolicy
 from agents.vllm.requests import EngineMismatch
 from agents.vllm.servers import VllmServers
 
@@ -48,6 +49,46 @@ def test_a_server_that_is_not_there_is_named_at_the_start():
 def test_a_server_that_is_no_vllm_is_told_how_to_become_one(no_vllm):
     with pytest.raises(EngineMismatch, match=r"health refuses the request \(404\).*deepeyes serve vllm"):
         connect(no_vllm)
+
+
+class Versioned(BaseHTTPRequestHandler):
+    """As much of a vLLM server as a client looks at when it connects."""
+
+    version = "old"
+
+    def do_GET(self) -> None:
+        self.answer({"weight_version": self.version})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer({"choices": [{"logprobs": {"content": [{"logprob": 0}]}}]})
+
+    def answer(self, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_weights_that_another_process_has_handed_over_are_adopted(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Versioned)
+    Thread(target=server.serve_forever).start()
+    policy = connect(f"http://127.0.0.1:{server.server_port}")
+    assert isinstance(policy, SharedPolicy)
+    try:
+        monkeypatch.setattr(Versioned, "version", "new")
+        asyncio.run(policy.adopt_weights())
+        assert [(one.alive, one.version) for one in policy._servers] == [(True, "new")]
+    finally:
+        server.shutdown()
+        server.server_close()
+    with pytest.raises(PolicyError, match="no server is there"):
+        asyncio.run(policy.adopt_weights())
+    asyncio.run(policy.close())
 
 
 @pytest.fixture(scope="module")
