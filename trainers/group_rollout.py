@@ -18,7 +18,7 @@ from trainers.batching import prompt_index
 from trainers.config import DapoConfig
 from trainers.interrupt import StopRequest
 from trainers.metrics import Metrics
-from trainers.sampling import Group, Sampled, StepSampler
+from trainers.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
 
 
 class NothingScored(RuntimeError):
@@ -39,6 +39,7 @@ class Sampler:
         env: Where it acts; tasks come from its `train` split.
         working: Takes words for how far it is.
         stop: Whether to stop.
+        keep: Which groups train.
     """
 
     config: DapoConfig
@@ -46,6 +47,7 @@ class Sampler:
     env: DeepEyesAsyncEnv
     working: Callable[[str], None]
     stop: StopRequest
+    keep: Keep = accuracy_varies
 
     async def sample(self, step: int, weights: int, drawn: int, carried: tuple[Group, ...]) -> Sampled:
         """Dynamic sampling: round after round, until enough groups train or the budget is used up.
@@ -61,7 +63,7 @@ class Sampler:
                 be sampled again.
             NothingScored: The infrastructure failed in every rollout.
         """
-        rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried)
+        rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried, self.keep)
         groups: list[Group] = []
         while count := rounds.next_round():
             new = await self._sample_groups(step, weights, range(drawn, drawn + count))
