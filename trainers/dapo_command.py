@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from agents.actor import Backend, vllm_policy
+from agents.chosen_tasks import with_tasks
 from agents.event_loop import run as run_in_loop
 from agents.metrics import summarise
 from agents.policy import Policy, PolicyError, SamplingParams
@@ -21,6 +22,7 @@ from agents.trajectory import SeedLineage
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.task import TaskSource
 from trainers.arguments import parse_options
 from trainers.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import DapoConfig, Precision, check_precision
@@ -50,6 +52,8 @@ class DapoOptions:
         run_dir: Where checkpoints, metrics and rollouts go; `deepeyes view RUN_DIR/rollouts/step-000001`
             shows what the first step sampled.
         resume: Go on from the newest checkpoint in `run_dir`.
+        tasks: Other tasks than `env` has: families of its world, one JSON Lines file, parquet files, or a
+            selection such as `deepeyes curate`'s `rl/tasks.json`.
         num_envs: Episodes at once, in each process.
         eval_tasks: Tasks of the validation split in an evaluation (greedy); 0 for none.
         keep_rollouts: Write the rollouts of every step.
@@ -68,6 +72,7 @@ class DapoOptions:
     urls: tuple[str, ...] = ()
     weights: Path | None = None
     resume: bool = False
+    tasks: tuple[str, ...] = ()
     num_envs: int = 64
     eval_tasks: int = 64
     keep_rollouts: bool = True
@@ -110,6 +115,7 @@ def run(options: DapoOptions) -> None:
     _require_token_exact(options.backend)
     require(options.gpus >= 1, "gpus", options.gpus, "at least 1")
     check_precision(options.dtype, options.train)
+    options = replace(options, env=with_tasks(options.env, options.tasks, "train"))
     if options.dry_run:
         dry_run_dapo(options)
         return
@@ -126,6 +132,7 @@ def run(options: DapoOptions) -> None:
     env = DeepEyesAsyncEnv(options.num_envs, options.env)
     validation = Validation(options, policy, env)
     try:
+        _require_validation(options, env.tasks)
         train_dapo(
             options.train,
             qwen.model,
@@ -146,6 +153,14 @@ def run(options: DapoOptions) -> None:
     print(f"trained model: {trained / 'model'}")
     if options.push_to_hub is not None:
         print(f"pushed: {push(trained, options.push_to_hub, options.model)}")
+
+
+def _require_validation(options: DapoOptions, tasks: TaskSource) -> None:
+    if options.eval_tasks and tasks.size("validation") == 0:
+        raise ConfigError(
+            f"eval_tasks = {options.eval_tasks}: {tasks.name} has no validation tasks, so nothing tells "
+            "which model is best; name files for both splits under [env.source], or set --eval-tasks 0"
+        )
 
 
 def _require_room(options: DapoOptions) -> None:

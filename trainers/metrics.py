@@ -93,6 +93,7 @@ class Recorder:
         self._shown = shown
         self._project = project
         self._file = run_dir / "metrics.jsonl" if run_dir is not None and first else None
+        self._first = first
         self._visible = config.progress and first
         self._bar = _bar(self._visible)
         self._task = self._bar.add_task(project, total=total, completed=done, numbers="", doing="")
@@ -119,6 +120,8 @@ class Recorder:
 
     def tell(self, text: str) -> None:
         """Say something that is worth a line of its own, whether progress is shown or not."""
+        if not self._first:
+            return
         self._bar.console.print(f"{self._project}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def record(self, report: StepReport) -> None:

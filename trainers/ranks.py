@@ -136,6 +136,11 @@ def launched() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def first_launched() -> bool:
+    """Whether this process will be the first, as far as the launcher told; known before they have met."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @cache
 def _gloo() -> Any:
     """The group that all messages use, made by the first who asks."""

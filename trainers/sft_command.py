@@ -21,7 +21,7 @@ from trainers.demonstrations import Demonstrations, open_demonstrations
 from trainers.dry_run import NotReady, dry_run_sft
 from trainers.hub import HubError, push, require_token
 from trainers.interrupt import Interrupted
-from trainers.ranks import PeerFailed, Ranks
+from trainers.ranks import PeerFailed, Ranks, first_launched
 from trainers.sft import train_sft
 
 
@@ -110,7 +110,8 @@ def run(options: SftOptions) -> None:
         require_token()
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))
     data = load(options, qwen)
-    print(data.report())
+    if first_launched():
+        print(data.report())
     train_sft(options.train, qwen.model, qwen.tokenizer, data, run_dir=options.run_dir, resume=resume)
     if not Ranks().first:
         return

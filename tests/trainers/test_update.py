@@ -115,7 +115,7 @@ def group(make_trajectory: Any) -> Group:
     long = make_trajectory(2, accuracy=0.0, tool=False, outcome=Outcome.TRUNCATED)
     turns = make_trajectory(3, accuracy=0.0, outcome=Outcome.TRUNCATED)
     failed = make_trajectory(4, accuracy=0.0, outcome=Outcome.INFRA_FAILED)
-    return Group(0, 0, (right, wrong, long, turns, failed))
+    return Group(0, 0, (right, wrong, long, turns, failed), 0)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_masked_member_changes_no_weight_but_through_the_mean(tiny: Qwen, grou
 
     def trained(members: list[int], config: DapoConfig) -> tuple[dict[str, float], torch.Tensor]:
         tiny.model.load_state_dict(start)
-        some = Group(0, 0, tuple(group.members[i] for i in members))
+        some = Group(0, 0, tuple(group.members[i] for i in members), 0)
         metrics = update(config, 0, engine_of(config, tiny), scorer_of(tiny), [some], RUN, MAX_TURNS)
         return metrics, torch.cat([p.detach().flatten() for p in tiny.model.parameters()])
 
@@ -162,7 +162,7 @@ def test_a_step_in_which_everything_is_masked_changes_nothing(tiny: Qwen, group:
     before = copy.deepcopy(tiny.model.state_dict())
     config = replace(ONE, mask_overlong=True, mask_overturn=True, mismatch="token_truncate")
     long = replace(group.members[0], outcome=Outcome.TRUNCATED)
-    masked = Group(0, 0, (long, *group.members[2:]))
+    masked = Group(0, 0, (long, *group.members[2:]), 0)
     metrics = update(config, 0, engine_of(config, tiny), scorer_of(tiny), [masked], RUN, MAX_TURNS)
     assert metrics == {"trajectories_masked": 3, "updates": 0}
     assert all(torch.equal(value, before[name]) for name, value in tiny.model.state_dict().items())
@@ -171,7 +171,7 @@ def test_a_step_in_which_everything_is_masked_changes_nothing(tiny: Qwen, group:
 def test_no_mini_batch_is_without_a_token(tiny: Qwen, group: Group) -> None:
     """Of four groups one trains: one update, not one and three empty ones."""
     config = replace(ONE, mask_overlong=True, mask_overturn=True, minibatches=4)
-    cut = Group(1, 0, tuple(replace(one, outcome=Outcome.TRUNCATED) for one in group.members[:4]))
+    cut = Group(1, 0, tuple(replace(one, outcome=Outcome.TRUNCATED) for one in group.members[:4]), 0)
     metrics = update(
         config, 0, engine_of(config, tiny), scorer_of(tiny), [cut, group, cut, cut], RUN, MAX_TURNS
     )
@@ -215,7 +215,7 @@ def test_a_rounding_sampler_is_weighed_and_masked_as_by_hand(
     gain, kept, masked, truncated, gaps, tokens = 0.0, [], 0, 0, [], 0
     for prompt in {one.lineage.prompt for one in report.trajectories}:
         members = tuple(one for one in report.trajectories if one.lineage.prompt == prompt)
-        if not (group := Group(prompt, 0, members)).trains:
+        if not (group := Group(prompt, 0, members, 0)).trains:
             continue
         for one, advantage in zip(members, advantages_of(ONE, group).tolist(), strict=True):
             own = scored(Qwen(before, guesser.tokenizer), one)
