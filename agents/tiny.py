@@ -4,7 +4,7 @@
     save_qwen(qwen, "runs/tiny"); load_qwen("runs/tiny")
 
 The architecture, the special tokens and the chat template are Qwen2.5-VL's; only the sizes and the vocabulary
-are small. It has learned nothing: `trainers.visual_pretraining` gives it eyes.
+are small. It has learned nothing: `trainers.quickstart.visual_pretraining` gives it eyes.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from agents.packed_batch import collate_packed
 from agents.pixels import PixelCache
 from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
-from trainers.blank import with_blank_picture
+from trainers.distributed.blank import with_blank_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

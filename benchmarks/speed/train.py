@@ -22,7 +22,7 @@ from benchmarks.speed.train_load import UpdateLoad, training_flops
 from benchmarks.speed.train_shares import measure_shares
 from benchmarks.speed.train_update import OURS, PLAIN, TRL, Bout, peak_memory, synchronised
 from trainers.config import DapoConfig
-from trainers.engine import checkpointing
+from trainers.distributed.engine import checkpointing
 
 Size = Literal["tiny", "3b", "7b"]
 

@@ -16,7 +16,7 @@ from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from trainers.experience import Experience
+from trainers.dapo.experience import Experience
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class UpdateLoad:
 
 
 def experiences(load: UpdateLoad, vocabulary: Vocabulary) -> list[Experience]:
-    """The batch, as `trainers.update` takes it."""
+    """The batch, as `trainers.dapo.update` takes it."""
     made = [_conversation(load, vocabulary, number) for number in range(load.trajectories)]
     return [
         Experience(one, 1.0 - 2.0 * (n % 2), one.loss_mask, one.logprobs, one.loss_mask.astype(np.float32))

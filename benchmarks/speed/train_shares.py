@@ -16,8 +16,8 @@ from benchmarks.speed.rollout_model import tiny
 from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv
 from deepeyes_env.task import Split
 from trainers.config import DapoConfig
-from trainers.dapo import train_dapo
-from trainers.metrics import StepReport
+from trainers.dapo.train import train_dapo
+from trainers.runs.metrics import StepReport
 
 SHARE = Measure("share of a DAPO step", "%", 100.0)
 

@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.health import RULES, diagnose, with_health
-from trainers.metrics import Metrics
+from trainers.runs.health import RULES, diagnose, with_health
+from trainers.runs.metrics import Metrics
 
 
 def row(progress: float, noise: float) -> Metrics:

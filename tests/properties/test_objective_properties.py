@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trainers.config import MismatchMode
-from trainers.objective import (
+from trainers.dapo.objective import (
     Clip,
     LossStats,
     TokenBatch,

@@ -24,7 +24,7 @@ from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from trainers.packing import packed_rows
+from trainers.sft.packing import packed_rows
 
 
 @cache

@@ -17,7 +17,7 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.task import Task
 from trainers.config import SftConfig
-from trainers.sft import train_sft
+from trainers.sft.train import train_sft
 
 MakeTrajectory = Callable[..., Trajectory]
 

@@ -13,11 +13,12 @@ from agents.qwen import Qwen, load_qwen, save_qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import build_tokenizer
 from deepeyes_env.errors import ConfigError
-from trainers import dapo_command, sft_command
+from trainers.dapo import command as dapo_command
+from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
-from trainers.checkpoint import checkpoints, latest_checkpoint
-from trainers.dapo_command import DapoOptions
-from trainers.sft_command import SftOptions
+from trainers.runs.checkpoint import checkpoints, latest_checkpoint
+from trainers.dapo.command import DapoOptions
+from trainers.sft.command import SftOptions
 
 
 @pytest.fixture

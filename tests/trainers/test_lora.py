@@ -21,12 +21,12 @@ from agents.vllm.weights import WeightFolder
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
-from trainers.checkpoint import latest_checkpoint
+from trainers.runs.checkpoint import latest_checkpoint
 from trainers.config import DapoConfig, SftConfig, check_precision
-from trainers.dapo import train_dapo
+from trainers.dapo.train import train_dapo
 from trainers.lora import adapted, has_adapters, plain
-from trainers.metrics import StepReport
-from trainers.sft import train_sft
+from trainers.runs.metrics import StepReport
+from trainers.sft.train import train_sft
 
 TINIEST = TinyShape(hidden=32, layers=1, vision_layers=1)
 

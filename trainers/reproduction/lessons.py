@@ -22,7 +22,7 @@ from deepeyes_env.protocol import IMAGE_MARKER, CodeOutput, TextHits, render_res
 from deepeyes_env.search.base import Hit
 from deepeyes_env.tasks.worlds.perception import cards
 from trainers.reproduction.tasks import Stone, random_sum
-from trainers.visual_pretraining import VIEW, draw_lessons, lesson
+from trainers.quickstart.visual_pretraining import VIEW, draw_lessons, lesson
 
 READING_SHARE = 0.3
 """Share of lessons about texts; the others are the quickstart's about pictures, with half as many of pointing

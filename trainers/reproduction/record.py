@@ -11,7 +11,7 @@ from typing import Literal
 from agents.metrics import tools_used
 from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
-from trainers.metrics import Metrics
+from trainers.runs.metrics import Metrics
 from trainers.reproduction.placeholder import placeholders
 
 Way = Literal["sampled", "greedy", "toolless"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainers.quickstart import ENV as QUICKSTART
-from trainers.quickstart import SLOTS
+from trainers.quickstart.command import ENV as QUICKSTART
+from trainers.quickstart.command import SLOTS
 
 __all__ = ["ENV", "SLOTS"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from trainers.config import DapoConfig, SftConfig
-from trainers.visual_pretraining import EyesConfig
+from trainers.quickstart.visual_pretraining import EyesConfig
 
 Skill = Literal["perception", "reasoning", "search"]
 Skills = tuple[Skill, ...]

@@ -19,7 +19,7 @@ from agents.store import read_trajectories
 from agents.tiny import build_tiny, build_tokenizer
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import DeepEyesV2Config, open_source
-from trainers import sft_command
+from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
 from trainers.curation.command import CurateOptions, main, run
 from trainers.curation.placement import Place

@@ -34,14 +34,14 @@ from agents.store import read_trajectories
 from agents.tiny import build_tiny
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import open_source
-from trainers import sft_command
+from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
 from trainers.curation.pipeline import DIFFICULTY, SYNTHESIS, curate
 from trainers.curation.placement import Place
 from trainers.curation.plan import Curated, Plan
 from trainers.curation.report import write_report
 from trainers.curation.stages import CurationError, locked
-from trainers.dapo_command import DapoOptions
+from trainers.dapo.command import DapoOptions
 
 
 def finish(plan: Plan) -> Curated:

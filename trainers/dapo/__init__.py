@@ -1,0 +1,1 @@
+"""Reinforcement learning: DAPO on rollouts in the environment."""

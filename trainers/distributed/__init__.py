@@ -1,0 +1,1 @@
+"""One optimiser update in one process or many, and what processes tell each other."""

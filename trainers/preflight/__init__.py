@@ -1,0 +1,1 @@
+"""`--dry-run`: checks before a GPU is touched, and the plan of memory and time."""

@@ -1,0 +1,215 @@
+"""`--dry-run`: check everything, print what a run will take, and touch no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from agents.qwen import ModelError
+from trainers.preflight import plan
+from trainers.preflight.env_checks import env_checks
+from trainers.preflight.plan import GIB, Memory, ModelSize, Training, model_size, training_memory
+from trainers.preflight.checks import FIRST, Check, Finding, examine, model_check, read_config
+
+if TYPE_CHECKING:
+    from trainers.config import DapoConfig, SftConfig
+    from trainers.dapo.command import DapoOptions
+    from trainers.sft.command import SftOptions
+
+PIXELS_PER_TOKEN = 28 * 28
+"""Pixels that one visual token stands for (`deepeyes_env.images.PATCH_FACTOR` squared)."""
+
+
+Row = tuple[str, str, str]
+"""What is told, of conversations of usual length and of the longest."""
+
+
+class NotReady(RuntimeError):
+    """A check of a dry run failed; the message names each of them and its mend."""
+
+
+def dry_run_dapo(options: DapoOptions) -> None:
+    """Check and plan a run of `deepeyes dapo`.
+
+    Raises:
+        NotReady: A check failed.
+    """
+    checks = [model_check(options.model), *env_checks(options.env, options.eval_tasks)]
+    if options.urls:
+        checks.append(Check("vLLM servers", lambda: _servers(options)))
+    train, env = options.train, options.env
+    pictures = env.max_pixels + (env.max_turns - 1) * env.tool_max_pixels
+    training = _training(options, train, train.max_tokens, visual=pictures // PIXELS_PER_TOKEN)
+
+    def rows(size: ModelSize) -> list[Row]:
+        trajectories = train.prompts_per_step * train.group_size
+        times = [_dapo_times(size, training, options, length) for length in _lengths(train.max_tokens)]
+        sampler = plan.cache_bytes(size, options.num_envs * train.max_tokens)
+        return [
+            ("trajectories a step", f"{trajectories:,}", f"{trajectories:,}"),
+            *[(name, a, b) for (name, a), (_, b) in zip(*times, strict=True)],
+            (
+                "keys and values of the sampler",
+                f"{sampler * plan.MEAN_SHARE / GIB:.0f} GiB",
+                f"{sampler / GIB:.0f} GiB",
+            ),
+        ]
+
+    _report("dapo", options, checks, training, rows, train.max_tokens)
+
+
+def dry_run_sft(options: SftOptions) -> None:
+    """Check and plan a run of `deepeyes sft`.
+
+    Raises:
+        NotReady: A check failed.
+    """
+    checks = [model_check(options.model), Check("demonstrations", lambda: _demonstrations(options))]
+    longest = max(options.max_tokens, options.train.packing)
+    if not options.train.packing:
+        longest *= options.train.micro_batch_size
+    training = _training(options, options.train, longest, visual=longest)
+
+    def rows(size: ModelSize) -> list[Row]:
+        found = []
+        for length in _lengths(options.max_tokens):
+            flops = plan.training_flops(size, training, options.train.batch_size, length)
+            found.append((f"{flops:.1e}", _time(plan.training_seconds(flops, options.gpus))))
+        return [
+            ("operations a step", found[0][0], found[1][0]),
+            ("a step", found[0][1], found[1][1]),
+        ]
+
+    _report("sft", options, checks, training, rows, options.max_tokens)
+
+
+def _report(
+    command: str,
+    options: DapoOptions | SftOptions,
+    checks: Sequence[Check],
+    training: Training,
+    rows: Callable[[ModelSize], list[Row]],
+    limit: int,
+) -> None:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    findings = examine(checks)
+    console.print(_findings(findings))
+    try:
+        size = model_size(read_config(options.model))
+    except ModelError:
+        size = None  # the model's check says why
+    if size is not None:
+        console.print(_memory(size, training, options.gpus))
+        mean, longest = _lengths(limit)
+        table = _table("time", "", f"{mean:,.0f} tokens each", f"{longest:,.0f} tokens each")
+        for row in rows(size):
+            table.add_row(*row)
+        console.print(table)
+        console.print(ASSUMPTIONS)
+    failed = [finding for finding in findings if not finding.ok]
+    if failed:
+        listed = "\n".join(f"  {finding.name}: {finding.text}" for finding in failed)
+        raise NotReady(f"{len(failed)} of {len(findings)} checks failed\n{listed}")
+    console.print(f"all {len(findings)} checks passed: `deepeyes {command}` can start")
+
+
+ASSUMPTIONS = (
+    f"assumed: {plan.PEAK_SHARE:.0%} of the {plan.PEAK_FLOPS / 1e12:.0f} TFLOP/s that an H100 or H200 has in "
+    f"bfloat16; conversations of {plan.MEAN_SHARE:.0%} of the limit on average; {plan.SAMPLED_SHARE:.0%} of "
+    f"their tokens sampled, at {plan.GENERATED_PER_SECOND:,.0f} a second and GPU with the 7B model. Tools, "
+    "judge and the longest turn come on top; in memory, what allocators waste, and a sampler on the same GPU."
+)
+
+
+def _findings(findings: Sequence[Finding]) -> Table:
+    table = _table("checks", "", "", "")
+    for finding in findings:
+        table.add_row(finding.name, "ok" if finding.ok else "FAILED", finding.text)
+    return table
+
+
+def _memory(size: ModelSize, training: Training, gpus: int) -> Table:
+    """Every part, on one GPU that holds all of the model, and on one of those that share it."""
+    layouts = {"each GPU has all": 1} | ({f"spread over {gpus} (FSDP2, ZeRO-3)": gpus} if gpus > 1 else {})
+    plans = [training_memory(size, training, shards) for shards in layouts.values()]
+    table = _table(f"memory of a GPU in GiB, {training.tokens:,} tokens at once", "", *layouts)
+    for name in (*Memory.__dataclass_fields__, "total"):
+        table.add_row(name, *[f"{getattr(one, name) / GIB:.1f}" for one in plans])
+    other = training_memory(size, replace(training, checkpointing=not training.checkpointing))
+    how = "all kept" if training.checkpointing else "checkpointed"
+    table.add_row(f"activations, {how}", *[f"{other.activations / GIB:.1f}"] * len(plans))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, show_header=any(columns))
+    for number, column in enumerate(columns):
+        table.add_column(
+            column, justify="left" if number == 0 or title == "checks" else "right", overflow="fold"
+        )
+    return table
+
+
+def _training(
+    options: DapoOptions | SftOptions, train: DapoConfig | SftConfig, tokens: int, visual: int
+) -> Training:
+    return Training(
+        tokens=tokens,
+        visual_tokens=min(tokens, visual),
+        weight_bytes=2 if options.dtype == "bfloat16" else 4,
+        freeze_vision=getattr(train, "freeze_vision", False),
+        lora_rank=train.lora_rank,
+        checkpointing=train.gradient_checkpointing,
+        packed=getattr(train, "packing", 0),
+    )
+
+
+def _lengths(limit: int) -> tuple[float, float]:
+    """Of a usual conversation and of the longest."""
+    return limit * plan.MEAN_SHARE, float(limit)
+
+
+def _dapo_times(
+    size: ModelSize, training: Training, options: DapoOptions, tokens: float
+) -> list[tuple[str, str]]:
+    train = options.train
+    trajectories = train.prompts_per_step * train.group_size
+    flops = train.inner_updates * plan.training_flops(size, training, trajectories, tokens)
+    updating = plan.training_seconds(flops, options.gpus)
+    sampling = plan.generation_seconds(size, plan.SAMPLED_SHARE * tokens * trajectories, options.gpus)
+    return [
+        ("operations of the updates", f"{flops:.1e}"),
+        ("updates", _time(updating)),
+        ("sampling, one round", _time(sampling)),
+        (f"{train.steps} steps", _time(train.steps * (updating + sampling))),
+    ]
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _demonstrations(options: SftOptions) -> str:
+    from transformers import AutoTokenizer
+
+    from agents.vocabulary import Vocabulary
+    from trainers.sft.demonstrations import look_into
+
+    vocabulary = Vocabulary(AutoTokenizer.from_pretrained(options.model))
+    found = [look_into(path, vocabulary, options.limits, options.image_root, FIRST) for path in options.data]
+    return "\n".join(found)
+
+
+def _servers(options: DapoOptions) -> str:
+    from agents.actor import vllm_policy
+    from agents.event_loop import run
+
+    run(vllm_policy(options.model, options.urls, "auto").close())
+    return f"{len(options.urls)} reachable, with the flags that training needs"
