@@ -88,7 +88,9 @@ class EnvConfig:
             truncated; None leaves it to `max_images`. 784 pixels are one visual token. The question's own
             images count, but are always shown.
         max_observation_chars: Characters of tool output per observation; the middle of the rest is cut.
-        reward: How accuracy and format combine: `deepeyesv2` (released code) or `paper` (sum); reference 3.
+        reward: How accuracy, format and tool calls combine (`deepeyes_env.rewards.combine` has the table):
+            `deepeyesv2` (released code) or `paper` (sum), and to be studied `deepeyes_v1`, `call_bonus` and
+            `efficient`; reference 3.
         judge: An LLM judge, or None for rules alone.
     """
 
@@ -112,7 +114,7 @@ class EnvConfig:
     max_images: int = 50
     max_episode_pixels: int | None = None
     max_observation_chars: int = 16_000
-    reward: Literal["deepeyesv2", "paper"] = "deepeyesv2"
+    reward: Literal["deepeyesv2", "paper", "deepeyes_v1", "call_bonus", "efficient"] = "deepeyesv2"
     judge: JudgeConfig | None = None
 
     def __post_init__(self) -> None:

@@ -68,6 +68,7 @@ class EpisodeResult:
         actions: What each turn asked for.
         outcome: How the episode ended.
         answer: The final answer, or None.
+        tool_images: Pictures that tools gave back.
     """
 
     task: Task
@@ -75,6 +76,7 @@ class EpisodeResult:
     actions: tuple[Action, ...]
     outcome: Outcome
     answer: str | None
+    tool_images: int = 0
 
 
 class Episode:
@@ -228,7 +230,8 @@ class Episode:
         """
         if self._outcome is None:
             raise RuntimeError("the episode has no result before its end")
-        return EpisodeResult(self.task, self.turns, self.actions, self._outcome, self.answer)
+        tool_images = self.image_count - len(self.task.images)
+        return EpisodeResult(self.task, self.turns, self.actions, self._outcome, self.answer, tool_images)
 
     def _permitted(self, action: Action) -> Action:
         """The action, or what the paper's grammar says of it, which knows no arguments of an image search."""

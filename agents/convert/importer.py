@@ -24,7 +24,7 @@ from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS, ImageError
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import Finish, Malformed, parse_turn
 from deepeyes_env.rewards.base import Reward
-from deepeyes_env.rewards.combine import deepeyesv2
+from deepeyes_env.rewards.combine import Earned, deepeyesv2
 from deepeyes_env.rewards.format import well_formed
 from deepeyes_env.runner import ACTION_NAMES
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -147,7 +147,7 @@ class Importer:
         if answer is None:
             return Reward(0.0, 0.0, 0.0)
         form = float(all(well_formed(turn, think_required=True) for turn in turns))
-        return Reward(self.accuracy, form, deepeyesv2(self.accuracy, form, paid_for_search=False))
+        return Reward(self.accuracy, form, deepeyesv2(Earned(self.accuracy, form)))
 
 
 def chat_record(origin: Origin, parse: Callable[[], Conversation]) -> Record:

@@ -24,7 +24,7 @@ from agents.viewer.segments import split_turn
 from agents.viewer.tokens import Words, strip
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from deepeyes_env.rewards.combine import COMBINATIONS
+from deepeyes_env.rewards.combine import COMBINATIONS, Earned
 
 HOSTILE = (
     "</script><script>document.title='pwned'</script>",
@@ -173,18 +173,19 @@ def test_an_infra_failure_is_neither_right_nor_wrong(options, verdict):
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
-@pytest.mark.parametrize("searched", [False, True])
+@pytest.mark.parametrize(("searched", "calls"), [(False, 0), (False, 2), (True, 1)])
 @pytest.mark.parametrize("parts", [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.0, 0.0)])
-def test_a_formula_gives_the_total(name, searched, parts):
+def test_a_formula_gives_the_total(name, searched, calls, parts):
     accuracy, form = parts
-    total = COMBINATIONS[name](accuracy, form, paid_for_search=searched)
+    total = COMBINATIONS[name](Earned(accuracy, form, searched, calls, images=calls))
     said = formula(Reward(accuracy, form, total))
-    if total == 0:
+    if accuracy == form == total == 0:
         assert said == ""
         return
-    sum_ = said.replace("(searched)", "").replace("×", "*")
+    sum_ = re.sub(r"\((searched|looked|called|\d calls)\)", "", said).replace("×", "*")
     assert eval(sum_, {"accuracy": accuracy, "format": form}) == pytest.approx(total)
-    assert ("searched" in said) == (searched and name == "deepeyesv2" and accuracy > 0)
+    if name == "deepeyesv2":
+        assert ("searched" in said) == (searched and accuracy > 0)
 
 
 def test_a_total_of_another_making_has_no_formula():

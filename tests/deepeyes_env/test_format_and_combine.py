@@ -1,5 +1,6 @@
 import pytest
 from env_parts import IMAGE_SEARCH, answer, code, make_task, search
+from PIL import Image
 
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.episode import Episode
@@ -94,3 +95,30 @@ def test_totals(turns: list[str], deepeyesv2: float, paper: float) -> None:
         config = EnvConfig(reward=name)  # type: ignore[arg-type]
         reward, _ = score(finished(*turns, config=config).result, config)
         assert reward.total == pytest.approx(total)
+
+
+@pytest.mark.parametrize(
+    ("reward", "shown", "right", "total"),
+    [
+        ("deepeyes_v1", 1, True, 2.0),
+        ("deepeyes_v1", 1, False, 0.0),
+        ("deepeyes_v1", 0, True, 0.8),
+        ("call_bonus", 0, False, 1.4),
+        ("efficient", 0, True, 1.0 + 0.15 / 2),
+        ("efficient", 0, False, 0.2),
+    ],
+)
+def test_what_tools_did_can_be_paid_for(reward: str, shown: int, right: bool, total: float) -> None:
+    config = EnvConfig(reward=reward)  # type: ignore[arg-type]
+    episode = Episode(make_task(5), config)
+    episode.start()
+    episode.act(code("# look"))
+    episode.observe(CodeOutput(images=(Image.new("RGB", (56, 56)),) * shown))
+    episode.act(answer(5 if right else 6))
+    assert score(episode.result, config)[0].total == pytest.approx(total)
+
+
+def test_a_call_to_no_tool_is_no_call() -> None:
+    config = EnvConfig(reward="call_bonus")
+    episode = finished("<think>a</think><tool_call>{}</tool_call>", answer(5), config=config)
+    assert score(episode.result, config)[0].total == pytest.approx(0.8)
