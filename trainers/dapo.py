@@ -31,6 +31,7 @@ from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
 from trainers.sampling_ahead import check_ahead, open_rollouts, own_policy
+from trainers.sampling import Keep, accuracy_varies
 from trainers.scoring import Scorer
 from trainers.update import update
 
@@ -47,6 +48,7 @@ def train_dapo(
     policy: Policy | None = None,
     run_dir: Path | None = None,
     resume: Path | None = None,
+    keep: Keep = accuracy_varies,
     on_step: OnStep | None = None,
     evaluate: Evaluate | None = None,
 ) -> list[Metrics]:
@@ -61,6 +63,7 @@ def train_dapo(
             default: the model itself, in this process, or with `config.staleness` a copy of it.
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
+        keep: Which groups train; the default is the project's rule, others are for experiments about it.
         on_step: Called after every step.
         evaluate: Called every `config.eval_every` steps and after the last one. It may use `env`.
 
@@ -78,7 +81,7 @@ def train_dapo(
         adapted(model, config.lora_rank, config.lora_alpha, config.seed),
         checkpointing(model, config.gradient_checkpointing),
     ):
-        return _train(config, model, tokenizer, env, policy, run_dir, resume, on_step, evaluate)
+        return _train(config, model, tokenizer, env, policy, run_dir, resume, keep, on_step, evaluate)
 
 
 def _train(
@@ -89,6 +92,7 @@ def _train(
     policy: Policy,
     run_dir: Path | None,
     resume: Path | None,
+    keep: Keep,
     on_step: OnStep | None,
     evaluate: Evaluate | None,
 ) -> list[Metrics]:
@@ -103,7 +107,7 @@ def _train(
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
-        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, run.ranks)
+        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, run.ranks, keep)
         with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()

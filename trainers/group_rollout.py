@@ -19,7 +19,7 @@ from trainers.config import DapoConfig
 from trainers.interrupt import StopRequest
 from trainers.metrics import Metrics
 from trainers.ranks import Ranks
-from trainers.sampling import Group, Sampled, StepSampler
+from trainers.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
 from trainers.shares import collected
 
 
@@ -42,6 +42,7 @@ class Sampler:
         working: Takes words for how far it is.
         stop: Whether to stop.
         ranks: The processes, which sample a share each.
+        keep: Which groups train.
     """
 
     config: DapoConfig
@@ -50,6 +51,7 @@ class Sampler:
     working: Callable[[str], None]
     stop: StopRequest
     ranks: Ranks
+    keep: Keep = accuracy_varies
 
     async def sample(self, step: int, weights: int, drawn: int, carried: tuple[Group, ...]) -> Sampled:
         """Dynamic sampling: round after round, until enough groups train or the budget is used up.
@@ -65,7 +67,7 @@ class Sampler:
                 be sampled again.
             NothingScored: The infrastructure failed in every rollout.
         """
-        rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried)
+        rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried, self.keep)
         groups: list[Group] = []
         while count := rounds.next_round():
             new = await self._sample_groups(step, weights, range(drawn, drawn + count))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +18,7 @@ from agents.viewer import render_page
 from agents.viewer.tokens import Decoder
 from trainers.evaluation import accuracy, by_family, paired_test, proportion
 from trainers.metrics import Metrics
+from trainers.svg import inline_svg
 
 NOTE = (
     "base: no pretrained model, but one built from scratch and given eyes by a short visual pre-training, "
@@ -189,7 +189,4 @@ def _curves(report: Report) -> str:
         axes.plot(range(1, len(values) + 1), values, linewidth=1.2)
         axes.set_title(f"{stage}: {name.replace('_', ' ')}", fontsize=9)
         axes.tick_params(labelsize=7)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    # Without the XML declaration and document type, which have no place inside a page.
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    return inline_svg(figure)

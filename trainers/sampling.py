@@ -18,7 +18,7 @@ Nothing here samples: `StepSampler` says how many prompts to draw and takes fini
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from agents.trajectory import Trajectory
@@ -55,6 +55,21 @@ class Group:
     def trains(self) -> bool:
         """Whether the accuracy of the valid members varies, so that there is something to learn."""
         return len(set(self.accuracies)) > 1
+
+
+Keep = Callable[[Group], bool]
+"""Says whether a group trains."""
+
+
+def accuracy_varies(group: Group) -> bool:
+    """DeepEyes Gym's rule: `Group.trains`."""
+    return group.trains
+
+
+def reward_varies(group: Group) -> bool:
+    """What accuracy filtering is compared with: any difference in the shaped reward lets a group through."""
+    pairs = zip(group.members, group.valid, strict=True)
+    return len({member.reward.total for member, valid in pairs if valid}) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,9 +131,17 @@ class StepSampler:
         wanted: Groups that the step trains on.
         max_rounds: Rounds it may sample.
         carried: Surplus groups of the step before.
+        keep: Which groups train.
     """
 
-    def __init__(self, wanted: int, max_rounds: int, carried: Iterable[Group] = ()) -> None:
+    def __init__(
+        self,
+        wanted: int,
+        max_rounds: int,
+        carried: Iterable[Group] = (),
+        keep: Keep = accuracy_varies,
+    ) -> None:
+        self._keep = keep
         self._wanted = wanted
         self._max_rounds = max_rounds
         self._kept = list(carried)
@@ -148,7 +171,7 @@ class StepSampler:
         """Take the finished groups of a round."""
         for group in groups:
             self._drawn += 1
-            if group.trains:
+            if self._keep(group):
                 self._drawn_kept += 1
                 self._kept.append(group)
             else:

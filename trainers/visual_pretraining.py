@@ -106,6 +106,7 @@ def pretrain_eyes(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    lessons: Sequence[Trajectory] | None = None,
     on_step: OnLesson | None = None,
 ) -> None:
     """Train `model` in place on `config.lessons` lessons.
@@ -114,10 +115,12 @@ def pretrain_eyes(
         config: Settings.
         model: A Qwen2.5-VL.
         tokenizer: Its tokenizer.
+        lessons: What to learn from; default: `draw_lessons`.
         on_step: Called after every update.
     """
     scorer = _scorer(model, tokenizer)
-    lessons = draw_lessons(config.lessons, config.seed, scorer.vocabulary)
+    if lessons is None:
+        lessons = draw_lessons(config.lessons, config.seed, scorer.vocabulary)
     optimizers = _optimizers(config, model)
     with training(model):
         for step, batch in enumerate(_batches(config, lessons)):
@@ -170,13 +173,36 @@ def _lesson(rng: random.Random, vocabulary: Vocabulary, name: str) -> Trajectory
     asked, answer = _question(kind, picture)
     views = tuple(map(EncodedImage.from_pil, _views(kind, picture)))
     first, *more = [IMAGE_MARKER] * len(views)
+    shown = "\n".join([first, asked, *more])
+    return lesson(vocabulary, name=name, kind=kind, question=shown, answer=answer, views=views)
+
+
+def lesson(
+    vocabulary: Vocabulary,
+    *,
+    name: str,
+    kind: str,
+    question: str,
+    answer: str,
+    views: tuple[EncodedImage, ...] = (),
+) -> Trajectory:
+    """One question and its answer as a trajectory of one turn.
+
+    Args:
+        vocabulary: Encodes them.
+        name: Names the lesson.
+        kind: Its kind.
+        question: With one `<image>` per view.
+        answer: What is learned.
+        views: The pictures as the model sees them.
+    """
     transcript = Transcript(vocabulary, name=name)
-    transcript.start("", Observation("\n".join([first, asked, *more]), views))
+    transcript.start("", Observation(question, views))
     transcript.append_text(answer)
     transcript.annotate("answer")
     return transcript.to_trajectory(
         family=kind,
-        question=asked,
+        question=question,
         reference=answer,
         answer=answer,
         reward=NO_REWARD,

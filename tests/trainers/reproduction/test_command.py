@@ -1,0 +1,66 @@
+"""The whole command in toy sizes: every arm for real, in two processes, and once more for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.qwen import load_qwen
+from trainers.reproduction.arms import SMOKE, arms
+from trainers.reproduction.command import main
+from trainers.reproduction.record import read_record
+from trainers.reproduction.stages import address
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("reproduce")
+    main(["--smoke", "--seeds", "0", "--output", str(output)])
+    return output
+
+
+def test_every_arm_leaves_a_model_and_a_record(output: Path):
+    for name, stage in arms(0, SMOKE).items():
+        folder = output / "stages" / address(stage)
+        record = read_record(folder / "record.json")
+        assert {way: len(answers) for way, answers in record.exam.items()} == dict.fromkeys(
+            ("sampled", "greedy", "toolless"), SMOKE.exam.tasks
+        ), name
+        assert record.curve
+    assert load_qwen(folder / "model").model.num_parameters() > 500_000
+
+
+def test_the_page_has_every_claim_and_no_links(output: Path):
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert "Smoke run" in page
+    assert page.count("<svg") == 5
+    assert "paper, table 6" in page
+    assert "Not run" not in page
+    assert "<script" not in page
+
+
+def test_what_is_done_is_not_done_again(output: Path):
+    folders = {path: path.stat().st_mtime_ns for path in (output / "stages").iterdir()}
+    (output / "report.html").unlink()
+    main(["--smoke", "--seeds", "0", "--claims", "1,4", "--output", str(output)])
+    assert {path: path.stat().st_mtime_ns for path in (output / "stages").iterdir()} == folders
+    assert (output / "report.html").read_text().count("<svg") == 2
+
+
+def test_a_killed_stage_is_done_again_and_others_are_not(output: Path):
+    stages = output / "stages"
+    lost = stages / address(arms(0, SMOKE)["rl"])
+    others = {path: path.stat().st_mtime_ns for path in stages.iterdir() if path != lost}
+    before = read_record(lost / "record.json")
+    # As a kill leaves it: half written, under another name.
+    lost.rename(stages / f".writing-{lost.name}")
+    main(["--smoke", "--seeds", "0", "--claims", "4", "--output", str(output), "--workers", "1"])
+    after = read_record(lost / "record.json")
+    assert (after.exam, after.curve) == (before.exam, before.curve)
+    assert {path: path.stat().st_mtime_ns for path in stages.iterdir() if path != lost} == others
+
+
+def test_an_unknown_claim_is_refused(tmp_path: Path):
+    with pytest.raises(SystemExit, match="no claim 6"):
+        main(["--claims", "6", "--output", str(tmp_path)])

@@ -1,0 +1,90 @@
+"""What the tiny base can do before it learns of tools: see, as in the quickstart, and copy what it has read.
+
+A released model finds a number in a text and writes a sum down; one built from scratch does not. So a third
+of the lessons teach just that, one question and one answer each: *formula* (a sum as Python), *output* (what
+a program printed), *name* (what a question asks about), *fact* (a number in a sentence). No tools, no
+episodes, and numbers of their own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from agents.trajectory import Trajectory
+from agents.vocabulary import Vocabulary
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.protocol import IMAGE_MARKER, CodeOutput, TextHits, render_result
+from deepeyes_env.search.base import Hit
+from deepeyes_env.tasks.worlds.perception import cards
+from trainers.reproduction.tasks import Stone, random_sum
+from trainers.visual_pretraining import VIEW, draw_lessons, lesson
+
+READING_SHARE = 0.4
+"""Share of lessons about texts; the others are the quickstart's about pictures."""
+
+Drawn = tuple[str, str, tuple[EncodedImage, ...]]
+"""Question, answer and pictures."""
+
+
+def draw_base_lessons(
+    count: int, seed: int, vocabulary: Vocabulary, *, stream: str = "lessons"
+) -> list[Trajectory]:
+    """Draw lessons of both kinds, mixed.
+
+    Args:
+        count: How many.
+        seed: Fixes them.
+        vocabulary: Encodes them.
+        stream: Another stream gives other lessons.
+    """
+    rng = random.Random(f"reading/{stream}/{seed}")
+    reading = round(count * READING_SHARE)
+    seeing = draw_lessons(count - reading, seed, vocabulary, stream=stream)
+    texts = [_reading(rng, vocabulary, f"{stream}/reading/{number}") for number in range(reading)]
+    mixed = seeing + texts
+    rng.shuffle(mixed)
+    return mixed
+
+
+def _reading(rng: random.Random, vocabulary: Vocabulary, name: str) -> Trajectory:
+    kind = rng.choice(tuple(KINDS))
+    question, answer, views = KINDS[kind](rng)
+    return lesson(vocabulary, name=name, kind=kind, question=question, answer=answer, views=views)
+
+
+def _formula(rng: random.Random) -> Drawn:
+    picture = cards.random_picture(rng, large=True)
+    asked = random_sum(rng, picture.digit, picture.colour)
+    view = EncodedImage.from_pil(cards.paint(picture).resize((VIEW, VIEW)))
+    return f"{IMAGE_MARKER}\n{asked.question} In Python:", asked.code, (view,)
+
+
+def _output(rng: random.Random) -> Drawn:
+    number = str(rng.randrange(11, 1000))
+    return render_result(CodeOutput(f"{number}\n")), f"<answer>{number}</answer>", ()
+
+
+def _name(rng: random.Random) -> Drawn:
+    stone = _stone(rng)
+    return f"{stone.question} Search for:", f'"{stone.title}"', ()
+
+
+def _fact(rng: random.Random) -> Drawn:
+    stone = _stone(rng)
+    page = stone.page
+    hits = (Hit(1, page.title, page.url, page.body),)
+    return render_result(TextHits(stone.title, hits)), f"<answer>{stone.height}</answer>", ()
+
+
+def _stone(rng: random.Random) -> Stone:
+    return Stone(rng.randrange(1000, 10_000), rng.randrange(100, 1000))
+
+
+KINDS: dict[str, Callable[[random.Random], Drawn]] = {
+    "formula": _formula,
+    "output": _output,
+    "name": _name,
+    "fact": _fact,
+}
+"""Kinds of lessons about texts, in equal shares."""

@@ -1,0 +1,216 @@
+"""The microcosm's tasks: three skills, and of each a family that a tiny model can learn in minutes.
+
+* perception: the quickstart's pair, `closer-look` (needs a crop) and `at-a-glance` (needs nothing);
+* reasoning: `card-sum`, "What is 37 times the digit on the red card plus 58?": a tiny model reads the digit
+  and can write the sum as code, but not work it out in its head;
+* search: `stone-height`, "How many metres above sea is boundary stone 4821?": one look-up in a gazetteer of
+  thousands of stones, whose heights follow from nothing but their page.
+
+The fictional world's own search families show passages of some hundred words, too long to be read by a model
+that learns in minutes; the gazetteer's pages are one sentence long.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.search.base import SearchEngine
+from deepeyes_env.search.local.engine import LocalSearchEngine
+from deepeyes_env.search.local.page import Page
+from deepeyes_env.task import Answer, Skill, Split, Task, TaskSource
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
+from deepeyes_env.tasks.worlds.perception import cards
+from deepeyes_env.tasks.worlds.splits import split_by_hash
+
+CARD_SUM, STONE_HEIGHT = "card-sum", "stone-height"
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "perception": ("closer-look", "at-a-glance"),
+    "reasoning": (CARD_SUM,),
+    "search": (STONE_HEIGHT,),
+}
+"""Families by skill."""
+
+NEEDS_A_TOOL = frozenset({"closer-look", CARD_SUM, STONE_HEIGHT})
+"""Families that cannot be solved without one."""
+
+STONES = 3000
+"""Boundary stones of a world: too many to learn their heights by heart in a few thousand episodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum with a digit that only the picture tells.
+
+    Attributes:
+        factor: What the digit is multiplied by, from 11 to 99.
+        digit: The digit on the card.
+        summand: What is added, from 11 to 99.
+        colour: The card's colour.
+    """
+
+    factor: int
+    digit: int
+    summand: int
+    colour: str
+
+    @property
+    def question(self) -> str:
+        """The question's text."""
+        return f"What is {self.factor} times the digit on the {self.colour} card plus {self.summand}?"
+
+    @property
+    def code(self) -> str:
+        """The program that works it out."""
+        return f"print({self.factor}*{self.digit}+{self.summand})"
+
+    @property
+    def result(self) -> int:
+        """The answer."""
+        return self.factor * self.digit + self.summand
+
+
+@dataclass(frozen=True, slots=True)
+class Stone:
+    """A boundary stone.
+
+    Attributes:
+        number: Its number, four digits.
+        height: Metres above sea, three digits.
+    """
+
+    number: int
+    height: int
+
+    @property
+    def title(self) -> str:
+        """Its name, which is also what to search for."""
+        return f"boundary stone {self.number}"
+
+    @property
+    def question(self) -> str:
+        """The question's text."""
+        return f"How many metres above sea is {self.title}?"
+
+    @property
+    def page(self) -> Page:
+        """Its page in the gazetteer."""
+        address = f"https://gazetteer.example/{self.number}"
+        return Page(self.title, address, f"The {self.title} stands {self.height} m above sea.")
+
+
+class MicrocosmTasks:
+    """Tasks of the chosen families in turn; the same family has the same tasks in every choice."""
+
+    def __init__(self, seed: int, families: Sequence[str]) -> None:
+        """Choose.
+
+        Args:
+            seed: Names the world.
+            families: Names of families, at least one.
+        """
+        self.seed = seed
+        self.families = tuple(families)
+        self._cards: dict[str, TaskSource] = {
+            name: FictionalWorld(seed, (name,)) for name in families if name in FAMILIES["perception"]
+        }
+
+    @property
+    def name(self) -> str:
+        """Name of the source; another choice of families is another source."""
+        return f"microcosm-{self.seed}/{'+'.join(self.families)}"
+
+    def size(self, split: Split) -> int | None:
+        """None: there is no end of tasks."""
+        return None
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        """The task at `index` of `split`."""
+        number, turn = divmod(index, len(self.families))
+        family = self.families[turn]
+        if family in self._cards:
+            return self._cards[family].task(number, split)
+        name = f"microcosm-{self.seed}/{family}/{split}/{number}"
+        rng = random.Random(name)
+        return (_sum_task if family == CARD_SUM else _stone_task)(name, rng, self.seed, split)
+
+    def search_engine(self) -> SearchEngine:
+        """The gazetteer's search; all choices of one world share it."""
+        return _gazetteer(self.seed)
+
+
+@lru_cache(maxsize=4)
+def stones(seed: int) -> tuple[Stone, ...]:
+    """All boundary stones of a world, in order of their numbers."""
+    rng = random.Random(f"stones/{seed}")
+    numbers = sorted(rng.sample(range(1000, 10_000), STONES))
+    return tuple(Stone(number, rng.randrange(100, 1000)) for number in numbers)
+
+
+def random_sum(rng: random.Random, digit: int, colour: str) -> Sum:
+    """Draw factor and summand."""
+    return Sum(rng.randrange(11, 100), digit, rng.randrange(11, 100), colour)
+
+
+def sum_of(task: Task) -> Sum:
+    """The sum that a `card-sum` task asks for."""
+    return Sum(**task.metadata["sum"])
+
+
+def stone_of(task: Task) -> Stone:
+    """The stone that a `stone-height` task asks for."""
+    return Stone(**task.metadata)
+
+
+@lru_cache(maxsize=4)
+def _gazetteer(seed: int) -> SearchEngine:
+    return LocalSearchEngine(partial(_pages, seed))
+
+
+def _pages(seed: int) -> tuple[Page, ...]:
+    return tuple(stone.page for stone in stones(seed))
+
+
+def _sum_task(name: str, rng: random.Random, seed: int, split: Split) -> Task:
+    asked, picture = next(each for each in _sums(rng) if _owner(seed, each[0].code) == split)
+    image = EncodedImage.from_pil(cards.paint(picture))
+    facts: dict[str, Any] = {"sum": asdict(asked), "picture": asdict(picture)}
+    return Task(
+        name,
+        asked.question,
+        (image,),
+        Answer(str(asked.result)),
+        frozenset({Skill.REASONING}),
+        CARD_SUM,
+        metadata=facts,
+    )
+
+
+def _sums(rng: random.Random) -> Iterator[tuple[Sum, cards.CardPicture]]:
+    while True:
+        picture = cards.random_picture(rng, large=True)
+        yield random_sum(rng, picture.digit, picture.colour), picture
+
+
+def _stone_task(name: str, rng: random.Random, seed: int, split: Split) -> Task:
+    stone = rng.choice([each for each in stones(seed) if _owner(seed, each.title) == split])
+    return Task(
+        name,
+        stone.question,
+        (),
+        Answer(str(stone.height)),
+        frozenset({Skill.SEARCH}),
+        STONE_HEIGHT,
+        metadata=asdict(stone),
+    )
+
+
+@lru_cache(maxsize=100_000)
+def _owner(seed: int, key: str) -> Split:
+    """The split that a sum or a stone belongs to, so that none is asked for in two splits."""
+    return split_by_hash(f"microcosm-{seed}", key)
