@@ -97,7 +97,7 @@ SMOKE = _smoke()
 
 
 def arms(seed: int, sizes: Sizes) -> dict[str, Stage]:
-    """All arms of a seed by name."""
+    """All arms of a seed by name, the most telling first."""
     base = Base(seed, sizes.eyes, sizes.exam)
 
     def cold(data: Demonstrations) -> Cold:
@@ -117,24 +117,24 @@ def arms(seed: int, sizes: Sizes) -> dict[str, Stage]:
     masked = replace(main, fault_rate=FAULT_RATE, dapo=replace(sizes.dapo, infra_retries=0))
     return {
         "base": base,
+        "sft": sft,
+        "rl": main,
         "exposed-clumsy": clumsy,
-        "exposed-able": able,
-        "direct": rl(base),
         "direct-clumsy": direct_clumsy,
-        "direct-able": rl(able),
         "bonus-clumsy": replace(direct_clumsy, reward="call_bonus"),
-        "bonus-v1-clumsy": replace(direct_clumsy, reward="deepeyes_v1"),
+        "exposed-able": able,
+        "direct-able": rl(able),
+        "direct": rl(base),
         "sft-perception": hasty(("perception",)),
         "sft-reasoning": hasty(("reasoning",)),
-        "sft": sft,
         "rl-perception": rl(sft, ("perception",)),
         "rl-reasoning": rl(sft, ("reasoning",)),
         "rl-perception-reasoning": rl(sft, ("perception", "reasoning")),
-        "rl": main,
         "rl-shaped-filter": replace(main, keep="reward"),
-        "rl-symmetric": replace(main, dapo=replace(sizes.dapo, clip_low=SYMMETRIC, clip_high=SYMMETRIC)),
         "rl-masked": masked,
         "rl-blamed": replace(masked, blame=True),
+        "rl-symmetric": replace(main, dapo=replace(sizes.dapo, clip_low=SYMMETRIC, clip_high=SYMMETRIC)),
+        "bonus-v1-clumsy": replace(direct_clumsy, reward="deepeyes_v1"),
     }
 
 
