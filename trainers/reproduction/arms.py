@@ -58,7 +58,7 @@ class Sizes:
     """How long everything is trained and how it is examined.
 
     Attributes:
-        eyes: The base. Half as many lessons again as in the quickstart, for there are twice as many kinds.
+        eyes: The base. Twice the quickstart's steps, for there are twice as many kinds of lessons.
         cold: Cold start, as in the quickstart.
         episodes: Demonstrations of a cold start.
         toolless: Refused demonstrations of a cold start.
@@ -68,7 +68,7 @@ class Sizes:
         exam: Held-out tasks.
     """
 
-    eyes: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=8000, steps=600))
+    eyes: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=8000, steps=800))
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256

@@ -74,7 +74,7 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
         console: Where progress is shown.
 
     Returns:
-        The page; it is there from the first finished stage on.
+        The page; a run that ends early leaves one too, of what it has finished.
     """
     # For the workers: spinning threads make each other slow (stack notes section 2).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -92,11 +92,12 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
     def on_done(stage: Stage, done: int, total: int) -> None:
         minutes = (time.monotonic() - started) / 60
         console.print(f"[{done}/{total}] {names.get(address(stage), address(stage))} ({minutes:.1f} min)")
-        write_page(page, results(named, root), options.seeds, options.claims, options.smoke)
 
-    run_all(in_order(named.values()), root, options.workers, on_done)
-    found = results(named, root)
-    write_page(page, found, options.seeds, options.claims, options.smoke)
+    try:
+        run_all(in_order(named.values()), root, options.workers, on_done)
+    finally:
+        found = results(named, root)
+        write_page(page, found, options.seeds, options.claims, options.smoke)
     for verdict in judge(found, options.claims):
         console.print(f"{verdict.claim}  {verdict.status:<18}  {verdict.says}", highlight=False)
     return page
