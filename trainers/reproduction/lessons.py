@@ -1,9 +1,9 @@
 """What the tiny base can do before it learns of tools: see, as in the quickstart, and copy what it has read.
 
 A released model finds a number in a text and writes a sum down; one built from scratch does not. So a
-quarter of the lessons teach just that, one question and one answer each: *formula* (a sum as Python), *output* (what
-a program printed), *name* (what a question asks about), *fact* (a number in a sentence). No tools, no
-episodes, and numbers of their own.
+quarter of the lessons teach just that, one question and one answer each: *formula* (a sum as Python),
+*output* (what a program printed), *name* (what a question asks about), *fact* (a number in a sentence). No
+tools, no episodes, and numbers of their own.
 """
 
 from __future__ import annotations
