@@ -58,7 +58,8 @@ class Sizes:
     """How long everything is trained and how it is examined.
 
     Attributes:
-        eyes: The base. Twice the quickstart's steps, for there are twice as many kinds of lessons.
+        eyes: The base learns to see, as in the quickstart.
+        reading: The base learns to copy.
         cold: Cold start, as in the quickstart.
         episodes: Demonstrations of a cold start.
         toolless: Refused demonstrations of a cold start.
@@ -68,7 +69,8 @@ class Sizes:
         exam: Held-out tasks.
     """
 
-    eyes: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=8000, steps=800))
+    eyes: EyesConfig = field(default_factory=EyesConfig)
+    reading: EyesConfig = field(default_factory=EyesConfig)
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256
@@ -82,6 +84,7 @@ def _smoke() -> Sizes:
     full = Sizes()
     return Sizes(
         eyes=EyesConfig(lessons=16, steps=1, batch_size=8),
+        reading=EyesConfig(lessons=16, steps=1, batch_size=8),
         cold=replace(full.cold, epochs=1),
         episodes=16,
         toolless=4,
@@ -98,7 +101,7 @@ SMOKE = _smoke()
 
 def arms(seed: int, sizes: Sizes) -> dict[str, Stage]:
     """All arms of a seed by name, the most telling first."""
-    base = Base(seed, sizes.eyes, sizes.exam)
+    base = Base(seed, sizes.eyes, sizes.reading, sizes.exam)
 
     def cold(data: Demonstrations) -> Cold:
         return Cold(seed, base, data, sizes.cold, sizes.exam)

@@ -48,12 +48,14 @@ class Base:
 
     Attributes:
         seed: Seeds weights and lessons.
-        eyes: Lessons and their order.
+        eyes: Lessons about pictures.
+        reading: Lessons about texts and pictures, after those.
         exam: How it is examined.
     """
 
     seed: int
     eyes: EyesConfig
+    reading: EyesConfig
     exam: Exam
 
 
