@@ -81,7 +81,7 @@ def test_the_hasty_teacher_calls_rightly_or_not_at_all(env, vocabulary):
 
 
 def test_a_novice_calls_often_and_rarely_rightly(env, vocabulary):
-    episodes = shown(env, vocabulary, novice(0.02), 240)
+    episodes = shown(env, vocabulary, novice(0.02), 160)
     called = [one for one in episodes if len(one.turns) > 1]
     assert len(called) / len(episodes) == pytest.approx(NOVICE_CALLS, abs=0.1)
     assert 0.05 < sum(map(placeholders, called)) / len(called) < 0.3
@@ -103,7 +103,7 @@ def test_the_same_family_has_the_same_tasks_in_every_choice(index: int) -> None:
 def test_no_sum_and_no_stone_is_asked_for_in_two_splits(family, key) -> None:
     tasks = MicrocosmTasks(0, [family])
     asked = {
-        split: {str(key(tasks.task(i, split))) for i in range(300)}
+        split: {str(key(tasks.task(i, split))) for i in range(100)}
         for split in ("train", "validation", "test")
     }
     for one, other in itertools.combinations(asked.values(), 2):
