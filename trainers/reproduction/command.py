@@ -98,6 +98,9 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
     finally:
         found = results(named, root)
         write_page(page, found, options.seeds, options.claims, options.smoke)
+    if options.smoke:
+        console.print("smoke run: nothing was learned, so there is nothing to judge")
+        return page
     for verdict in judge(found, options.claims):
         console.print(f"{verdict.claim}  {verdict.status:<18}  {verdict.says}", highlight=False)
     return page

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from trainers.reproduction.stages import Stage, address, lineage, parent
@@ -71,6 +73,15 @@ def _prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed command must not leave a worker behind: the next one would do the same stage beside it."""
+    command = parent_process()
+    if command is not None:
+        command.join()
+        os._exit(1)
 
 
 def _perform(stage: Stage, root: Path) -> None:

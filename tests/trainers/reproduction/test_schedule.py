@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from trainers.reproduction.arms import SMOKE, arms
+from trainers.reproduction.schedule import run_all
+
+RUN = """
+import sys
+from pathlib import Path
+from trainers.reproduction.arms import SMOKE, arms
+from trainers.reproduction.schedule import run_all
+if __name__ == "__main__":
+    run_all([arms(0, SMOKE)["sft"]], Path(sys.argv[1]), 1, lambda *_: None)
+"""
+
+
+def test_a_killed_command_leaves_no_worker_behind(tmp_path: Path):
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    command = subprocess.Popen([sys.executable, str(script), str(tmp_path / "stages")], env=environment)
+    workers: list[psutil.Process] = []
+    while command.poll() is None and not any("spawn_main" in " ".join(one.cmdline()) for one in workers):
+        workers = psutil.Process(command.pid).children(recursive=True)
+        time.sleep(0.05)
+    time.sleep(0.5)
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+
+
+def test_what_a_stage_raises_reaches_the_command(tmp_path: Path):
+    (tmp_path / "stages").write_text("a file where the folder should be")
+    with pytest.raises((NotADirectoryError, FileExistsError)):
+        run_all([arms(0, SMOKE)["base"]], tmp_path / "stages", 1, lambda *_: None)
