@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deepeyes_env.outcome import Outcome
-from trainers.sampling import Group, StepSampler
+from trainers.sampling import Group, StepSampler, accuracy_varies, reward_varies
 
 
 @pytest.fixture
@@ -48,6 +48,17 @@ def test_a_group_that_differs_only_in_format_does_not_train(make_trajectory: Any
     sloppy = replace(wrong, reward=Reward(0.0, 0.0, 0.0))
     assert wrong.reward.total != sloppy.reward.total
     assert not Group(0, 0, (wrong, sloppy), 0).trains
+    for keep, trained in ((accuracy_varies, 0), (reward_varies, 1)):
+        sampler = StepSampler(wanted=1, max_rounds=1, keep=keep)
+        assert sampler.next_round() == 1
+        sampler.add([Group(0, 0, (wrong, sloppy), 0)])
+        assert len(sampler.selection().train) == trained
+
+
+def test_a_failed_member_varies_nothing(make_trajectory: Any) -> None:
+    right = make_trajectory(0, accuracy=1.0)
+    failed = make_trajectory(1, accuracy=0.0, outcome=Outcome.INFRA_FAILED)
+    assert not reward_varies(Group(0, 0, (right, failed), 0))
 
 
 def test_refill_by_the_share_that_was_kept(group: Any) -> None:
