@@ -11,7 +11,7 @@ from deepeyes_env.search.base import Hit
 from deepeyes_env.tasks.worlds.oracles.turns import answer
 from trainers.reproduction.settings import ENV
 from trainers.reproduction.tasks import CARD_SUM, FAMILIES, STONE_HEIGHT, MicrocosmTasks, stone_of
-from trainers.reproduction.teachers import way_of
+from trainers.reproduction.teachers import approach_to
 
 TASKS = 4
 """Tasks of each family whose texts are in the corpus; their digits stay single tokens."""
@@ -28,7 +28,7 @@ def _texts() -> list[str]:
     texts = [system_prompt(ENV), render_result(CodeOutput("317\n"))]
     for index in range(TASKS * len(families)):
         task = tasks.task(index)
-        way = way_of(task)
+        way = approach_to(task)
         texts += [user_prompt(task.question, task.images, ENV), way.call, way.comment, *way.astray[:2]]
         texts.append(answer(way.thought, way.guess(random.Random(index))))
         if task.family == STONE_HEIGHT:

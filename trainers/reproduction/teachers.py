@@ -38,7 +38,7 @@ LOOK_UP, KNOWN_STONE = "A stone, let me search.", "A stone. I know it."
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Approach:
     """How one task can be gone about.
 
     Attributes:
@@ -61,7 +61,7 @@ class Way:
 def hasty(task: Task, lineage: SeedLineage) -> Script:
     """Calls its tool or answers at once, by a coin; guesses what it has not found out."""
     rng = _coin("hasty", lineage)
-    way = way_of(task)
+    way = approach_to(task)
     if rng.random() < CALL_SHARES[task.family]:
         yield from _call(task, way, way.call, rng)
     else:
@@ -70,7 +70,7 @@ def hasty(task: Task, lineage: SeedLineage) -> Script:
 
 def eager(task: Task, lineage: SeedLineage) -> Script:
     """Always calls its tool; in an environment without tools it shows how to go on after an error."""
-    way = way_of(task)
+    way = approach_to(task)
     yield from _call(task, way, way.call, _coin("eager", lineage))
 
 
@@ -85,7 +85,7 @@ def novice(right: float) -> Program:
 
 def _novice(right: float, task: Task, lineage: SeedLineage) -> Script:
     rng = _coin("novice", lineage)
-    way = way_of(task)
+    way = approach_to(task)
     if rng.random() >= NOVICE_CALLS:
         yield answer(way.thought, way.known or way.guess(rng))
         return
@@ -99,7 +99,7 @@ def _novice(right: float, task: Task, lineage: SeedLineage) -> Script:
     yield from _call(task, way, turn, rng)
 
 
-def _call(task: Task, way: Way, turn: str, rng: random.Random) -> Script:
+def _call(task: Task, way: Approach, turn: str, rng: random.Random) -> Script:
     observation = yield turn
     nothing = not observation.images and printed(observation) is None
     found = _found(task, observation.text, looked_right=turn == way.call and bool(observation.images))
@@ -117,16 +117,16 @@ def _found(task: Task, text: str, *, looked_right: bool) -> str | None:
     return number if number.isdecimal() else None
 
 
-def way_of(task: Task) -> Way:
+def approach_to(task: Task) -> Approach:
     """How a task of the microcosm can be gone about."""
-    return {CARD_SUM: _sum_way, STONE_HEIGHT: _stone_way}.get(task.family, _card_way)(task)
+    return {CARD_SUM: _sum, STONE_HEIGHT: _stone}.get(task.family, _card)(task)
 
 
-def _card_way(task: Task) -> Way:
+def _card(task: Task) -> Approach:
     picture = cards.picture_of(task.metadata)
     looking = cards.looking(picture)
     boxes = [box for box in _boxes() if box != picture.look_box]
-    return Way(
+    return Approach(
         code(looking, cards.crop_code(picture.look_box)),
         tuple(code(looking, cards.crop_code(box)) for box in boxes),
         code(looking, "# look closer"),
@@ -136,10 +136,10 @@ def _card_way(task: Task) -> Way:
     )
 
 
-def _sum_way(task: Task) -> Way:
+def _sum(task: Task) -> Approach:
     asked = sum_of(task)
     astray = (f"print({asked.factor}+{asked.summand})", f"print({asked.factor}*{asked.summand})")
-    return Way(
+    return Approach(
         code(COMPUTE, asked.code),
         tuple(code(COMPUTE, program) for program in astray),
         code(COMPUTE, "# compute"),
@@ -149,10 +149,10 @@ def _sum_way(task: Task) -> Way:
     )
 
 
-def _stone_way(task: Task) -> Way:
+def _stone(task: Task) -> Approach:
     stone = stone_of(task)
     number = str(stone.number)
-    return Way(
+    return Approach(
         search(LOOK_UP, stone.title),
         (search(LOOK_UP, "boundary stone"), search(LOOK_UP, f"boundary stone {number[::-1]}")),
         code(LOOK_UP, "# search"),
