@@ -70,7 +70,7 @@ class Sizes:
     """
 
     eyes: EyesConfig = field(default_factory=EyesConfig)
-    reading: EyesConfig = field(default_factory=EyesConfig)
+    reading: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=8000, steps=800))
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256
