@@ -97,16 +97,14 @@ def _start(stage: Stage, root: Path) -> Qwen:
 
 def _teach_base(stage: Base, qwen: Qwen) -> list[Metrics]:
     losses: list[Metrics] = []
-    eyes, reading = replace(stage.eyes, seed=stage.seed), replace(stage.reading, seed=stage.seed)
-    mixed = draw_base_lessons(reading.lessons, reading.seed, Vocabulary(qwen.tokenizer))
-    for config, lessons in ((eyes, None), (reading, mixed)):
-        pretrain_eyes(
-            config,
-            qwen.model,
-            qwen.tokenizer,
-            lessons=lessons,
-            on_step=lambda step, loss: losses.append({"loss": loss}),
-        )
+    config = replace(stage.lessons, seed=stage.seed)
+    pretrain_eyes(
+        config,
+        qwen.model,
+        qwen.tokenizer,
+        lessons=draw_base_lessons(config.lessons, config.seed, Vocabulary(qwen.tokenizer)),
+        on_step=lambda step, loss: losses.append({"loss": loss}),
+    )
     return losses
 
 

@@ -1,6 +1,6 @@
 """What is trained, as data: a stage names everything that decides its outcome, and is addressed by its hash.
 
-    base = Base(0, EyesConfig(), exam)
+    base = Base(0, EyesConfig(), Exam())
     cold = Cold(0, base, "hasty", skills, ...)
     rl = Reinforced(0, cold, skills, DapoConfig(...))
     address(rl)                                       # "reinforced-3f0c…": the name of its folder
@@ -48,14 +48,12 @@ class Base:
 
     Attributes:
         seed: Seeds weights and lessons.
-        eyes: Lessons about pictures.
-        reading: Lessons about texts and pictures, after those.
+        lessons: Lessons about pictures and texts.
         exam: How it is examined.
     """
 
     seed: int
-    eyes: EyesConfig
-    reading: EyesConfig
+    lessons: EyesConfig
     exam: Exam
 
 
