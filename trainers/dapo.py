@@ -30,8 +30,8 @@ from trainers.lora import adapted
 from trainers.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.progress import Progress
 from trainers.run import Hooks, open_run
-from trainers.sampling_ahead import check_ahead, open_rollouts, own_policy
 from trainers.sampling import Keep, accuracy_varies
+from trainers.sampling_ahead import check_ahead, open_rollouts, own_policy
 from trainers.scoring import Scorer
 from trainers.update import update
 
