@@ -14,7 +14,7 @@ from agents.trajectory import Trajectory
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from deepeyes_env.rewards.combine import deepeyesv2
+from deepeyes_env.rewards.combine import Earned, deepeyesv2
 from deepeyes_env.tasks.dataset_error import DatasetError
 from deepeyes_env.tasks.sft_json import Conversation
 from trainers.curation.decontaminate import Decontaminator
@@ -149,5 +149,5 @@ def _digest(conversation: Conversation) -> str:
 def _trajectory(one: Trajectory) -> Trajectory:
     """A demonstration: it was kept because it is right, whether or not its answer has our tags."""
     form = one.reward.format
-    reward = Reward(1.0, form, deepeyesv2(1.0, form, paid_for_search=False))
+    reward = Reward(1.0, form, deepeyesv2(Earned(1.0, form)))
     return replace(one, family=FAMILY, outcome=Outcome.ANSWERED, reward=reward)
