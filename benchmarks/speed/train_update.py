@@ -20,10 +20,10 @@ from agents.vocabulary import Vocabulary
 from benchmarks.speed.train_load import UpdateLoad, experiences
 from trainers.batching import micro_batches
 from trainers.config import DapoConfig
-from trainers.distributed.engine import Engine, accelerator, training
 from trainers.dapo.experience import Experience
-from trainers.scoring import Scorer
 from trainers.dapo.update import minibatch
+from trainers.distributed.engine import Engine, accelerator, training
+from trainers.scoring import Scorer
 
 OURS, PLAIN, TRL = "ours", "transformers", "TRL"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from trainers.runs.progress import Progress, describe, restore
 from trainers.dapo.sampling import Group, Sampled, Selection, StepSampler
+from trainers.runs.progress import Progress, describe, restore
 
 OUTCOMES = (Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.MALFORMED, Outcome.INFRA_FAILED)
 

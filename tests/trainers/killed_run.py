@@ -22,9 +22,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from agents.qwen import load_qwen
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from trainers.runs.checkpoint import checkpoints, latest_checkpoint
 from trainers.config import DapoConfig
 from trainers.dapo.train import train_dapo
+from trainers.runs.checkpoint import checkpoints, latest_checkpoint
 
 CHANGES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "shutil.rmtree"}
 """Audit events before a file is opened, or anything is made, moved or removed."""

@@ -36,18 +36,18 @@ from agents.transformers_policy import TransformersPolicy
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
-from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
 from trainers.distributed.engine import Engine, accelerator, training
 from trainers.distributed.handover import hand_over, require_whole_model
 from trainers.distributed.idle import idle_loss
+from trainers.distributed.ranks import PeerFailed, Ranks
+from trainers.distributed.shares import balanced, collected, rejoined, with_pictures
+from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.metrics import Metrics, StepReport
-from trainers.distributed.ranks import PeerFailed, Ranks
 from trainers.scoring import Scorer
 from trainers.sft.train import train_sft
-from trainers.distributed.shares import balanced, collected, rejoined, with_pictures
 
 SFT = SftConfig(
     epochs=2,

@@ -13,11 +13,11 @@ from agents.qwen import Qwen, load_qwen, save_qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import build_tokenizer
 from deepeyes_env.errors import ConfigError
-from trainers.dapo import command as dapo_command
-from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
-from trainers.runs.checkpoint import checkpoints, latest_checkpoint
+from trainers.dapo import command as dapo_command
 from trainers.dapo.command import DapoOptions
+from trainers.runs.checkpoint import checkpoints, latest_checkpoint
+from trainers.sft import command as sft_command
 from trainers.sft.command import SftOptions
 
 

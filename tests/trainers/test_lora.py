@@ -21,10 +21,10 @@ from agents.vllm.weights import WeightFolder
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
-from trainers.runs.checkpoint import latest_checkpoint
 from trainers.config import DapoConfig, SftConfig, check_precision
 from trainers.dapo.train import train_dapo
 from trainers.lora import adapted, has_adapters, plain
+from trainers.runs.checkpoint import latest_checkpoint
 from trainers.runs.metrics import StepReport
 from trainers.sft.train import train_sft
 

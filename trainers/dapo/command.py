@@ -24,17 +24,17 @@ from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.task import TaskSource
 from trainers.arguments import parse_options
-from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import DapoConfig, Precision, check_precision
-from trainers.dapo.train import train_dapo
-from trainers.preflight.dry_run import NotReady, dry_run_dapo
 from trainers.dapo.group_rollout import NothingScored
+from trainers.dapo.sampling_ahead import own_policy
+from trainers.dapo.train import train_dapo
+from trainers.distributed.ranks import PeerFailed, Ranks, launched
+from trainers.distributed.shares import collected
+from trainers.preflight.dry_run import NotReady, dry_run_dapo
+from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.metrics import StepReport
-from trainers.distributed.ranks import PeerFailed, Ranks, launched
-from trainers.dapo.sampling_ahead import own_policy
-from trainers.distributed.shares import collected
 
 
 @dataclass(frozen=True, slots=True)

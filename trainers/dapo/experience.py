@@ -16,12 +16,12 @@ from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
 from trainers.batching import micro_batches
 from trainers.config import DapoConfig, MismatchMode
-from trainers.distributed.engine import Engine
-from trainers.runs.metrics import Metrics
 from trainers.dapo.objective import group_advantages, mismatch_correction, overlong_penalty
 from trainers.dapo.sampling import Group
-from trainers.scoring import Scorer
+from trainers.distributed.engine import Engine
 from trainers.distributed.shares import rejoined, with_pictures
+from trainers.runs.metrics import Metrics
+from trainers.scoring import Scorer
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,11 +16,11 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.outcome import Outcome
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
+from trainers.dapo.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
+from trainers.distributed.ranks import Ranks
+from trainers.distributed.shares import collected
 from trainers.runs.interrupt import StopRequest
 from trainers.runs.metrics import Metrics
-from trainers.distributed.ranks import Ranks
-from trainers.dapo.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
-from trainers.distributed.shares import collected
 
 
 class NothingScored(RuntimeError):

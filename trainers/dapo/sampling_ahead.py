@@ -31,10 +31,10 @@ from agents.vllm.loop import BackgroundLoop
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
 from trainers.dapo.group_rollout import Sampler, SamplingStopped
+from trainers.dapo.sampling import Sampled
 from trainers.lora import plain
 from trainers.runs.progress import Progress
 from trainers.runs.run import Run
-from trainers.dapo.sampling import Sampled
 
 
 class Rollouts(Protocol):

@@ -22,18 +22,18 @@ from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
-from trainers.distributed.engine import Engine, accelerator, checkpointing
 from trainers.dapo.group_rollout import Sampler, rollout_metrics
+from trainers.dapo.sampling import Keep, accuracy_varies
+from trainers.dapo.sampling_ahead import check_ahead, open_rollouts, own_policy
+from trainers.dapo.update import update
+from trainers.distributed.engine import Engine, accelerator, checkpointing
 from trainers.distributed.handover import hand_over, require_whole_model
 from trainers.distributed.idle import idle_loss
 from trainers.lora import adapted
 from trainers.runs.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.runs.progress import Progress
 from trainers.runs.run import Hooks, open_run
-from trainers.dapo.sampling import Keep, accuracy_varies
-from trainers.dapo.sampling_ahead import check_ahead, open_rollouts, own_policy
 from trainers.scoring import Scorer
-from trainers.dapo.update import update
 
 SHOWN = ("reward", "accuracy", "tool_use", "entropy", "groups_trained")
 """Metrics next to the progress bar."""

@@ -12,14 +12,14 @@ import torch
 from agents.batch import token_logprobs_and_entropy
 from trainers.batching import micro_batches, shuffled
 from trainers.config import DapoConfig
-from trainers.distributed.engine import Engine, training
 from trainers.dapo.experience import Experience, corrected, experience, padded
-from trainers.runs.metrics import Metrics
 from trainers.dapo.objective import Clip, LossStats, TokenBatch, dapo_loss
-from trainers.runs.run import Run
 from trainers.dapo.sampling import Group
-from trainers.scoring import Scorer
+from trainers.distributed.engine import Engine, training
 from trainers.distributed.shares import with_pictures
+from trainers.runs.metrics import Metrics
+from trainers.runs.run import Run
+from trainers.scoring import Scorer
 
 
 def update(

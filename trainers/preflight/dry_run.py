@@ -12,9 +12,9 @@ from rich.table import Table
 
 from agents.qwen import ModelError
 from trainers.preflight import plan
+from trainers.preflight.checks import FIRST, Check, Finding, examine, model_check, read_config
 from trainers.preflight.env_checks import env_checks
 from trainers.preflight.plan import GIB, Memory, ModelSize, Training, model_size, training_memory
-from trainers.preflight.checks import FIRST, Check, Finding, examine, model_check, read_config
 
 if TYPE_CHECKING:
     from trainers.config import DapoConfig, SftConfig

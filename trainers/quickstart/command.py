@@ -34,12 +34,12 @@ from deepeyes_env.tasks import WorldConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
 from trainers.evaluation import EvaluationPlan, answer_all
-from trainers.runs.interrupt import Interrupted
-from trainers.runs.metrics import Metrics
 from trainers.quickstart.report import Report, Stage, table, tests, write_page
-from trainers.sft.train import train_sft
 from trainers.quickstart.teacher import eager_teacher, hasty_teacher
 from trainers.quickstart.visual_pretraining import EyesConfig, draw_lessons, pretrain_eyes
+from trainers.runs.interrupt import Interrupted
+from trainers.runs.metrics import Metrics
+from trainers.sft.train import train_sft
 
 FAMILIES = ("closer-look", "at-a-glance")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from trainers.config import DapoConfig, SftConfig
 from trainers.quickstart.command import Plan as Quickstart
+from trainers.quickstart.visual_pretraining import EyesConfig
 from trainers.reproduction.stages import (
     ALL_SKILLS,
     Base,
@@ -20,7 +21,6 @@ from trainers.reproduction.stages import (
     Skills,
     Stage,
 )
-from trainers.quickstart.visual_pretraining import EyesConfig
 
 CLUMSY, ABLE = 0.02, 0.25
 """Share of right calls of two novices. The paper says of its base only that its code is often wrong

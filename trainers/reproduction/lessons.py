@@ -21,8 +21,8 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.protocol import IMAGE_MARKER, CodeOutput, TextHits, render_result
 from deepeyes_env.search.base import Hit
 from deepeyes_env.tasks.worlds.perception import cards
-from trainers.reproduction.tasks import Stone, random_sum
 from trainers.quickstart.visual_pretraining import VIEW, draw_lessons, lesson
+from trainers.reproduction.tasks import Stone, random_sum
 
 READING_SHARE = 0.3
 """Share of lessons about texts; the others are the quickstart's about pictures, with half as many of pointing

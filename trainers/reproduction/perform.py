@@ -19,9 +19,10 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, with_overrides
 from deepeyes_env.sandbox import open_sandbox
+from trainers.dapo.sampling import accuracy_varies, reward_varies
 from trainers.dapo.train import train_dapo
 from trainers.evaluation import EvaluationPlan, answer_all
-from trainers.runs.metrics import Metrics, StepReport
+from trainers.quickstart.visual_pretraining import pretrain_eyes
 from trainers.reproduction.corpus import microcosm_corpus
 from trainers.reproduction.faults import BlamingEnv, FaultySandbox
 from trainers.reproduction.lessons import draw_base_lessons
@@ -30,9 +31,8 @@ from trainers.reproduction.settings import ENV, SLOTS
 from trainers.reproduction.stages import ALL_SKILLS, Base, Cold, Reinforced, Skills, Stage, address, parent
 from trainers.reproduction.tasks import FAMILIES, MicrocosmTasks
 from trainers.reproduction.teachers import eager, hasty, novice
-from trainers.dapo.sampling import accuracy_varies, reward_varies
+from trainers.runs.metrics import Metrics, StepReport
 from trainers.sft.train import train_sft
-from trainers.quickstart.visual_pretraining import pretrain_eyes
 
 
 def perform(stage: Stage, root: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 from agents.metrics import tools_used
 from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
-from trainers.runs.metrics import Metrics
 from trainers.reproduction.placeholder import placeholders
+from trainers.runs.metrics import Metrics
 
 Way = Literal["sampled", "greedy", "toolless"]
 """At temperature 1, at temperature 0, and at temperature 0 with every call refused."""

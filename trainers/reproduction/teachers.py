@@ -19,8 +19,8 @@ from agents.trajectory import SeedLineage
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code, printed, search
 from deepeyes_env.tasks.worlds.perception import cards
-from trainers.reproduction.tasks import CARD_SUM, STONE_HEIGHT, stone_of, sum_of
 from trainers.quickstart.teacher import LOOK_SHARES
+from trainers.reproduction.tasks import CARD_SUM, STONE_HEIGHT, stone_of, sum_of
 
 CALL_SHARES = LOOK_SHARES | {CARD_SUM: 0.45, STONE_HEIGHT: 0.45}
 """How often the hasty teacher calls its tool: below one half everywhere, as in the quickstart."""

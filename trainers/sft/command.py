@@ -14,14 +14,14 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
-from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.config import Precision, SftConfig, check_precision
-from trainers.sft.conversion import Limits
-from trainers.sft.demonstrations import Demonstrations, open_demonstrations
+from trainers.distributed.ranks import PeerFailed, Ranks, first_launched
 from trainers.preflight.dry_run import NotReady, dry_run_sft
+from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
-from trainers.distributed.ranks import PeerFailed, Ranks, first_launched
+from trainers.sft.conversion import Limits
+from trainers.sft.demonstrations import Demonstrations, open_demonstrations
 from trainers.sft.train import train_sft
 
 

@@ -26,15 +26,15 @@ from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
 from trainers.batching import micro_batches, shuffled
 from trainers.config import SftConfig
-from trainers.sft.demonstrations import Demonstrations
 from trainers.distributed.engine import Engine, accelerator, checkpointing, frozen, training
 from trainers.distributed.idle import idle_loss
 from trainers.lora import adapted
 from trainers.runs.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
-from trainers.sft.packing import packed_rows
 from trainers.runs.progress import Progress
 from trainers.runs.run import Hooks, open_run
 from trainers.scoring import Scorer
+from trainers.sft.demonstrations import Demonstrations
+from trainers.sft.packing import packed_rows
 
 SHOWN = ("loss", "learning_rate")
 """Metrics next to the progress bar."""

@@ -34,7 +34,6 @@ from agents.store import read_trajectories
 from agents.tiny import build_tiny
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import open_source
-from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
 from trainers.curation.pipeline import DIFFICULTY, SYNTHESIS, curate
 from trainers.curation.placement import Place
@@ -42,6 +41,7 @@ from trainers.curation.plan import Curated, Plan
 from trainers.curation.report import write_report
 from trainers.curation.stages import CurationError, locked
 from trainers.dapo.command import DapoOptions
+from trainers.sft import command as sft_command
 
 
 def finish(plan: Plan) -> Curated:

@@ -19,11 +19,11 @@ from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Answer, Split, Task
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
-from trainers.dapo.train import train_dapo
 from trainers.dapo.experience import advantages_of
 from trainers.dapo.group_rollout import NothingScored
-from trainers.runs.metrics import StepReport
 from trainers.dapo.sampling import Group
+from trainers.dapo.train import train_dapo
+from trainers.runs.metrics import StepReport
 
 QUICK = DapoConfig(
     steps=8,

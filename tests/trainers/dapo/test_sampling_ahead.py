@@ -20,14 +20,14 @@ from agents.qwen import Qwen
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import ConfigError
-from trainers.runs.checkpoint import checkpoint_path, checkpoints, latest_checkpoint
 from trainers.config import DapoConfig
-from trainers.dapo.train import train_dapo
 from trainers.dapo.group_rollout import NothingScored
-from trainers.runs.interrupt import Interrupted
-from trainers.lora import plain
-from trainers.runs.metrics import StepReport
 from trainers.dapo.sampling_ahead import check_ahead, own_policy
+from trainers.dapo.train import train_dapo
+from trainers.lora import plain
+from trainers.runs.checkpoint import checkpoint_path, checkpoints, latest_checkpoint
+from trainers.runs.interrupt import Interrupted
+from trainers.runs.metrics import StepReport
 
 CONFIG = DapoConfig(
     steps=5,

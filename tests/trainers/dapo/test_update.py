@@ -30,14 +30,14 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Task
 from trainers.config import DapoConfig, MismatchMode
-from trainers.dapo.train import train_dapo
-from trainers.distributed.engine import Engine, accelerator, checkpointing, training
 from trainers.dapo.experience import advantages_of, experience, ran_out_of_turns
-from trainers.runs.metrics import StepReport
 from trainers.dapo.objective import Clip, dapo_loss
 from trainers.dapo.sampling import Group
-from trainers.scoring import Scorer
+from trainers.dapo.train import train_dapo
 from trainers.dapo.update import token_batch, update
+from trainers.distributed.engine import Engine, accelerator, checkpointing, training
+from trainers.runs.metrics import StepReport
+from trainers.scoring import Scorer
 
 ONE = DapoConfig(
     steps=1,

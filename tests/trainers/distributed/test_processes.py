@@ -26,8 +26,8 @@ from transformers import AutoModelForImageTextToText
 
 from deepeyes_env.errors import ConfigError
 from trainers.dapo import command as dapo_command
-from trainers.runs.checkpoint import latest_checkpoint
 from trainers.distributed.engine import accelerator
+from trainers.runs.checkpoint import latest_checkpoint
 
 pytestmark = pytest.mark.timeout(600)
 """Under the load of other tests; alone on two cores all of it takes a minute."""

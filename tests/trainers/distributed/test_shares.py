@@ -17,8 +17,8 @@ from agents.trajectory import check_tokens, check_trajectory
 from agents.vocabulary import Vocabulary
 from trainers.distributed.blank import with_blank_picture
 from trainers.distributed.idle import idle_loss
-from trainers.scoring import Scorer
 from trainers.distributed.shares import balanced
+from trainers.scoring import Scorer
 
 
 @given(st.lists(st.integers(1, 30_000), max_size=40), st.integers(1, 9))

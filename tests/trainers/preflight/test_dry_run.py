@@ -14,8 +14,8 @@ from agents.qwen import Qwen, save_qwen
 from agents.store import TrajectoryWriter
 from deepeyes_env.errors import ConfigError
 from trainers.dapo import command as dapo_command
-from trainers.sft import command as sft_command
 from trainers.preflight.checks import Check, examine, model_check, stored_parameters
+from trainers.sft import command as sft_command
 
 
 @pytest.fixture

@@ -16,9 +16,16 @@ from agents.pixels import PixelCache
 from agents.qwen import Qwen
 from agents.tiny import TinyShape, build_tiny
 from agents.vocabulary import Vocabulary
-from trainers.preflight import plan
 from trainers.lora import adapted
-from trainers.preflight.plan import GIB, Training, activation_bytes, model_size, training_flops, training_memory
+from trainers.preflight import plan
+from trainers.preflight.plan import (
+    GIB,
+    Training,
+    activation_bytes,
+    model_size,
+    training_flops,
+    training_memory,
+)
 
 
 def released(billions: int) -> Qwen2_5_VLConfig:

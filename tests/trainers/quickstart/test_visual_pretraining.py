@@ -7,7 +7,15 @@ from agents.tiny import build_tiny
 from agents.trajectory import check_trajectory
 from agents.vocabulary import Vocabulary
 from deepeyes_env.tasks.worlds.perception import cards
-from trainers.quickstart.visual_pretraining import CLOSE, LESSONS, VIEW, EyesConfig, draw_lessons, exam, pretrain_eyes
+from trainers.quickstart.visual_pretraining import (
+    CLOSE,
+    LESSONS,
+    VIEW,
+    EyesConfig,
+    draw_lessons,
+    exam,
+    pretrain_eyes,
+)
 
 
 @pytest.fixture(scope="module")

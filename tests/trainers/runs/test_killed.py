@@ -47,7 +47,7 @@ class Attempt(Protocol):
 def attempt(guesser: Qwen, tmp_path: Path) -> Iterator[Attempt]:
     """Starts training or goes on with it, in a process that ends, or is killed at a moment."""
     model = save_qwen(guesser, tmp_path / "model")
-    script = Path(__file__).with_name("killed_run.py")
+    script = Path(__file__).parents[1] / "killed_run.py"
     command = [sys.executable, str(script)]
     pipe = subprocess.PIPE
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

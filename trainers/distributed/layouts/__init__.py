@@ -17,8 +17,8 @@ from trainers.distributed.layouts.base import Layout
 from trainers.distributed.layouts.fsdp2 import Fsdp2
 from trainers.distributed.layouts.replicated import Replicated
 from trainers.distributed.layouts.zero3 import Zero3
-from trainers.lora import has_adapters
 from trainers.distributed.ranks import Ranks
+from trainers.lora import has_adapters
 
 __all__ = ["Layout", "spread"]
 

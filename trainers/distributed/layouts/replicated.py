@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from trainers.distributed.layouts.base import IdlePass
-from trainers.lora import load_weights
 from trainers.distributed.ranks import Ranks
+from trainers.lora import load_weights
 
 
 class Replicated:

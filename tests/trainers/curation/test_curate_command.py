@@ -19,10 +19,10 @@ from agents.store import read_trajectories
 from agents.tiny import build_tiny, build_tokenizer
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks import DeepEyesV2Config, open_source
-from trainers.sft import command as sft_command
 from trainers.arguments import parse_options
 from trainers.curation.command import CurateOptions, main, run
 from trainers.curation.placement import Place
+from trainers.sft import command as sft_command
 
 # The chat server of the agents' tests.
 sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
