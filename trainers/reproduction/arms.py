@@ -68,7 +68,7 @@ class Sizes:
         exam: Held-out tasks.
     """
 
-    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=8000, steps=1000))
+    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=9600, steps=1200))
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256

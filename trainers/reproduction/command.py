@@ -28,14 +28,14 @@ class ReproduceOptions:
     The same command goes on where it was stopped: what is finished is in the output directory.
 
     Attributes:
-        seeds: Seeds; every arm is trained with each of them.
+        seeds: Seeds; every arm is trained with each of them. Not 0 and 100: on these the lessons were tuned.
         claims: Numbers of the claims; default: all five.
         output: Where stages and the page go.
         workers: Processes, one thread each.
         smoke: Only check that everything runs, in about a minute.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (1, 2, 3)
     claims: tuple[int, ...] = tuple(CLAIMS)
     output: Path = Path("runs/reproduction")
     workers: int = 2

@@ -1,4 +1,7 @@
-"""The whole command in toy sizes: every arm for real, in two processes, and once more for nothing."""
+"""The whole command in toy sizes: every arm for real, in two processes, and once more for nothing.
+
+What needs the finished run is one test, because every worker of pytest-xdist would make a run of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,15 @@ from trainers.reproduction.record import read_record
 from trainers.reproduction.stages import address
 
 
-@pytest.fixture(scope="module")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("reproduce")
-    main(["--smoke", "--seeds", "0", "--output", str(output)])
-    return output
+def test_all_arms_are_trained_once(tmp_path: Path):
+    main(["--smoke", "--seeds", "0", "--output", str(tmp_path)])
+    _every_arm_leaves_a_model_and_a_record(tmp_path)
+    _the_page_has_every_claim_and_no_links(tmp_path)
+    _a_killed_stage_is_done_again_and_others_are_not(tmp_path)
+    _what_is_done_is_not_done_again(tmp_path)
 
 
-def test_every_arm_leaves_a_model_and_a_record(output: Path):
+def _every_arm_leaves_a_model_and_a_record(output: Path) -> None:
     for name, stage in arms(0, SMOKE).items():
         folder = output / "stages" / address(stage)
         record = read_record(folder / "record.json")
@@ -31,7 +35,7 @@ def test_every_arm_leaves_a_model_and_a_record(output: Path):
     assert load_qwen(folder / "model").model.num_parameters() > 500_000
 
 
-def test_the_page_has_every_claim_and_no_links(output: Path):
+def _the_page_has_every_claim_and_no_links(output: Path) -> None:
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "Smoke run" in page
     assert page.count("<svg") == 5
@@ -40,7 +44,7 @@ def test_the_page_has_every_claim_and_no_links(output: Path):
     assert "<script" not in page
 
 
-def test_what_is_done_is_not_done_again(output: Path):
+def _what_is_done_is_not_done_again(output: Path) -> None:
     folders = {path: path.stat().st_mtime_ns for path in (output / "stages").iterdir()}
     (output / "report.html").unlink()
     main(["--smoke", "--seeds", "0", "--claims", "1,4", "--output", str(output)])
@@ -48,7 +52,7 @@ def test_what_is_done_is_not_done_again(output: Path):
     assert (output / "report.html").read_text().count("<svg") == 2
 
 
-def test_a_killed_stage_is_done_again_and_others_are_not(output: Path):
+def _a_killed_stage_is_done_again_and_others_are_not(output: Path) -> None:
     stages = output / "stages"
     lost = stages / address(arms(0, SMOKE)["rl"])
     others = {path: path.stat().st_mtime_ns for path in stages.iterdir() if path != lost}
