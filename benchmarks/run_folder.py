@@ -1,0 +1,88 @@
+"""An evaluation on disk: `run.json` says what was asked whom, `results.jsonl` what came of it.
+
+RUN/run.json           settings, suites with their revisions, versions; written first
+RUN/results.jsonl      one `Result` a line, in any order, appended as they come
+RUN/spent.json         wall time and money; not part of what must be reproducible
+RUN/trajectories/      `agents.store`
+RUN/report.{json,html,md}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agents.convert.json_files import read_json, read_lines
+from benchmarks.result import Result
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+FORMAT = 1
+"""Version of the layout."""
+
+CARD, RESULTS, SPENT, TRAJECTORIES = "run.json", "results.jsonl", "spent.json", "trajectories"
+
+
+@dataclass(frozen=True, slots=True)
+class RunCard:
+    """What an evaluation asked.
+
+    Attributes:
+        policy: Name of the policy.
+        settings: All that decides results: sampling, environment, prompt, modes, seeds, samples, order of
+            options.
+        suites: Name -> title, revision, number of items, size of the public release.
+        judge: Model and hash of the prompt, or None for rules alone.
+        versions: Name -> version of everything that took part.
+        format: Version of the layout.
+    """
+
+    policy: str
+    settings: Mapping[str, Any]
+    suites: Mapping[str, Mapping[str, Any]]
+    judge: Mapping[str, str] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An evaluation as it is read back.
+
+    Attributes:
+        path: Its folder.
+        card: What was asked.
+        results: What came of it, sorted by suite, item, mode, seed and sample.
+        spent: Seconds and money by name; empty where nothing was noted.
+    """
+
+    path: Path
+    card: RunCard
+    results: tuple[Result, ...]
+    spent: Mapping[str, float]
+
+
+def read_run(path: Path | str) -> Run:
+    """Read an evaluation, finished or not.
+
+    Raises:
+        DatasetError: The folder is none, or of another format.
+    """
+    root = Path(path)
+    card = read_json(root / CARD)
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise DatasetError(root / CARD, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
+    results = root / RESULTS
+    lines = read_lines(results) if results.exists() else ()
+    found = [Result.from_record(record) for _, record in lines]
+    found.sort(key=lambda one: (one.suite, one.item, one.mode, one.seed, one.sample))
+    spent = read_json(root / SPENT) if (root / SPENT).exists() else {}
+    return Run(root, RunCard(**card), tuple(found), spent)
+
+
+def write_card(path: Path, card: RunCard) -> None:
+    """Write what will be asked."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / CARD).write_text(json.dumps(asdict(card), indent=2, sort_keys=True) + "\n", encoding="utf-8")

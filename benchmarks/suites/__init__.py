@@ -1,0 +1,1 @@
+"""Public benchmarks as task sources: one readable file each, all of them a `suite.Suite`."""
