@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+"""Level of the intervals of ratios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,40 @@ class Measure:
 
 
 Sample = tuple[Measure, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How two contenders compare over the rounds of one run.
+
+    Attributes:
+        value: Geometric mean of the rounds' ratios.
+        low: Lower end of its 95 % interval, by Student's t on the logarithms; 0 with one round.
+        high: Upper end; infinite with one round.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def ratio(ours: Sequence[float], peer: Sequence[float]) -> Ratio:
+    """Compare samples that were taken in turns, pair by pair, so that a slow minute slows both.
+
+    Args:
+        ours: Samples above 0, one a round.
+        peer: Another's, of the same rounds.
+
+    Raises:
+        ValueError: There are not as many of both.
+    """
+    logs = [math.log(a / b) for a, b in zip(ours, peer, strict=True)]
+    centre = statistics.fmean(logs)
+    if len(logs) == 1:
+        return Ratio(math.exp(centre), 0.0, math.inf)
+    spread = statistics.stdev(logs) / math.sqrt(len(logs))
+    reach = stats.t.ppf(1 - (1 - CONFIDENCE) / 2, len(logs) - 1) * spread
+    return Ratio(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +109,11 @@ class Record:
     def median(self, measure: Measure, contender: str) -> float | None:
         """The median in the measure's unit; None without samples."""
         return self.row(measure, contender).p50
+
+    def ratio(self, measure: Measure, ours: str, peer: str) -> Ratio | None:
+        """Ours over a peer's, round by round; None without samples of both."""
+        pair = [self._samples.get((measure, one), []) for one in (ours, peer)]
+        return ratio(*pair) if all(pair) else None
 
     def row(self, measure: Measure, contender: str) -> Row:
         """The figures of one contender."""

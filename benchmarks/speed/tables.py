@@ -18,7 +18,7 @@ def targets_table(verdicts: Iterable[Verdict]) -> Table:
     table = Table("target", "this run", "wanted", "", box=box.SIMPLE, title="targets")
     for verdict in verdicts:
         sign = "≥" if verdict.at_least else "≤"
-        value = "-" if verdict.value is None else f"{_figure(verdict.value)} {verdict.unit}"
+        value = "-" if verdict.value is None else f"{_figure(verdict.value)}{_range(verdict)} {verdict.unit}"
         table.add_row(verdict.name, value, f"{sign} {verdict.bound:g}", _MET[verdict.met])
     return table
 
@@ -37,6 +37,12 @@ def figures_table(rows: Iterable[Row]) -> Table:
         else:
             table.add_row(name, row.contender, _figure(row.p50), _figure(row.p99), row.unit, str(row.n))
     return table
+
+
+def _range(verdict: Verdict) -> str:
+    if verdict.low is None or verdict.high is None:
+        return ""
+    return f" [{_figure(verdict.low)}, {_figure(verdict.high)}]"
 
 
 def _figure(value: float) -> str:

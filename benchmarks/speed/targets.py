@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.speed import measures
-from benchmarks.speed.record import Measure, Record
+from benchmarks.speed.record import Measure, Ratio, Record
 
 OURS, FORK, BARE = "ours", "ours, by fork", "bare fork"
 """Ours without addition is as it comes: with processes that wait."""
@@ -25,6 +25,8 @@ class Verdict:
         value: In this run; None when a peer is missing.
         bound: The target.
         at_least: Whether the value should be at least the bound, and not at most.
+        low: Lower end of the value's 95 % interval; None where none was computed.
+        high: Upper end.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Verdict:
     value: float | None
     bound: float
     at_least: bool
+    low: float | None = None
+    high: float | None = None
 
     @property
     def met(self) -> bool | None:
@@ -39,6 +43,14 @@ class Verdict:
         if self.value is None:
             return None
         return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def compared(name: str, ratio: Ratio | None, bound: float) -> Verdict:
+    """A ratio of speeds that is to be at least `bound`, with its interval."""
+    unit = "of its tokens/s"
+    if ratio is None:
+        return Verdict(name, unit, None, bound, at_least=True)
+    return Verdict(name, unit, ratio.value, bound, at_least=True, low=ratio.low, high=ratio.high)
 
 
 def verdicts(record: Record, leaks: dict[str, int] | None) -> list[Verdict]:

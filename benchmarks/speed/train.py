@@ -17,7 +17,7 @@ from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.rollout_model import random_3b, random_7b, tiny
 from benchmarks.speed.tables import figures_table, targets_table
-from benchmarks.speed.targets import Verdict
+from benchmarks.speed.targets import Verdict, compared
 from benchmarks.speed.train_load import UpdateLoad, training_flops
 from benchmarks.speed.train_shares import measure_shares
 from benchmarks.speed.train_update import OURS, PLAIN, TRL, Bout, peak_memory, synchronised
@@ -137,9 +137,7 @@ def measure_update(
             else:
                 ready[contender] = partial(timed, step)
         interleave(options.rounds, ready, record)
-    ours, plain = record.median(speed, OURS), record.median(speed, PLAIN)
-    value = None if ours is None or plain is None else ours / plain
-    return Verdict(f"ours / transformers, {name}", "of its tokens/s", value, WANTED, at_least=True)
+    return compared(f"ours / transformers, {name}", record.ratio(speed, OURS, PLAIN), WANTED)
 
 
 def _dapo(steps: int) -> DapoConfig:

@@ -15,6 +15,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from PIL import Image
@@ -55,6 +56,18 @@ CLOSE = 56
 
 OnLesson = Callable[[int, float], None]
 """Takes the number of finished steps and the step's loss."""
+
+
+class Curriculum(Protocol):
+    """Decides which lessons come next."""
+
+    def batch(self) -> Sequence[Trajectory]:
+        """The next lessons."""
+        ...
+
+    def note(self, lessons: Sequence[Trajectory], losses: Sequence[float]) -> None:
+        """Told after each update how its lessons went: the loss of each in nats, summed over its tokens."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ def pretrain_eyes(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
-    lessons: Sequence[Trajectory] | None = None,
+    curriculum: Curriculum | None = None,
     on_step: OnLesson | None = None,
 ) -> None:
     """Train `model` in place on `config.lessons` lessons.
@@ -115,23 +128,26 @@ def pretrain_eyes(
         config: Settings.
         model: A Qwen2.5-VL.
         tokenizer: Its tokenizer.
-        lessons: What to learn from; default: `draw_lessons`.
+        curriculum: What to learn from; default: lessons of `draw_lessons`, each kind with its fixed share.
         on_step: Called after every update.
     """
     scorer = _scorer(model, tokenizer)
-    if lessons is None:
-        lessons = draw_lessons(config.lessons, config.seed, scorer.vocabulary)
+    if curriculum is None:
+        curriculum = FixedShares(config, draw_lessons(config.lessons, config.seed, scorer.vocabulary))
     optimizers = _optimizers(config, model)
     with training(model):
-        for step, batch in enumerate(_batches(config, lessons)):
+        for step in range(config.steps):
             for optimizer in optimizers:
                 _set_rate(optimizer, _schedule(config, step))
-            loss = _loss(model, scorer, batch)
+            lessons = curriculum.batch()
+            losses, tokens = _losses(model, scorer, lessons)
+            loss = losses.sum() / tokens
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
+            curriculum.note(lessons, losses.tolist())
             if on_step is not None:
                 on_step(step + 1, float(loss.detach()))
 
@@ -237,13 +253,31 @@ def _scorer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Score
     )
 
 
-def _loss(model: PreTrainedModel, scorer: Scorer, lessons: Sequence[Trajectory]) -> torch.Tensor:
+def _losses(
+    model: PreTrainedModel, scorer: Scorer, lessons: Sequence[Trajectory]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each lesson the sum over its tokens, `[B]`, and the number of all tokens."""
     batch = scorer.batch(lessons)
-    return -token_logprobs(model, batch, scorer.banned).sum() / batch.loss_mask.sum()
+    return -token_logprobs(model, batch, scorer.banned).sum(-1), batch.loss_mask.sum()
+
+
+class FixedShares:
+    """Every lesson equally often; the harder kinds come in the second half."""
+
+    def __init__(self, config: EyesConfig, lessons: Sequence[Trajectory]) -> None:
+        """Begin with the easy kinds."""
+        self._batches = _batches(config, lessons)
+
+    def batch(self) -> list[Trajectory]:
+        """The next lessons, `config.steps` times."""
+        return next(self._batches)
+
+    def note(self, lessons: Sequence[Trajectory], losses: Sequence[float]) -> None:
+        """Nothing depends on how it went."""
 
 
 def _batches(config: EyesConfig, lessons: Sequence[Trajectory]) -> Iterator[list[Trajectory]]:
-    """`config.steps` batches, epoch after epoch in new orders; the harder kinds come in the second half."""
+    """`config.steps` batches, epoch after epoch in new orders."""
     easy = [lesson for lesson in lessons if lesson.family not in HARDER]
     order: list[Trajectory] = []
     for step in range(config.steps):

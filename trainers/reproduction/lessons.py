@@ -5,10 +5,8 @@ lessons about texts too, one question and one answer each: *formula* (a sum as P
 program printed), *name* (what a question asks about), *fact* (a number in a sentence). No tools, no episodes,
 and numbers of their own.
 
-Copying is learned best from the start: a model that could already see had only begun to after 700 steps (lab,
-seed 0). And both kinds of seeing need their share: with 40 % of texts digits on crops were at chance after
-600 steps, and with 30 % and half the pointing a model read every digit after 1000 but pointed at 3 % of the
-cards (lab, seed 100).
+What is to be copied stands among idle words, now here and now there. Where it always stood
+in the same place, a model learned the place: it copied in every lesson and in no episode (lab, seed 0).
 """
 
 from __future__ import annotations
@@ -25,8 +23,29 @@ from deepeyes_env.tasks.worlds.perception import cards
 from trainers.quickstart.visual_pretraining import VIEW, draw_lessons, lesson
 from trainers.reproduction.tasks import Stone, random_sum
 
-READING_SHARE = 0.25
-"""Share of lessons about texts; the others are the quickstart's about pictures."""
+READING_SHARE = 0.5
+"""Share of lessons about texts among those that are drawn; the others are the quickstart's about pictures.
+How often each is learned from, `curriculum` decides."""
+
+IDLE_WORDS = (
+    "What",
+    "is",
+    "the",
+    "on",
+    "card",
+    "red",
+    "blue",
+    "me",
+    "let",
+    "look",
+    "closer",
+    "small",
+    "large",
+)
+"""Idle words, all of them words of the tasks and so single tokens of the tiny vocabulary."""
+
+IDLE_MOST = 12
+"""Most idle words before and after what is asked."""
 
 Drawn = tuple[str, str, tuple[EncodedImage, ...]]
 """Question, answer and pictures."""
@@ -59,28 +78,37 @@ def _reading(rng: random.Random, vocabulary: Vocabulary, name: str) -> Trajector
     return lesson(vocabulary, name=name, kind=kind, question=question, answer=answer, views=views)
 
 
+def _among(rng: random.Random, text: str, request: str = "") -> str:
+    """A text among idle words, and what is asked about it."""
+    return " ".join(filter(None, (_idle(rng), text, _idle(rng), request)))
+
+
+def _idle(rng: random.Random) -> str:
+    return " ".join(rng.choices(IDLE_WORDS, k=rng.randrange(IDLE_MOST + 1)))
+
+
 def _formula(rng: random.Random) -> Drawn:
     picture = cards.random_picture(rng, large=True)
     asked = random_sum(rng, picture.digit, picture.colour)
     view = EncodedImage.from_pil(cards.paint(picture).resize((VIEW, VIEW)))
-    return f"{IMAGE_MARKER}\n{asked.question} In Python:", asked.code, (view,)
+    return f"{IMAGE_MARKER}\n{_among(rng, asked.question, 'In Python:')}", asked.code, (view,)
 
 
 def _output(rng: random.Random) -> Drawn:
     number = str(rng.randrange(11, 1000))
-    return render_result(CodeOutput(f"{number}\n")), f"<answer>{number}</answer>", ()
+    return _among(rng, render_result(CodeOutput(f"{number}\n"))), f"<answer>{number}</answer>", ()
 
 
 def _name(rng: random.Random) -> Drawn:
     stone = _stone(rng)
-    return f"{stone.question} Search for:", f'"{stone.title}"', ()
+    return _among(rng, stone.question, "Search for:"), f'"{stone.title}"', ()
 
 
 def _fact(rng: random.Random) -> Drawn:
     stone = _stone(rng)
     page = stone.page
     hits = (Hit(1, page.title, page.url, page.body),)
-    return render_result(TextHits(stone.title, hits)), f"<answer>{stone.height}</answer>", ()
+    return _among(rng, render_result(TextHits(stone.title, hits))), f"<answer>{stone.height}</answer>", ()
 
 
 def _stone(rng: random.Random) -> Stone:

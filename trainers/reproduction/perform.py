@@ -24,6 +24,7 @@ from trainers.dapo.train import train_dapo
 from trainers.evaluation import EvaluationPlan, answer_all
 from trainers.quickstart.visual_pretraining import pretrain_eyes
 from trainers.reproduction.corpus import microcosm_corpus
+from trainers.reproduction.curriculum import Curriculum
 from trainers.reproduction.faults import BlamingEnv, FaultySandbox
 from trainers.reproduction.lessons import draw_base_lessons
 from trainers.reproduction.record import Answered, Record, Way, call_metrics, write_record
@@ -98,11 +99,12 @@ def _start(stage: Stage, root: Path) -> Qwen:
 def _teach_base(stage: Base, qwen: Qwen) -> list[Metrics]:
     losses: list[Metrics] = []
     config = replace(stage.lessons, seed=stage.seed)
+    lessons = draw_base_lessons(config.lessons, config.seed, Vocabulary(qwen.tokenizer))
     pretrain_eyes(
         config,
         qwen.model,
         qwen.tokenizer,
-        lessons=draw_base_lessons(config.lessons, config.seed, Vocabulary(qwen.tokenizer)),
+        curriculum=Curriculum(lessons, config.seed, config.batch_size),
         on_step=lambda step, loss: losses.append({"loss": loss}),
     )
     return losses

@@ -7,7 +7,7 @@ from benchmarks.speed.rollout import ASYNC, BARRIER, CEILING, OURS, SYNC, Rollou
 from benchmarks.speed.rollout_loops import ours
 from benchmarks.speed.rollout_model import random_3b, tiny
 
-OPTIONS = RolloutBenchOptions(episodes=4, at_once=2, rows=2, turns=3, tokens=3, rounds=1)
+OPTIONS = RolloutBenchOptions(episodes=4, at_once=2, rows=2, turns=3, tokens=3, rounds=2)
 LOAD = Load(turns=3, tokens=3, latency=0.001, side=56)
 
 
