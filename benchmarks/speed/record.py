@@ -106,13 +106,17 @@ class Record:
         self._samples[measure, contender].clear()
         self._notes[measure, contender] = text
 
+    def samples(self, measure: Measure, contender: str) -> list[float]:
+        """The samples in order, not scaled."""
+        return list(self._samples.get((measure, contender), []))
+
     def median(self, measure: Measure, contender: str) -> float | None:
         """The median in the measure's unit; None without samples."""
         return self.row(measure, contender).p50
 
     def ratio(self, measure: Measure, ours: str, peer: str) -> Ratio | None:
         """Ours over a peer's, round by round; None without samples of both."""
-        pair = [self._samples.get((measure, one), []) for one in (ours, peer)]
+        pair = self.samples(measure, ours), self.samples(measure, peer)
         return ratio(*pair) if all(pair) else None
 
     def row(self, measure: Measure, contender: str) -> Row:

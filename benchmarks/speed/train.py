@@ -19,6 +19,7 @@ from benchmarks.speed.rollout_model import random_3b, random_7b, tiny
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, compared
 from benchmarks.speed.train_load import UpdateLoad, training_flops
+from benchmarks.speed.train_processes import measure_processes
 from benchmarks.speed.train_shares import measure_shares
 from benchmarks.speed.train_update import OURS, PLAIN, TRL, Bout, peak_memory, synchronised
 from trainers.config import DapoConfig
@@ -46,6 +47,8 @@ class TrainBenchOptions:
         lengths: Tokens of a trajectory; default: 256 and 1,024 on `cpu`, 4,096 to 24,576 elsewhere.
         rounds: How often each contender has its turn.
         trl: Whether TRL's GRPO loss takes part.
+        processes: Processes over which the update is spread in a second comparison, on the CPU; 1 leaves it
+            out.
         steps: DAPO steps over which shares are taken; 0 leaves them out. They run on the CPU.
     """
 
@@ -54,6 +57,7 @@ class TrainBenchOptions:
     lengths: tuple[int, ...] = ()
     rounds: int = 8
     trl: bool = True
+    processes: int = 2
     steps: int = 4
 
     def models(self) -> tuple[Size, ...]:
@@ -94,6 +98,10 @@ def main(argv: Sequence[str]) -> None:
             progress.print(f"updates of the {size} model, trajectories of {load.tokens} tokens")
             verdicts.append(measure_update(options, size, qwen, load, record))
         del qwen
+    if options.device == "cpu" and options.processes > 1:
+        for load in options.loads():
+            progress.print(f"updates in {options.processes} processes, trajectories of {load.tokens} tokens")
+            verdicts.append(measure_spread(options, load, record))
     console.print(targets_table(verdicts))
     console.print(figures_table(record.rows()))
 
@@ -137,6 +145,18 @@ def measure_update(
             else:
                 ready[contender] = partial(timed, step)
         interleave(options.rounds, ready, record)
+    return compared(f"ours / transformers, {name}", record.ratio(speed, OURS, PLAIN), WANTED)
+
+
+def measure_spread(options: TrainBenchOptions, load: UpdateLoad, record: Record) -> Verdict:
+    """Let ours and plain transformers take turns on one batch, spread over processes.
+
+    Returns:
+        Ours against plain transformers.
+    """
+    name = f"tiny {load.trajectories} x {load.tokens}, {options.processes} processes"
+    speed, memory = Measure(f"tokens, {name}", "per s"), Measure(f"peak memory, {name}", "MiB", 1 / 2**20)
+    measure_processes(options.processes, load, options.rounds, record, speed, memory)
     return compared(f"ours / transformers, {name}", record.ratio(speed, OURS, PLAIN), WANTED)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from datasets import Dataset
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
 from transformers import get_constant_schedule
@@ -65,13 +67,22 @@ class Bout:
         self._engine.update()
 
     def plain(self) -> Callable[[], None]:
-        """Cross-entropy on the same tokens as transformers documents it; the tensors are made beforehand."""
-        inputs = [self._plain_inputs([self.batch[i] for i in part]) for part in self._parts]
+        """Cross-entropy on the same tokens as transformers documents it; the tensors are made beforehand.
+
+        With several processes each takes its part of the micro-batches, under `DistributedDataParallel`.
+        """
+        ranks = self._engine.ranks
+        own = self._parts[ranks.rank :: ranks.size]
+        inputs = [self._plain_inputs([self.batch[i] for i in part]) for part in own]
+        model: Any = self._qwen.model if ranks.size == 1 else DistributedDataParallel(self._qwen.model)
 
         def step() -> None:
-            with training(self._qwen.model):
-                for one in inputs:
-                    (self._qwen.model(**one, use_cache=False).loss / len(inputs)).backward()
+            with training(model):
+                for number, one in enumerate(inputs):
+                    # Gradients travel with the last pass only, as torch's documentation advises.
+                    last = ranks.size == 1 or number == len(inputs) - 1
+                    with nullcontext() if last else model.no_sync():
+                        (model(**one, use_cache=False).loss / len(inputs)).backward()
             self._step()
 
         return step

@@ -13,7 +13,7 @@ from benchmarks.speed import train_shares
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Record
 from benchmarks.speed.rollout_model import random_7b, tiny
-from benchmarks.speed.train import Size, TrainBenchOptions, measure_update
+from benchmarks.speed.train import Size, TrainBenchOptions, measure_spread, measure_update
 from benchmarks.speed.train_load import UpdateLoad, experiences, training_flops
 from benchmarks.speed.train_shares import SHARE, PhaseClock, measure_shares
 from benchmarks.speed.train_update import OURS, PLAIN, TRL, Bout, peak_memory
@@ -119,3 +119,12 @@ def test_shares_of_a_real_step_add_up() -> None:
 def test_the_large_model_has_the_size_of_the_7b() -> None:
     model = random_7b("meta").model
     assert 8.2e9 < sum(parameter.numel() for parameter in model.parameters()) < 8.4e9
+
+
+def test_two_processes_update_and_are_compared() -> None:
+    record = Record()
+    load = replace(LOAD, trajectories=4)
+    verdict = measure_spread(TrainBenchOptions(rounds=1, processes=2), load, record)
+    assert verdict.value is not None
+    rows = [(row.measure.split(",")[0], row.contender) for row in record.rows() if row.p50]
+    assert rows == [(m, c) for m in ("peak memory", "tokens") for c in (OURS, PLAIN)]
