@@ -60,7 +60,8 @@ def dry_run_dapo(options: DapoOptions) -> None:
             ),
         ]
 
-    _report("dapo", options, checks, training, rows, train.max_tokens)
+    copied = train.staleness > 0 and options.backend == "transformers"
+    _report("dapo", options, checks, training, rows, train.max_tokens, copied=copied)
 
 
 def dry_run_sft(options: SftOptions) -> None:
@@ -95,6 +96,8 @@ def _report(
     training: Training,
     rows: Callable[[ModelSize], list[Row]],
     limit: int,
+    *,
+    copied: bool = False,
 ) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     findings = examine(checks)
@@ -104,7 +107,7 @@ def _report(
     except ModelError:
         size = None  # the model's check says why
     if size is not None:
-        console.print(_memory(size, training, options.gpus))
+        console.print(_memory(size, training, options.gpus, copied))
         mean, longest = _lengths(limit)
         table = _table("time", "", f"{mean:,.0f} tokens each", f"{longest:,.0f} tokens each")
         for row in rows(size):
@@ -133,13 +136,19 @@ def _findings(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _memory(size: ModelSize, training: Training, gpus: int) -> Table:
-    """Every part, on one GPU that holds all of the model, and on one of those that share it."""
+def _memory(size: ModelSize, training: Training, gpus: int, copied: bool) -> Table:
+    """Every part, on one GPU that holds all of the model, and on one of those that share it.
+
+    With `copied` the policy that samples has weights of its own (`DapoConfig.staleness`).
+    """
     layouts = {"each GPU has all": 1} | ({f"spread over {gpus} (FSDP2, ZeRO-3)": gpus} if gpus > 1 else {})
     plans = [training_memory(size, training, shards) for shards in layouts.values()]
     table = _table(f"memory of a GPU in GiB, {training.tokens:,} tokens at once", "", *layouts)
     for name in (*Memory.__dataclass_fields__, "total"):
         table.add_row(name, *[f"{getattr(one, name) / GIB:.1f}" for one in plans])
+    if copied:
+        copy = f"{size.parameters * training.weight_bytes / GIB:.1f}"
+        table.add_row("weights of the policy that samples", *[copy] * len(plans))
     other = training_memory(size, replace(training, checkpointing=not training.checkpointing))
     how = "all kept" if training.checkpointing else "checkpointed"
     table.add_row(f"activations, {how}", *[f"{other.activations / GIB:.1f}"] * len(plans))
@@ -181,12 +190,18 @@ def _dapo_times(
     trajectories = train.prompts_per_step * train.group_size
     flops = train.inner_updates * plan.training_flops(size, training, trajectories, tokens)
     updating = plan.training_seconds(flops, options.gpus)
+    scored = plan.scoring_flops(size, training, trajectories, tokens) if train.mismatch != "off" else 0.0
+    scoring = plan.training_seconds(scored, options.gpus)
     sampling = plan.generation_seconds(size, plan.SAMPLED_SHARE * tokens * trajectories, options.gpus)
+    training_time = scoring + updating
+    # A policy of its own samples while the model trains.
+    step = max(training_time, sampling) if train.staleness else training_time + sampling
     return [
         ("operations of the updates", f"{flops:.1e}"),
+        *([("scoring what was sampled", _time(scoring))] if scored else []),
         ("updates", _time(updating)),
         ("sampling, one round", _time(sampling)),
-        (f"{train.steps} steps", _time(train.steps * (updating + sampling))),
+        (f"{train.steps} steps", _time(train.steps * step)),
     ]
 
 

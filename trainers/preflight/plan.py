@@ -248,13 +248,24 @@ def training_flops(size: ModelSize, training: Training, sequences: float, tokens
         sequences: How many.
         tokens: Tokens of each.
     """
-    forward = 2 * (size.decoder + size.vocabulary * size.hidden) * tokens
-    row = 2 * training.packed if tokens <= training.packed else tokens
-    forward += 2 * size.layers * size.hidden * tokens * row
     passes = (2 if training.lora_rank else 3) + training.checkpointing
+    vision_passes = 1 if training.freeze_vision or training.lora_rank else passes
+    text, vision = _forward_flops(size, training, tokens)
+    return sequences * (passes * text + vision_passes * vision)
+
+
+def scoring_flops(size: ModelSize, training: Training, sequences: float, tokens: float) -> float:
+    """Operations of forward passes alone, as a correction of the sampler's log-probabilities needs them."""
+    return sequences * sum(_forward_flops(size, training, tokens))
+
+
+def _forward_flops(size: ModelSize, training: Training, tokens: float) -> tuple[float, float]:
+    """Of one sequence: of the language model, and of the vision tower."""
+    text = 2 * (size.decoder + size.vocabulary * size.hidden) * tokens
+    row = 2 * training.packed if tokens <= training.packed else tokens
+    text += 2 * size.layers * size.hidden * tokens * row
     seen = tokens * min(1.0, training.visual_tokens / training.tokens)
-    vision = 2 * size.vision * 4 * seen * (1 if training.freeze_vision or training.lora_rank else passes)
-    return sequences * (passes * forward + vision)
+    return text, 2 * size.vision * 4 * seen
 
 
 def training_seconds(flops: float, gpus: int) -> float:

@@ -1,16 +1,17 @@
 """What the tiny base can do before it learns of tools: see, as in the quickstart, and copy what it has read.
 
-A released model finds a number in a text and writes a sum down; one built from scratch does not. So there are
-lessons about texts too, one question and one answer each: *formula* (a sum as Python), *output* (what a
-program printed), *name* (what a question asks about), *fact* (a number in a sentence). No tools, no episodes,
-and numbers of their own.
+A released model finds a number in a text, writes a sum down as Python and a query as JSON; one built from
+scratch does not. So there are lessons about texts too, one question and one answer each: *formula* (a sum),
+*name* (what a question asks about), *output* (what a program printed), *fact* (a number in a sentence). No
+tools, no episodes, none of the protocol's tags around a call, and numbers of their own.
 
-What is to be copied stands among idle words, now here and now there. Where it always stood
-in the same place, a model learned the place: it copied in every lesson and in no episode (lab, seed 0).
+What is to be copied stands among idle words, now here and now there. Where it always stood in the same place,
+a model learned the place: it copied in every lesson and in no episode (lab, seed 0).
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
@@ -44,7 +45,7 @@ IDLE_WORDS = (
 )
 """Idle words, all of them words of the tasks and so single tokens of the tiny vocabulary."""
 
-IDLE_MOST = 12
+IDLE_MOST = 6
 """Most idle words before and after what is asked."""
 
 Drawn = tuple[str, str, tuple[EncodedImage, ...]]
@@ -91,7 +92,11 @@ def _formula(rng: random.Random) -> Drawn:
     picture = cards.random_picture(rng, large=True)
     asked = random_sum(rng, picture.digit, picture.colour)
     view = EncodedImage.from_pil(cards.paint(picture).resize((VIEW, VIEW)))
-    return f"{IMAGE_MARKER}\n{_among(rng, asked.question, 'In Python:')}", asked.code, (view,)
+    return (
+        f"{IMAGE_MARKER}\n{_among(rng, asked.question, 'In Python:')}",
+        f"```python\n{asked.code}\n```",
+        (view,),
+    )
 
 
 def _output(rng: random.Random) -> Drawn:
@@ -101,7 +106,11 @@ def _output(rng: random.Random) -> Drawn:
 
 def _name(rng: random.Random) -> Drawn:
     stone = _stone(rng)
-    return _among(rng, stone.question, "Search for:"), f'"{stone.title}"', ()
+    return (
+        _among(rng, stone.question, "Search for:"),
+        json.dumps({"name": "search", "arguments": {"query": stone.title}}),
+        (),
+    )
 
 
 def _fact(rng: random.Random) -> Drawn:
@@ -112,7 +121,7 @@ def _fact(rng: random.Random) -> Drawn:
 
 
 def _stone(rng: random.Random) -> Stone:
-    return Stone(rng.randrange(1000, 10_000), rng.randrange(100, 1000))
+    return Stone(rng.randrange(100, 1000), rng.randrange(10, 100))
 
 
 KINDS: dict[str, Callable[[random.Random], Drawn]] = {

@@ -158,7 +158,7 @@ def _stone(task: Task) -> Approach:
         code(LOOK_UP, "# search"),
         KNOWN_STONE,
         None,
-        lambda rng: str(rng.randrange(100, 1000)),
+        lambda rng: str(rng.randrange(10, 100)),
     )
 
 

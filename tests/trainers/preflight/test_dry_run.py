@@ -36,6 +36,25 @@ def test_all_checks_of_dapo_pass_and_the_plan_is_printed(model: Path, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_what_runs_beside_the_updates_is_planned_too(model: Path, tmp_path: Path, capsys: Any) -> None:
+    flags = [
+        "--model",
+        str(model),
+        "--run-dir",
+        str(tmp_path / "run"),
+        "--dry-run",
+        "--env.prompt",
+        "minimal",
+    ]
+    dapo_command.main(flags)
+    plain = capsys.readouterr().out
+    dapo_command.main([*flags, "--train.staleness", "1", "--train.mismatch", "token_truncate"])
+    printed = capsys.readouterr().out
+    for row in ("weights of the policy that samples", "scoring what was sampled"):
+        assert row not in plain
+        assert row in printed
+
+
 def test_every_failing_check_is_named(model: Path, tmp_path: Path, capsys: Any) -> None:
     """A weight file that broke off, no validation split, a judge and a server that nobody has started."""
     weights = model / "model.safetensors"
