@@ -58,7 +58,8 @@ class Sizes:
     """How long everything is trained and how it is examined.
 
     Attributes:
-        lessons: The base. Longer than the quickstart's, for there are twice as many kinds of lessons.
+        lessons: The base. Longer and in larger batches than the quickstart's, for there are twice as many
+            kinds of lessons, and fewer of each in a batch.
         cold: Cold start, as in the quickstart.
         episodes: Demonstrations of a cold start.
         toolless: Refused demonstrations of a cold start.
@@ -68,7 +69,7 @@ class Sizes:
         exam: Held-out tasks.
     """
 
-    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=9600, steps=1200))
+    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=9600, steps=800, batch_size=64))
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256

@@ -45,8 +45,9 @@ IDLE_WORDS = (
 )
 """Idle words, all of them words of the tasks and so single tokens of the tiny vocabulary."""
 
-IDLE_MOST = 6
-"""Most idle words before and after what is asked."""
+IDLE_BEFORE, IDLE_AFTER = 6, 20
+"""Most idle words before and after what is asked about. In an episode there are up to 20 tokens of reasoning
+and tags between a question and what is copied from it; with up to 6 words half of all digits went wrong (lab)."""
 
 Drawn = tuple[str, str, tuple[EncodedImage, ...]]
 """Question, answer and pictures."""
@@ -81,11 +82,11 @@ def _reading(rng: random.Random, vocabulary: Vocabulary, name: str) -> Trajector
 
 def _among(rng: random.Random, text: str, request: str = "") -> str:
     """A text among idle words, and what is asked about it."""
-    return " ".join(filter(None, (_idle(rng), text, _idle(rng), request)))
+    return " ".join(filter(None, (_idle(rng, IDLE_BEFORE), text, _idle(rng, IDLE_AFTER), request)))
 
 
-def _idle(rng: random.Random) -> str:
-    return " ".join(rng.choices(IDLE_WORDS, k=rng.randrange(IDLE_MOST + 1)))
+def _idle(rng: random.Random, most: int) -> str:
+    return " ".join(rng.choices(IDLE_WORDS, k=rng.randrange(most + 1)))
 
 
 def _formula(rng: random.Random) -> Drawn:
