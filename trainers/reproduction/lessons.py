@@ -46,8 +46,8 @@ IDLE_WORDS = (
 """Idle words, all of them words of the tasks and so single tokens of the tiny vocabulary."""
 
 IDLE_BEFORE, IDLE_AFTER = 6, 20
-"""Most idle words before and after what is asked about. In an episode there are up to 20 tokens of reasoning
-and tags between a question and what is copied from it; with up to 6 words half of the digits were wrong (lab).
+"""Most idle words before and after what is asked about. In an episode some 20 tokens of reasoning and tags
+stand between a question and what is copied from it; with up to 6 words half of the digits were wrong (lab).
 """
 
 Drawn = tuple[str, str, tuple[EncodedImage, ...]]
