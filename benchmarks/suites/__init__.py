@@ -16,7 +16,24 @@ if TYPE_CHECKING:
     from benchmarks.suites.items import SuiteItems
     from benchmarks.suites.suite import Suite
 
-SUITES: dict[str, str] = {}
+SUITES: dict[str, str] = {
+    "realx": "realx:SUITE",
+    "vstar": "vstar:SUITE",
+    "hrbench-4k": "hrbench:HRBENCH_4K",
+    "hrbench-8k": "hrbench:HRBENCH_8K",
+    "treebench": "treebench:SUITE",
+    "mme-realworld-lite": "mme_realworld_lite:SUITE",
+    "ocrbench": "ocrbench:SUITE",
+    "seedbench2-plus": "seedbench2_plus:SUITE",
+    "charxiv-descriptive": "charxiv:DESCRIPTIVE",
+    "charxiv-reasoning": "charxiv:REASONING",
+    "chartqa": "chartqa:SUITE",
+    "tirbench": "tirbench:SUITE",
+    "visualprobe-easy": "visualprobe:EASY",
+    "visualprobe-medium": "visualprobe:MEDIUM",
+    "visualprobe-hard": "visualprobe:HARD",
+    "hr-mmsearch": "hr_mmsearch:SUITE",
+}
 """Name on the command line -> module and, after the colon, the suite in it."""
 
 

@@ -12,7 +12,9 @@ import base64
 import binascii
 import json
 import math
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +63,10 @@ class Row(Mapping[str, Any]):
             raise RowError(
                 self, column, f"there is no such column but {found}", "give the release that the suite names"
             ) from None
+
+    def get(self, column: str, default: Any = None) -> Any:
+        """The value of a column, or `default` where there is none."""
+        return self.columns.get(column, default)
 
     def __contains__(self, column: object) -> bool:
         return column in self.columns
@@ -211,6 +217,20 @@ def options(row: Row, column: str) -> dict[str, str]:
     return dict(zip(LETTERS, given, strict=False))
 
 
+def label(row: Row, column: str, choices: Mapping[str, str]) -> str:
+    """The letter of the right option, also in brackets.
+
+    Raises:
+        RowError: It is no option's.
+    """
+    found = text(row, column).strip("()")
+    if found not in choices:
+        raise RowError(
+            row, column, f"{found!r:.80} is none of {', '.join(choices)}", "write an option's letter"
+        )
+    return found
+
+
 def image(row: Row, column: str) -> EncodedImage:
     """One picture: encoded bytes, `{"bytes", "path"}`, PIL, base64, a data URL, or a path in the copy.
 
@@ -274,13 +294,13 @@ def _picture_bytes(value: Any, folder: Path | None) -> bytes:
         case {"bytes": bytes(inside)} if inside:
             return inside
         case {"path": str(path)}:
-            return _inside(folder, path).read_bytes()
+            return _read(folder, path)
         case str() if value.startswith("data:"):
             return base64.b64decode(value.partition(",")[2], validate=True)
         case str() if (data := _base64(value)) is not None:
             return data
         case str():
-            return _inside(folder, value).read_bytes()
+            return _read(folder, value)
     raise ValueError(f"it is {_shown(value)}")
 
 
@@ -300,14 +320,24 @@ def _base64(value: str) -> bytes | None:
     return data if len(value) > PATH_LENGTH or data.startswith(_MAGIC) else None
 
 
-def _inside(folder: Path | None, path: str) -> Path:
-    """The file of a path in a copy, which does not lead out of it."""
+def _read(folder: Path | None, path: str) -> bytes:
+    """The file of a path in a copy, which does not lead out of it; also from a zip archive beside the rows.
+
+    A path may begin with the folder's own name: VisualProbe's begin where several suites lie side by side.
+    """
     parts = PurePosixPath(path.replace("\\", "/"))
     if folder is None:
         raise ValueError(f"a path, {path!r:.100}, but the rows bring no files")
     if parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"the path {path!r:.100} leads out of the copy")
-    return folder / parts
+    inner = PurePosixPath(*parts.parts[1:]) if len(parts.parts) > 1 else parts
+    for name in (parts, inner):
+        if (folder / name).is_file():
+            return (folder / name).read_bytes()
+        for archive in sorted(folder.glob("*.zip")):
+            with zipfile.ZipFile(archive) as packed, suppress(KeyError):
+                return packed.read(str(name))
+    raise FileNotFoundError(f"there is no {path!r:.100} in {str(folder)!r}")
 
 
 def _parsed(value: Any) -> Any:
