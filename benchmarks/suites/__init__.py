@@ -33,6 +33,16 @@ SUITES: dict[str, str] = {
     "visualprobe-medium": "visualprobe:MEDIUM",
     "visualprobe-hard": "visualprobe:HARD",
     "hr-mmsearch": "hr_mmsearch:SUITE",
+    "mathvista": "mathvista:SUITE",
+    "mathverse": "mathverse:SUITE",
+    "mathvision": "mathvision:SUITE",
+    "wemath": "wemath:SUITE",
+    "dynamath": "dynamath:SUITE",
+    "logicvista": "logicvista:SUITE",
+    "fvqa": "fvqa:SUITE",
+    "infoseek": "infoseek:SUITE",
+    "mmsearch": "mmsearch:SUITE",
+    "simplevqa": "simplevqa:SUITE",
 }
 """Name on the command line -> module and, after the colon, the suite in it."""
 

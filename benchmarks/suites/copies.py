@@ -82,6 +82,10 @@ def open_copy(suite: Suite, path: str | Path | None = None, revision: str | None
 def _from_hub(suite: Suite, release: Release, revision: str | None) -> Copy:
     from benchmarks.suites.hub import HubTable, fetch, resolve
 
+    if not release.hub:
+        raise DatasetError(
+            suite.card.name, "its rows are on no hub", f"give a copy by path, from {suite.card.paper}"
+        )
     commit = resolve(release.hub, revision or release.revision)
     named = {"hub": release.hub, "config": release.config, "split": release.split, "revision": commit}
     if release.files:
