@@ -24,10 +24,13 @@ from deepeyes_env.rewards.normalise import plain
 from deepeyes_env.task import Answer, Skill, Task
 
 TOLERANCE = 0.001
-"""Largest absolute error of a number (`abs(diff) <= 0.001`, DynaMath `evaluation/opensource_json_eval.py`)."""
+"""Largest absolute error of a number (`abs(diff) <= 0.001`, `evaluation/opensource_json_eval.py`)."""
 
 CHOICE, NUMBER = "multiple choice", "float"
 """Values of `answer_type`; the third is `text`."""
+
+LETTERED = {letter: letter for letter in "ABCDE"}
+"""Options that are in the picture alone: their letters are known, and that there are no more than five."""
 
 CARD = Card(
     name="dynamath",
@@ -64,31 +67,32 @@ def read(row: Row) -> Item:
     kind, right = text(row, "answer_type"), text(row, "ground_truth" if known else "answer")
     asked = text(row, "question")
     choices = _choices(asked, right) if kind == CHOICE else {}
+    listed = choices if choices != LETTERED else {}
     task = Task(
         id=f"dynamath/{text(row, 'question_id' if known else 'index')}",
         question=asked,
         images=(image(row, "decoded_image" if "decoded_image" in row else "image"),),
-        answer=Answer(right, choices=choices),
+        answer=Answer(right, choices=listed),
         skills=frozenset({Skill.REASONING}),
         family="dynamath",
     )
-    facts = {"answer_type": kind, "level": text(row, "knowledge_level")}
+    facts = {"answer_type": kind, "choices": choices, "level": text(row, "knowledge_level")}
     return Item(task, text(row, "subject"), cluster=text(row, "id" if known else "qid"), facts=facts)
 
 
 def _choices(asked: str, right: str) -> dict[str, str]:
     """The options in the question; where it lists none that is right they are in the picture."""
     listed = listed_choices(asked)
-    return listed if right in listed else {letter: letter for letter in "ABCDE"}
+    return listed if right in listed else LETTERED
 
 
 def official(item: Item, answer: str) -> float | None:
-    """The authors' rule; None where a number or a letter would have to be extracted by an LLM (VLMEvalKit)."""
+    """The authors' rule; None where an LLM would have to extract a number or a letter (VLMEvalKit)."""
     given, reference = plain(answer), item.task.answer
     if not given:
         return 0.0
     if item.facts["answer_type"] == CHOICE:
-        picked = picked_label(given, dict(reference.choices))
+        picked = picked_label(given, dict(item.facts["choices"]))
         return None if picked is None else float(picked == reference.text)
     if item.facts["answer_type"] == NUMBER:
         value, right = _number(given), _number(reference.text)
@@ -97,7 +101,7 @@ def official(item: Item, answer: str) -> float | None:
 
 
 def _number(given: str) -> float | None:
-    """The number that a text begins with, perhaps as a multiple of pi (`transfer`); what follows is a unit."""
+    """The number that a text begins with, perhaps a multiple of pi (`transfer`); what follows is a unit."""
     if match := _PI.fullmatch(given):
         return _finite(match[1], math.pi)
     return _finite(given.split()[0])
@@ -112,7 +116,11 @@ def _finite(number: str, factor: float = 1.0) -> float | None:
 
 
 def summarise(marked: Sequence[Marked]) -> Mapping[str, float]:
-    """`average` over the variants that were scored, `worst` over the questions whose variants all were."""
+    """The figures of the paper.
+
+    `accuracy` is the average over the variants that were scored, `worst_case` over the questions of which all
+    were, as many as `questions`.
+    """
     scores = [one.score for one in marked if one.score is not None]
     questions: dict[str, list[float | None]] = defaultdict(list)
     for one in marked:
@@ -122,12 +130,10 @@ def summarise(marked: Sequence[Marked]) -> Mapping[str, float]:
         for variants in questions.values()
         if len(known := [score for score in variants if score is not None]) == len(variants)
     ]
-    figures = {"questions": float(len(worst))}
-    if scores:
-        figures["average"] = sum(scores) / len(scores)
+    figures = {"accuracy": sum(scores) / len(scores)} if scores else {}
     if worst:
-        figures["worst"] = sum(worst) / len(worst)
-    return figures
+        figures["worst_case"] = sum(worst) / len(worst)
+    return figures | {"questions": float(len(worst))}
 
 
 SUITE = Suite(CARD, read, official, summarise)

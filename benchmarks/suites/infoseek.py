@@ -26,8 +26,8 @@ CARD = Card(
     paper="https://github.com/EvolvingLMMs-Lab/multimodal-search-r1",
     traps=(
         "A clone without Git LFS holds a pointer of 134 bytes in place of the rows.",
-        "Published figures on this subset (MMSearch-R1, DeepEyesV2) come from an LLM judge: compare them with "
-        "`correct` under a judge, not with exact match.",
+        "Published figures on this subset (MMSearch-R1, DeepEyesV2) come from an LLM judge: compare them "
+        "with `correct` under a judge, not with exact match.",
         "InfoSeek's own metric (seen and unseen, numbers within 10 %) needs columns that this subset lacks.",
         "Many questions share a picture's subject; they are clusters by `image_id`.",
     ),

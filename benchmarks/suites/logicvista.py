@@ -14,7 +14,7 @@ import re
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import by_category
-from benchmarks.suites.row import LETTERS, Row, image, missing, optional_text, text, texts
+from benchmarks.suites.row import Row, image, missing, optional_text, text, texts
 from benchmarks.suites.suite import Card, Item, Release, Suite
 from deepeyes_env.rewards.choice import picked_label
 from deepeyes_env.rewards.normalise import plain
@@ -37,7 +37,7 @@ CARD = Card(
         "The authors' scorer calls every single letter after E wrong and VLMEvalKit's every digit, although "
         "two references are F and G and one is 3; here they can be right.",
         "Three items want two letters.",
-        "Options are in the question or in the picture; of 85 questions they are in the picture alone.",
+        "Options are in the question or in the picture; of 84 questions they are in the picture alone.",
     ),
 )
 
@@ -52,13 +52,13 @@ def parts(row: Row) -> int:
 def read(row: Row) -> Item:
     """One item of its skill (`inductive`, `deductive`, `numerical`, `spatial`, `mechanical`)."""
     asked, right = text(row, "question"), text(row, "answer")
-    choices = listed_choices(asked) or {letter: letter for letter in LETTERS[:9]}
+    listed = listed_choices(asked)
     name = optional_text(row, "id") or text(row, "index")
     task = Task(
         id=f"logicvista/{name}",
         question=asked,
         images=(image(row, "image"),),
-        answer=Answer(right, choices=choices if right in choices else {}),
+        answer=Answer(right, choices=listed if right in listed else {}),
         skills=frozenset({Skill.REASONING}),
         family="logicvista",
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import by_category
@@ -54,12 +55,12 @@ CARD = Card(
     "whether it is the reference's (`extract_answer_s1.py`, `score_answer_s2.py`)",
     paper="arXiv 2403.14624",
     traps=(
-        "The overall figure is over five versions (3,940); many report Vision Only or Vision Mini (788) alone.",
+        "The overall figure is over five versions (3,940); many report one of them (788), often Vision Only.",
         "The five versions of a problem are one cluster: there are 788 independent problems.",
         "The authors' leaderboard asks for a direct answer (`query_wo`), their CoT-E score for reasoning "
         "(`query_cot`, which an agent gets here); 'w/o' and CoT-E scores differ by points.",
         "Of Vision Only the question, with its options, is in the picture alone.",
-        "Ten of 788 references are no letter although the question has options (`False`, `(C)`, two letters).",
+        "Of 788 references ten are no letter although there are options (`False`, `(C)`, two letters).",
     ),
 )
 
@@ -67,18 +68,20 @@ CARD = Card(
 def read(row: Row) -> Item:
     """One version of a problem; its category is the version."""
     right = text(row, "answer")
-    listed = listed_choices(text(row, "question_for_eval"))
+    asked, full = text(row, "query_cot"), text(row, "question_for_eval")
+    choices = listed_choices(full) if text(row, "question_type") == "multi-choice" else {}
+    in_text = all(option in asked for option in choices.values())
     task = Task(
         id=f"mathverse/{optional_text(row, 'sample_index') or text(row, 'index')}",
-        question=text(row, "query_cot"),
+        question=asked,
         images=(image(row, "image"),),
-        answer=Answer(right, choices=listed if text(row, "question_type") == "multi-choice" else {}),
+        answer=Answer(right, choices=choices if in_text else {}),
         skills=frozenset({Skill.REASONING}),
         family="mathverse",
     )
-    facts = {"subject": _metadata(row).get("subject", "")}
+    facts = {"choices": choices, "subject": _metadata(row).get("subject", "")}
     # The text that is shown to the judge is the same for all versions of a problem.
-    problem = optional_text(row, "problem_index") or text(row, "question_for_eval")
+    problem = optional_text(row, "problem_index") or full
     return Item(task, category=text(row, "problem_version"), cluster=problem, facts=facts)
 
 
@@ -97,7 +100,7 @@ def _metadata(row: Row) -> Mapping[str, str]:
 
 def official(item: Item, answer: str) -> float | None:
     """1 for the reference as it is written (`quick_match`), then our rules; None for the judge."""
-    return rules_alone(answer, item.task.answer)
+    return rules_alone(answer, replace(item.task.answer, choices=item.facts["choices"]))
 
 
 SUITE = Suite(CARD, read, official, by_category)

@@ -1,11 +1,11 @@
 """MathVista, `testmini`: 1,000 questions of mathematics about pictures (arXiv 2310.02255).
 
 Source: `AI4Math/MathVista` (`pid, question, image, decoded_image, choices, unit, precision, answer,
-question_type, answer_type, metadata, query`; the authors' README, section Data Format, and `data/testmini.json`
-of github.com/lupantech/MathVista at 53d5258, in which counts and types were read). VLMEvalKit's
-`MathVista_MINI.tsv` has `index, image, question, answer, choices, question_type, answer_type, task, skills`
-(`vlmeval/dataset/utils/mathvista.py`, e8e78f0). Licence: CC BY-SA 4.0 for what is new, not to be
-trained on; pictures and questions belong to their sources (README, section License).
+question_type, answer_type, metadata, query`; the authors' README, section Data Format, and
+`data/testmini.json` of github.com/lupantech/MathVista at 53d5258, in which counts and types were read).
+VLMEvalKit's `MathVista_MINI.tsv` has `index, image, question, answer, choices, question_type, answer_type,
+task, skills` (`vlmeval/dataset/utils/mathvista.py`, e8e78f0). Licence: CC BY-SA 4.0 for what is new, not to
+be trained on; pictures and questions belong to their sources (README, section License).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ CARD = Card(
     "compared as text (`extract_answer.py`, `calculate_score.py`)",
     paper="arXiv 2310.02255",
     traps=(
-        "The authors' scorer takes the option that is nearest in edit distance where no letter was extracted, "
-        "even for an empty answer; here an empty answer is wrong and an unclear one unscored.",
+        "Where no letter was extracted the authors' scorer takes the option nearest in edit distance, even "
+        "for an empty answer; here an empty answer is wrong and an unclear one unscored.",
         "It cuts decimals of whole-number answers off: 2.9 is right where 2 is.",
         "The LLM that extracts decides too: gpt-3.5 to gpt-4o in published figures.",
         "Items 587, 740 and 781 have an option twice; options are compared by their text.",
@@ -56,7 +56,7 @@ def read(row: Row) -> Item:
     if choices and letter is None:
         raise RowError(row, "answer", f"{right!r:.80} is none of the options", "write an option's text")
     pid = optional_text(row, "pid") or text(row, "index")
-    precision = row["precision"] if "precision" in row else None
+    precision = row.get("precision")
     task = Task(
         id=f"mathvista/{pid}",
         question=_question(row, choices),

@@ -31,11 +31,11 @@ CARD = Card(
     "(`get_f1_score`, MMSearch `score/f1_score.py`; `eval_end2end.py`)",
     paper="arXiv 2409.12959",
     traps=(
-        "MMSearch-R1 and DeepEyesV2 report judged accuracy on the 171 items with a picture, the authors F1 on "
-        "all 300: three different figures.",
+        "MMSearch-R1 and DeepEyesV2 report judged accuracy on the 171 items with a picture, the authors F1 "
+        "on all 300; here it is F1 on the 171.",
         "The authors' score also weighs requery, rerank and summarization (0.75, 0.05, 0.1, 0.1).",
-        "Their pipeline gives the model a screenshot of an image search (`image_search_result`); an agent here "
-        "has to search itself.",
+        "Their pipeline gives the model a screenshot of an image search (`image_search_result`); an agent "
+        "here has to search itself.",
         "Questions about news of 2024: what the web says of them moves.",
     ),
 )

@@ -25,11 +25,11 @@ CARD = Card(
     "(`llm_as_a_vqa_judger.py`, `simpleVQA_eval.py`); the rule only recognises the reference itself",
     paper="arXiv 2502.13059",
     traps=(
-        "The judge is GPT-4o at temperature 1 with a Chinese prompt; a reply that does not parse counts as not "
-        "attempted there, and here as unscored.",
-        "Its F1 (correct against correct of attempted) needs the three-way verdict and is not computed here.",
-        "To the judge 3518 is right where the reference is 3518.17, and a name in another language is too: no "
-        "rule can call an answer wrong.",
+        "The judge is GPT-4o at temperature 1 with a Chinese prompt; a reply that does not parse counts as "
+        "not attempted there, and here as unscored.",
+        "Its F1 (of correct, and correct of attempted) needs the three-way verdict: not computed here.",
+        "To the judge 3518 is right where the reference is 3518.17, and so is a name in another language: no "
+        "rule can call an answer wrong, so without a judge accuracy is meaningless here.",
         "lmms-eval scores exact match instead; most of its figures are not comparable.",
         "One picture does not decode for some loaders, whose copies have 2,024 rows; some use English alone.",
     ),

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks.suites.choice_lists import listed_choices
-from benchmarks.suites.metrics import with_options
+from benchmarks.suites.metrics import accuracy, with_options
 from benchmarks.suites.row import LETTERS, Row, RowError, image, label, lettered, optional_text, text
 from benchmarks.suites.suite import Card, Item, Marked, Release, Suite
 from deepeyes_env.rewards.choice import picked_label
@@ -80,9 +80,10 @@ def official(item: Item, answer: str) -> float:
 
 
 def summarise(marked: Sequence[Marked]) -> Mapping[str, float]:
-    """The four dimensions, strict and loose, and accuracy of single steps and of wholes.
+    """Plain accuracy; the four dimensions, strict and loose, and accuracy of single steps and of wholes.
 
-    Problems of which a question was not scored are left out; `problems` says how many are in.
+    But for the first, problems of which a question was not scored are left out; `problems` says how many are
+    in.
     """
     problems: dict[str, dict[str, bool]] = defaultdict(dict)
     unscored: set[str] = set()
@@ -97,7 +98,8 @@ def summarise(marked: Sequence[Marked]) -> Mapping[str, float]:
         for problem, steps in problems.items()
         if problem not in unscored and len(steps) == _questions(problem)
     ]
-    return _figures(whole) if whole else {"problems": 0.0}
+    figures = {} if (plain := accuracy(marked)) is None else {"accuracy": plain}
+    return figures | (_figures(whole) if whole else {}) | {"problems": float(len(whole))}
 
 
 def _questions(problem: str) -> int:
@@ -124,7 +126,7 @@ def _figures(problems: Sequence[Mapping[str, bool]]) -> dict[str, float]:
         wholes = [steps["multi"] for steps in problems if len(steps) == steps_ + 1]
         if wholes:
             figures[name] = sum(wholes) / len(wholes)
-    return figures | {"problems": float(count)}
+    return figures
 
 
 def _dimensions(steps: Mapping[str, bool]) -> tuple[str, ...]:
