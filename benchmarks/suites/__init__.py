@@ -47,7 +47,7 @@ SUITES: dict[str, str] = {
 """Name on the command line -> module and, after the colon, the suite in it."""
 
 
-def suite(name: str) -> Suite:
+def find_suite(name: str) -> Suite:
     """The suite of a name; its module is imported only now.
 
     Raises:
@@ -75,5 +75,5 @@ def open_suite(name: str, path: str | Path | None = None, revision: str | None =
     from benchmarks.suites.copies import open_copy
     from benchmarks.suites.items import SuiteItems
 
-    known = suite(name)
+    known = find_suite(name)
     return SuiteItems(known, open_copy(known, path, revision))

@@ -10,6 +10,8 @@ required here). Licence: CC BY-SA 4.0 (card).
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from benchmarks.suites.charxiv_templates import descriptive_question, number_format
 from benchmarks.suites.metrics import by_category
 from benchmarks.suites.row import Row, RowError, image, integer, missing, optional_text, text
@@ -112,7 +114,7 @@ def read_reasoning(row: Row) -> Item:
 
 def _figure(row: Row) -> str:
     path = optional_text(row, "figure_path")
-    return str(row.number) if path is None else path.rpartition("/")[2].partition(".")[0]
+    return str(row.number) if path is None else PurePosixPath(path).stem
 
 
 def _item(row: Row, name: str, question: str, answer: str, kind: str, skills: frozenset[Skill]) -> Item:

@@ -1,7 +1,8 @@
 """CharXiv's nineteen descriptive questions, in words of our own with the authors' conventions of the answer.
 
 What is asked by which number, and when it does not apply: `DESCRIPTIVE_RESP_INST` of the authors'
-`src/constants.py` (github.com/princeton-nlp/CharXiv), read as lmms-eval's `tasks/charxiv/constant.py` (75571cf).
+`src/constants.py` (github.com/princeton-nlp/CharXiv), read in lmms-eval's `tasks/charxiv/constant.py`
+(75571cf).
 """
 
 from __future__ import annotations

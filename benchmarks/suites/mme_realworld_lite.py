@@ -2,8 +2,8 @@
 
 Source: `yifanzhang114/MME-RealWorld-lite-lmms-eval` (`index, bytes, question, multi-choice options, answer,
 category, l2-category`, with the picture in base64; lmms-eval `tasks/mme_realworld`, 75571cf; the commit is
-one of the hub's pages, after its data) and VLMEvalKit's `MME-RealWorld-Lite.tsv` (`image` in place of `bytes`;
-class `MMERealWorld`, e8e78f0).
+one of the hub's pages, after its data) and VLMEvalKit's `MME-RealWorld-Lite.tsv` (`image` in place of
+`bytes`; class `MMERealWorld`, e8e78f0).
 Licence: Apache-2.0 on the card of MME-RealWorld; the Lite cards that were read state none.
 """
 

@@ -282,9 +282,14 @@ def _encoded(data: bytes) -> EncodedImage:
         picture = decode_rgb(data, LARGEST_PICTURE)
         if picture.width * picture.height <= MAX_DECODED_PIXELS:
             raise
-        scale = math.sqrt(MAX_DECODED_PIXELS / (picture.width * picture.height))
-        size = math.floor(picture.width * scale), math.floor(picture.height * scale)
-        return EncodedImage.from_pil(picture.resize(size, Image.Resampling.LANCZOS))
+        return EncodedImage.from_pil(shrunk(picture, MAX_DECODED_PIXELS))
+
+
+def shrunk(picture: Image.Image, pixels: int) -> Image.Image:
+    """The picture at an area of at most `pixels`, of which it has more, in its own shape."""
+    scale = math.sqrt(pixels / (picture.width * picture.height))
+    size = [max(1, math.floor(side * scale)) for side in picture.size]
+    return picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
 
 
 def _picture_bytes(value: Any, folder: Path | None) -> bytes:
