@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import accuracy, with_options
-from benchmarks.suites.row import LETTERS, Row, RowError, image, label, lettered, optional_text, text
+from benchmarks.suites.row import Row, RowError, image, label, lettered, optional_text, text
 from benchmarks.suites.suite import Card, Item, Marked, Release, Suite
 from deepeyes_env.rewards.choice import picked_label
 from deepeyes_env.task import Answer, Skill, Task
@@ -49,7 +49,7 @@ FIRST_LETTERS = "ABCDEFGH"
 
 def read(row: Row) -> Item:
     """One step of a problem, or the whole; its category is `2steps_1`, ..., `3steps_multi`."""
-    choices = listed_choices(text(row, "option")) if "option" in row else _columns(row)
+    choices = lettered(row, FIRST_LETTERS) if "A" in row else listed_choices(text(row, "option"))
     right = label(row, "answer", choices)
     problem, key = text(row, "ID"), text(row, "key")
     if not _PROBLEM.fullmatch(problem) or not key.startswith(problem.partition("_")[0]):
@@ -64,10 +64,6 @@ def read(row: Row) -> Item:
     )
     facts = {"key": key, "problem": problem, "concept": optional_text(row, "knowledge concept") or ""}
     return Item(task, category=key, cluster=problem, facts=facts)
-
-
-def _columns(row: Row) -> dict[str, str]:
-    return lettered(row, [letter for letter in LETTERS if letter in row])
 
 
 def official(item: Item, answer: str) -> float:
