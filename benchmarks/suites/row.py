@@ -180,8 +180,7 @@ def texts(row: Row, column: str) -> tuple[str, ...]:
     Raises:
         RowError: It is none.
     """
-    parts = Row({column: row[column]}, row.suite, row.origin, row.number)
-    return tuple(text(replace(parts, columns={column: value}), column) for value in sequence(row, column))
+    return tuple(text(_only(row, column, value), column) for value in sequence(row, column))
 
 
 def lettered(row: Row, columns: Sequence[str]) -> dict[str, str]:
@@ -210,11 +209,20 @@ def options(row: Row, column: str) -> dict[str, str]:
     """
     value = _parsed(row[column])
     if isinstance(value, Mapping):
-        return lettered(replace(row, columns=value), tuple(map(str, value)))
-    given = texts(row, column)
-    if not 2 <= len(given) <= len(LETTERS):
-        raise RowError(row, column, f"there are {len(given)} options", "give two or more")
-    return dict(zip(LETTERS, given, strict=False))
+        read = {
+            str(letter): optional_text(_only(row, column, option), column) for letter, option in value.items()
+        }
+        found = {letter: option for letter, option in read.items() if option is not None}
+    else:
+        found = dict(zip(LETTERS, texts(row, column), strict=False))
+    if len(found) < 2:
+        raise RowError(row, column, f"there are {len(found)} options", "give two or more")
+    return found
+
+
+def _only(row: Row, column: str, value: Any) -> Row:
+    """The same place with another value."""
+    return replace(row, columns={column: value})
 
 
 def label(row: Row, column: str, choices: Mapping[str, str]) -> str:

@@ -155,7 +155,7 @@ GOLDEN = [
                     "index": 7,
                     "image": base64_picture(),
                     "question": "What will the car do?",
-                    "multi-choice options": "['(A) Turn left', '（B） Turn', '(C) Stop', '(D) Wait', '(E) No']",
+                    "multi-choice options": "['(A) Turn left', '（B） Turn', '(C) Stop', '(D) Wait']",
                     "answer": "A",
                     "category": "Reasoning/Autonomous_Driving",
                     "l2-category": "intention",
@@ -163,7 +163,7 @@ GOLDEN = [
             ],
             "mme_realworld_lite.tsv",
         ),
-        [("Turn left", "E")],
+        [("Turn left", "D")],
     ),
     Golden(
         "seedbench2-plus",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from golden import base64_picture, picture
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -40,6 +40,7 @@ def row(value: object, folder: Path | None = None) -> Row:
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+@settings(max_examples=40, deadline=None)
 @given(value=ANYTHING)
 def test_anything_is_read_or_refused_by_name(read, value: object) -> None:
     try:
@@ -47,9 +48,10 @@ def test_anything_is_read_or_refused_by_name(read, value: object) -> None:
     except RowError as error:
         message = str(error)
         refused = (error.suite, error.row, error.column)
-        assert refused == ("suite", 3, "c"), message  # noqa: PT017
+        assert refused == ("suite", 3, "c"), message
 
 
+@settings(max_examples=40, deadline=None)
 @given(value=ANYTHING)
 def test_letters_of_anything(value: object) -> None:
     try:
@@ -95,6 +97,7 @@ def test_neither_true_nor_false(value: object) -> None:
         readers.flag(row(value), "c")
 
 
+@settings(max_examples=40, deadline=None)
 @given(values=st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5))
 def test_lists_however_they_are_written(values: list[str]) -> None:
     wanted = tuple(value.strip() for value in values)
@@ -160,6 +163,7 @@ def test_no_picture(value: object) -> None:
         readers.images(row(value), "c")
 
 
+@settings(max_examples=40, deadline=None)
 @given(width=st.integers(1, 300), height=st.integers(1, 300), share=st.floats(0.01, 0.99))
 def test_a_picture_larger_than_what_is_decoded_is_shrunk(width: int, height: int, share: float) -> None:
     most = max(1, int(width * height * share))
