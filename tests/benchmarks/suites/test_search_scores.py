@@ -70,6 +70,11 @@ def test_f1_without_words() -> None:
     assert f1("the", ["b"]) == f1("b", ["the"]) == 0.0
 
 
+def test_f1_counts_words_that_come_twice() -> None:
+    assert f1("New York, New York", ["New York New York"]) == 1.0
+    assert f1("New York", ["New York New York"]) == pytest.approx(2 / 3)
+
+
 @pytest.mark.parametrize(
     ("given", "score"),
     [("The Baron.", 1.0), ("baron", 1.0), ("Baron of Rome", None), ("I do not know", None), ("", 0.0)],
