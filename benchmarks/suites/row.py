@@ -4,7 +4,7 @@
     choices = lettered(row, ("A", "B", "C", "D"))
     picture = image(row, "image")
 
-A value may be written in any of the ways that releases write it: numbers and lists as text, pictures in base64.
+A value may be written in any way that releases write it: numbers and lists as text, pictures in base64.
 """
 
 from __future__ import annotations
