@@ -1,7 +1,9 @@
 """Public benchmarks as task sources: one readable file each, all of them a `suite.Suite`.
 
-items = open_suite("vstar", path="data/VStarBench.tsv")
-env = DeepEyesEnv(config, tasks=items, split="test")
+    items = open_suite("vstar", path="data/VStarBench.tsv")
+    env = DeepEyesEnv(config, tasks=items, split="test")
+
+A suite is data and three functions; `copies` opens its rows, `items` are its items by index.
 """
 
 from __future__ import annotations

@@ -48,15 +48,24 @@ class HubTable:
             rows = datasets.load_dataset(release.hub, release.config, split=self.split, revision=commit)
         except Exception as error:  # the library lets through whatever its readers and its network raise
             raise DatasetError(release.hub, f"cannot be loaded at {commit} ({error})", _MEND) from error
+        self._hub = release.hub
         self._rows = rows.cast(_undecoded(rows.features))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def row(self, number: int) -> Mapping[str, Any]:
-        """Row `number`."""
-        row: dict[str, Any] = self._rows[number]
-        return row
+        """Row `number`.
+
+        Raises:
+            DatasetError: A picture is no longer in the cache.
+        """
+        try:
+            return {column: _with_bytes(value) for column, value in self._rows[number].items()}
+        except OSError as error:
+            raise DatasetError(
+                self._hub, f"a picture cannot be read ({error})", "fetch the data set again", row=number
+            ) from error
 
 
 def fetch(hub: str, commit: str) -> Path:
@@ -95,6 +104,16 @@ def resolve(hub: str, revision: str | None) -> str:
     if commit is None:
         raise DatasetError(hub, "the hub tells no commit", "name a whole commit hash")
     return str(commit)
+
+
+def _with_bytes(value: Any) -> Any:
+    """A picture that the library keeps as a file in its cache (folders of pictures), with its bytes."""
+    match value:
+        case {"bytes": None, "path": str(path)}:
+            return {"bytes": Path(path).read_bytes(), "path": path}
+        case list():
+            return [_with_bytes(one) for one in value]
+    return value
 
 
 def _undecoded(features: Any) -> Any:

@@ -1,8 +1,10 @@
 """One row of a release, and readers of its columns that say what is wrong with which of them.
 
-question = text(row, "question")
-choices = lettered(row, ("A", "B", "C", "D"))
-picture = image(row, "image")
+    question = text(row, "question")
+    choices = lettered(row, ("A", "B", "C", "D"))
+    picture = image(row, "image")
+
+A value may be written in any way that releases write it: numbers and lists as text, pictures in base64.
 """
 
 from __future__ import annotations

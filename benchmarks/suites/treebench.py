@@ -66,7 +66,8 @@ def _asked(row: Row) -> tuple[str, dict[str, str]]:
     if columns:
         choices = lettered(row, columns)
         return with_options(stem, choices), choices
-    return stem, listed_choices(question)
+    listed = listed_choices(question)
+    return stem, listed if text(row, "answer") in listed else {}
 
 
 LETTER_OF_NONE = dict(zip(LETTERS, LETTERS, strict=True))

@@ -30,7 +30,7 @@ def _card(level: str, size: int) -> Card:
         paper="arXiv 2509.07969",
         traps=(
             "Mini-o3 reports Avg@32 of sampled answers, others one greedy answer.",
-            "The size is from memory; 106 hard ones fit reported fractions.",
+            "The sizes (141, 268, 106) are from memory and make 515; the authors' page says 500 in all.",
             "Their pictures are shown at 2 million pixels with a crop tool on the original: set `max_pixels` "
             "and `sandbox_pixels` alike to compare.",
         ),
