@@ -49,7 +49,7 @@ CARD = Card(
     "ten variants are right (`opensource_json_eval.py`; `vlmeval/dataset/dynamath.py`)",
     paper="arXiv 2411.00836",
     traps=(
-        "DeepEyesV2's 57.2 is an average; the worst case of the same models is tens of points lower.",
+        "DeepEyesV2's 57.2 reads as an average, which is not said; worst cases are tens of points lower.",
         "The worst case needs all ten variants, and is taken over questions of which all were scored.",
         "Numbers have an absolute tolerance: 0.0014 is right where 0.001 is, 1000.01 wrong where 1000 is.",
         "For text the authors look for the reference in the answer, VLMEvalKit for the answer in the "

@@ -23,7 +23,7 @@ CARD = Card(
     paper="arXiv 2506.20670",
     traps=(
         "Published figures (MMSearch-R1, DeepEyesV2) come from an LLM judge: compare them with `correct` "
-        "under a judge. Exact match, all that the authors' code scores, is far lower.",
+        "under a judge. Exact match, all that the authors' code scores, is lower.",
         "They also depend on the search engine and its date; DeepEyesV2's is unspecified.",
         "The test file has no column `category`: search-required and search-free cannot be told apart.",
         "The image-search cache beside it is a pickle, covers 1,798 of 1,800 items and ages; never load it.",

@@ -49,8 +49,8 @@ CARD = Card(
     "two decimals (`evaluate.py`, `is_equal` in MATH-V `evaluation/`)",
     paper="arXiv 2402.14804",
     traps=(
-        "Two references were corrected on the hub in 2025 (338: B to D, 1826: D to E). The pinned commit is "
-        "from before, as published figures are; a later revision scores differently on these.",
+        "Two references were corrected on the hub (338: B to D, 1826: D to E; commit a9c9d42). The pinned "
+        "one is from before, as most published figures are; a later revision scores these differently.",
         "VLMEvalKit lets an LLM extract the answer first, and MathVision (3,040) is not its testmini (304).",
         "Some references are malformed (`69{degrees}`, `8\\sqrt{3}{squareinches}`, a form feed for `\\f` in "
         "one) and only match as they are written.",
