@@ -24,8 +24,8 @@ from agents.trajectory import Trajectory, check_tokens, check_trajectory
 from agents.transcript import MAX_TOKENS, THINK, ContextFull, Transcript
 from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.env import draw_task, make_services
 from deepeyes_env.episode import Observation
+from deepeyes_env.host import draw_task, make_services
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.runner import ACTION_NAMES, EpisodeRunner, StepResult

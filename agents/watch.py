@@ -19,9 +19,9 @@ from agents.live import explained, play_live, terminal
 from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.env import ENDLESS
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.exchange import printable
+from deepeyes_env.host import ENDLESS
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.play import played_config
 from deepeyes_env.task import Split, TaskSource

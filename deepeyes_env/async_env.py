@@ -19,13 +19,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from deepeyes_env.config import ConfigError, EnvConfig
-from deepeyes_env.env import check_action, draw_task, env_config, make_services
+from deepeyes_env.env import check_action
 from deepeyes_env.episode import Observation
-from deepeyes_env.runner import EpisodeRunner, StepResult
+from deepeyes_env.host import Place, Runner, draw_place, open_host
+from deepeyes_env.runner import StepResult
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.search import SearchEngine
 from deepeyes_env.task import Split, Task, TaskSource
-from deepeyes_env.tasks import open_source
 from deepeyes_env.telemetry import Telemetry
 from deepeyes_env.threads import DaemonThreads
 
@@ -56,6 +56,7 @@ class DeepEyesAsyncEnv:
         *,
         tasks: TaskSource | None = None,
         sandbox: Sandbox | None = None,
+        remote: str | None = None,
         workers: int | None = None,
         **overrides: Any,
     ) -> None:
@@ -66,6 +67,7 @@ class DeepEyesAsyncEnv:
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
+            remote: Address of a `deepeyes serve env`; see `DeepEyesEnv`.
             workers: Most turns performed at once; default: `num_envs`, at most `MAX_TOOLS`.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
 
@@ -76,16 +78,15 @@ class DeepEyesAsyncEnv:
             if value < 1:
                 raise ConfigError(f"{name} = {value}: must be at least 1")
         self.num_envs = num_envs
-        self.config = env_config(config, overrides)
-        self.tasks = tasks if tasks is not None else open_source(self.config.source)
-        self._services = make_services(self.config, self.tasks, sandbox)
-        self.search_engine: SearchEngine | None = self._services.engine
+        self._host = open_host(config, overrides, tasks, sandbox, remote)
+        self.config, self.tasks = self._host.config, self._host.tasks
+        self.search_engine: SearchEngine | None = self._host.engine
         self._workers = workers or min(num_envs, MAX_TOOLS)
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         self._threads = DaemonThreads()
         self._lock = threading.Lock()
         self._telemetry = Telemetry()
-        self._runners: set[EpisodeRunner] = set()
+        self._runners: set[Runner] = set()
 
     async def begin(self, index: int, split: Split = "train", seed: int = 0) -> AsyncEpisode:
         """Begin an episode.
@@ -101,16 +102,16 @@ class DeepEyesAsyncEnv:
             ConfigError: The split is unknown or empty.
             TaskIndexError: The split has no task of this index.
         """
-        runner = EpisodeRunner(self.config, self._services)
+        options = {"index": index, "split": split}
+        return await self.begin_at(
+            draw_place(self.tasks, self.config.split, options, np.random.default_rng(seed))
+        )
 
-        def start() -> tuple[Observation, dict[str, Any]]:
-            options = {"index": index, "split": split}
-            return runner.start(
-                *draw_task(self.tasks, self.config.split, options, np.random.default_rng(seed))
-            )
-
+    async def begin_at(self, place: Place) -> AsyncEpisode:
+        """Begin the episode that `deepeyes_env.host.draw_place` has drawn."""
+        runner = self._host.runner()
         async with self._gate:
-            observation, info = await self._threads.run(start)
+            observation, info = await self._threads.run(lambda: runner.begin(place))
         with self._lock:
             self._runners.add(runner)
         return AsyncEpisode(self, runner, observation, info)
@@ -126,6 +127,7 @@ class DeepEyesAsyncEnv:
         for runner in list(self._runners):
             self._free(runner)
         self._threads.close()
+        self._host.close()
 
     # --- Inside --------------------------------------------------------------------------------------------
 
@@ -134,11 +136,11 @@ class DeepEyesAsyncEnv:
         """Lets as many work at once as there are workers; one for each event loop, as semaphores are."""
         return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._workers))
 
-    def _free(self, runner: EpisodeRunner) -> None:
+    def _free(self, runner: Runner) -> None:
         runner.close()
         self._disown(runner)
 
-    def _disown(self, runner: EpisodeRunner) -> None:
+    def _disown(self, runner: Runner) -> None:
         with self._lock:
             if runner in self._runners:
                 self._runners.remove(runner)
@@ -155,7 +157,7 @@ class AsyncEpisode:
     """
 
     def __init__(
-        self, env: DeepEyesAsyncEnv, runner: EpisodeRunner, observation: Observation, info: dict[str, Any]
+        self, env: DeepEyesAsyncEnv, runner: Runner, observation: Observation, info: dict[str, Any]
     ) -> None:
         self.observation = observation
         self.info = info
@@ -171,8 +173,13 @@ class AsyncEpisode:
 
     @property
     def task(self) -> Task:
-        """The task."""
-        assert self._runner.episode is not None
+        """The task.
+
+        Raises:
+            RuntimeError: The episode runs on a server, which does not tell the answers.
+        """
+        if self._runner.episode is None:
+            raise RuntimeError("the task of a remote episode stays on its server, with its answer")
         return self._runner.episode.task
 
     async def step(self, text: str, timeout: float | None = None) -> StepResult:

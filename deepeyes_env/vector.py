@@ -23,20 +23,17 @@ from deepeyes_env.env import (
     GymObservation,
     check_action,
     check_render_mode,
-    draw_task,
-    env_config,
-    make_services,
     observation_space,
     to_arrays,
 )
 from deepeyes_env.episode import Episode, Observation
+from deepeyes_env.host import draw_place, open_host
 from deepeyes_env.render import render_ansi, render_rgb
-from deepeyes_env.runner import EpisodeRunner, StepResult
+from deepeyes_env.runner import StepResult
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.search import SearchEngine
 from deepeyes_env.spaces import RgbArray, TurnText
 from deepeyes_env.task import Split, TaskSource
-from deepeyes_env.tasks import open_source
 from deepeyes_env.telemetry import Telemetry
 
 MAX_WORKERS = 32
@@ -62,6 +59,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         *,
         tasks: TaskSource | None = None,
         sandbox: Sandbox | None = None,
+        remote: str | None = None,
         workers: int | None = None,
         render_mode: str | None = None,
         **overrides: Any,
@@ -73,6 +71,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
+            remote: Address of a `deepeyes serve env`; see `DeepEyesEnv`.
             workers: Threads; default: one per slot, at most `MAX_WORKERS`.
             render_mode: `rgb_array` or `ansi`: what `render` gives per slot.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
@@ -82,10 +81,10 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs = {num_envs}: must be at least 1")
-        check_render_mode(render_mode, RENDER_MODES)
+        check_render_mode(render_mode, RENDER_MODES, remote)
         self.num_envs = num_envs
-        self.config = env_config(config, overrides)
-        self.tasks = tasks if tasks is not None else open_source(self.config.source)
+        self._host = open_host(config, overrides, tasks, sandbox, remote)
+        self.config, self.tasks = self._host.config, self._host.tasks
         self.render_mode = render_mode
         self.metadata = DeepEyesEnv.metadata | {
             "render_modes": list(RENDER_MODES),
@@ -95,11 +94,11 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self.single_action_space = TurnText()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        services = make_services(self.config, self.tasks, sandbox)
-        self.search_engine: SearchEngine | None = services.engine
-        self._runners = [EpisodeRunner(self.config, services) for _ in range(num_envs)]
+        self.search_engine: SearchEngine | None = self._host.engine
+        self._runners = [self._host.runner() for _ in range(num_envs)]
         self._rngs = np.random.default_rng().spawn(num_envs)
         self._pool = ThreadPoolExecutor(workers or min(num_envs, MAX_WORKERS), "deepeyes")
+        self._begun: set[int] = set()
         self._in_flight: dict[int, Future[StepResult]] = {}
         self._finished: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -146,7 +145,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._require_idle()
         if len(actions) != self.num_envs:
             raise ValueError(f"actions: {len(actions)} turns for {self.num_envs} slots")
-        if any(runner.episode is None for runner in self._runners):
+        if len(self._begun) < self.num_envs:
             raise ResetNeeded("call reset() before step()")
         for action in actions:
             check_action(action)
@@ -172,6 +171,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._pool.shutdown(wait=True, cancel_futures=True)
         for runner in self._runners:
             runner.close()
+        self._host.close()
 
     # --- Streaming -----------------------------------------------------------------------------------------
 
@@ -257,8 +257,11 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
     # --- Inside --------------------------------------------------------------------------------------------
 
     def _begin(self, slot: int, options: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
-        task, rng = draw_task(self.tasks, self.config.split, options, self._rngs[slot])
-        return self._runners[slot].start(task, rng)
+        self._begun.discard(slot)
+        place = draw_place(self.tasks, self.config.split, options, self._rngs[slot])
+        begun = self._runners[slot].begin(place)
+        self._begun.add(slot)
+        return begun
 
     def _step_or_reset(self, slot: int, action: str) -> StepResult:
         if self._runners[slot].running:

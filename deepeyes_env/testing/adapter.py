@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -82,7 +83,8 @@ def _require(
 def _whose(own: Played, scripts: Sequence[Script], wanted: Sequence[Played]) -> str | None:
     """The script whose observations these are."""
     for script, right in zip(scripts, wanted, strict=True):
-        if not any((*_texts(script, own, right), *_images(script, own, right))):
+        faults = (fault for check in (_texts, _images) for fault in check(script, own, right))
+        if next(faults, None) is None:
             return script.name
     return None
 
@@ -154,7 +156,8 @@ def _picture_fault(got: Picture, wanted: Picture) -> str | None:
     if own is not None and own == right:
         return None
     try:
-        pixels, original = _pixels(got), _pixels(wanted)
+        pixels = _pixels(got)
+        original = _decoded(wanted) if isinstance(wanted, EncodedImage) else _pixels(wanted)
     except ImageError as error:
         return str(error)
     if pixels.shape != original.shape:
@@ -164,6 +167,12 @@ def _picture_fault(got: Picture, wanted: Picture) -> str | None:
     if own is None or right is None:
         return None
     return f"the pixels are right, but it was encoded anew: sha256 {_name(own)}, expected {_name(right)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _decoded(image: EncodedImage) -> npt.NDArray[np.uint8]:
+    """The pixels of an expected image, which is compared again and again."""
+    return np.asarray(image.decode())
 
 
 def _data(picture: Picture) -> bytes | None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.env import DeepEyesEnv, GymObservation, draw_task, make_services
+from deepeyes_env.env import DeepEyesEnv, GymObservation
 from deepeyes_env.episode import Observation
+from deepeyes_env.host import draw_task, make_services
 from deepeyes_env.runner import EpisodeRunner, StepResult
 from deepeyes_env.tasks import open_source
 from deepeyes_env.testing.driver import Played, Script, Seen, in_threads

@@ -43,8 +43,7 @@ class RolloutDriver:
 
 
 def _speak(turns: Sequence[str]):
-    for turn in turns:
-        yield turn
+    yield from turns
 
 
 def _played(trajectory: Trajectory, turns: Sequence[str]) -> Played:
