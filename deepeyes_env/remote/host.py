@@ -19,7 +19,7 @@ from deepeyes_env.remote.wire import Json, read_info, read_observation, read_res
 from deepeyes_env.rewards.base import NO_REWARD, Reward
 from deepeyes_env.runner import ACTION_NAMES, StepResult
 from deepeyes_env.search.base import SearchEngine
-from deepeyes_env.task import SPLITS, Split, Task
+from deepeyes_env.task import SPLITS, Split, Task, TaskSource
 from deepeyes_env.telemetry import Telemetry
 
 
@@ -86,7 +86,7 @@ class RemoteHost:
         greeting = self._connection.greeting()
         try:
             self.config = read_rules(greeting.get("rules"))
-            self.tasks = RemoteTasks.read(greeting.get("tasks"))
+            self.tasks: TaskSource = RemoteTasks.read(greeting.get("tasks"))
         except RemoteError:
             self._connection.close()
             raise
@@ -166,7 +166,7 @@ class RemoteRunner:
         if not isinstance(name, str) or not name.isalnum():
             raise RemoteError("the server does not name the episode")
         observation = read_observation(reply.get("observation"), self._max_images, self._image(lease))
-        known = {key: info[key] for key in ("task_id", "family") if key in info}
+        known: Json = {key: info[key] for key in ("task_id", "family") if key in info}
         self._running = _Running(lease, f"/episodes/{name}", known)
         return observation, info
 

@@ -43,7 +43,8 @@ class RolloutDriver:
 
 
 def _speak(turns: Sequence[str]):
-    yield from turns
+    for turn in turns:  # noqa: UP028, a tuple's iterator is sent nothing
+        yield turn
 
 
 def _played(trajectory: Trajectory, turns: Sequence[str]) -> Played:
