@@ -72,7 +72,7 @@ def _require(
     faults = []
     for script, own, right in zip(scripts, got, wanted, strict=True):
         found = [fault for check in checks for fault in check(script, own, right)]
-        other = _whose(own, scripts, wanted) if found else None
+        other = _whose(own, scripts, wanted) if found and any(_seen(script, own, right)) else None
         hint = f" (it got what {other!r} should get: episodes are swapped)" if other else ""
         faults += [f"script {script.name!r}, {when}: {fault}{hint}" for fault in found]
     more = [f"... and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
@@ -83,10 +83,14 @@ def _require(
 def _whose(own: Played, scripts: Sequence[Script], wanted: Sequence[Played]) -> str | None:
     """The script whose observations these are."""
     for script, right in zip(scripts, wanted, strict=True):
-        faults = (fault for check in (_texts, _images) for fault in check(script, own, right))
-        if next(faults, None) is None:
+        if not any(_seen(script, own, right)):
             return script.name
     return None
+
+
+def _seen(script: Script, got: Played, wanted: Played) -> Iterator[str]:
+    yield from _texts(script, got, wanted)
+    yield from _images(script, got, wanted)
 
 
 # --- What is compared --------------------------------------------------------------------------------------

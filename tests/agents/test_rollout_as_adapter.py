@@ -13,6 +13,10 @@ from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv
 from deepeyes_env.testing import Played, Script, Seen, Tokens, adapter_config, adapter_scripts, check_adapter
 
 
+ENDS = ("</code>", "</tool_call>", "</answer>")
+"""Texts with which a turn ends by itself; after any other, its end is sampled."""
+
+
 class Seeded(DeepEyesAsyncEnv):
     """Gives the scripts their own seeds in place of those that a rollout draws from lineages."""
 
@@ -53,7 +57,7 @@ def _played(trajectory: Trajectory, turns: Sequence[str]) -> Played:
     images = iter(trajectory.images)
     shown = [Seen(text, [next(images) for _ in range(text.count("<image>"))]) for text in texts]
     spoken = [turn.removeprefix("<think>") if number else turn for number, turn in enumerate(turns)]
-    sampled = [[*said.encode(text), said.im_end] for text in spoken]
+    sampled = [said.encode(text) + ([] if text.endswith(ENDS) else [said.im_end]) for text in spoken]
     ids, mask = trajectory.input_ids.tolist(), trajectory.loss_mask.tolist()
     tokens = Tokens(ids, mask, sampled, said.image_pad, said.decode)
     return Played(shown, [trajectory.reward.total], trajectory.outcome, tokens)
@@ -89,8 +93,12 @@ class Remembered:
 GOOD = Remembered()
 
 
-def mask_off_by(shift: int) -> Callable[[Tokens], Tokens]:
-    return lambda tokens: replace(tokens, mask=[*tokens.mask[-shift:], *tokens.mask[:-shift]])
+def mask_too_late(tokens: Tokens) -> Tokens:
+    return replace(tokens, mask=[False, *tokens.mask[:-1]])
+
+
+def mask_too_early(tokens: Tokens) -> Tokens:
+    return replace(tokens, mask=[*tokens.mask[1:], False])
 
 
 def mask_without_the_last(tokens: Tokens) -> Tokens:
@@ -126,8 +134,8 @@ def without_the_observations(tokens: Tokens) -> Tokens:
 @pytest.mark.parametrize(
     ("alter", "message"),
     [
-        (mask_off_by(1), r"turn 0: the mask is off by one: true at (\d+):\d+, sampled at \d+"),
-        (mask_off_by(-1), "turn 0: the mask is off by one"),
+        (mask_too_late, r"turn 0: the mask is off by one: true at (\d+):\d+, sampled at \d+"),
+        (mask_too_early, "turn 0: the mask is off by one"),
         (mask_without_the_last, r"turn 0: the tokens under the mask .* are not the \d+ sampled ones"),
         (a_placeholder_too_few, "observation 0: 255 image placeholders stand for 256 features of 1 images"),
         (encoded_again, r"are not the \d+ sampled ones: token 0 is \d+, sampled was"),
