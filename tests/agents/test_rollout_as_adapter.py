@@ -12,7 +12,6 @@ from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv
 from deepeyes_env.testing import Played, Script, Seen, Tokens, adapter_config, adapter_scripts, check_adapter
 
-
 ENDS = ("</code>", "</tool_call>", "</answer>")
 """Texts with which a turn ends by itself; after any other, its end is sampled."""
 
