@@ -69,9 +69,9 @@ def cluster_wilson(grouped: Clusters) -> tuple[float, float]:
     """Wilson's interval for as many scores as the clusters are worth.
 
     Design effect and degrees of freedom as Korn and Graubard (1998) do for the exact interval of survey
-    proportions; Franco, Little, Louis and Slud (2019) compare such intervals. By simulation it covers 95 % from
-    about ten right and ten wrong clusters on, and 91 % where two or three of fifty hold all wrong ones. A
-    single cluster says nothing of how clusters differ: [0, 1].
+    proportions; Franco, Little, Louis and Slud (2019) compare such intervals. By simulation it covers 95 %
+    from about ten right and ten wrong clusters on, and 91 % where two or three of fifty hold all wrong ones.
+    A single cluster says nothing of how clusters differ: [0, 1].
     """
     clusters = len(grouped.sums)
     if clusters < 2:

@@ -38,7 +38,7 @@ def test_wilson_covers(items, share):
 
 @pytest.mark.parametrize(
     ("items", "share", "likeness", "floor"),
-    # Thirty clusters of which few fail say little of how alike they are: there it falls short by three points.
+    # Thirty clusters of which few fail say little of how alike they are: it falls short by up to 3 points.
     [(50, 0.78, 0.8, 0.95), (200, 0.78, 0.9, 0.95), (30, 0.5, 1.0, 0.95), (30, 0.9, 0.5, 0.92)],
 )
 def test_the_cluster_interval_covers_where_wilsons_does_not(items, share, likeness, floor):
