@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.published.figure import Figure
+from benchmarks.published.figure import Figure, Protocol
 from benchmarks.result import Mode
 
 AVAILABLE: dict[Mode, tuple[str, ...]] = {
@@ -35,9 +35,8 @@ class Measured:
     greedy: bool
 
 
-def differences(figure: Figure, run: Measured) -> tuple[str, ...]:
-    """Where the protocol differs, and what is unstated, as phrases `there; here`."""
-    protocol = figure.protocol
+def figure_differs(figure: Figure, run: Measured) -> tuple[str, ...]:
+    """Where items and tools of one figure differ from ours, as phrases `there; here`."""
     found = []
     if figure.items is None:
         found.append(f"number of items unknown there; {run.items} here")
@@ -45,10 +44,19 @@ def differences(figure: Figure, run: Measured) -> tuple[str, ...]:
         found.append(f"{figure.items} items there; {run.items} here")
     if figure.tools != AVAILABLE[run.mode]:
         found.append(f"tools there: {_listed(figure.tools)}; here: {_listed(AVAILABLE[run.mode])}")
-    found.append(f"judge there: {protocol.judge}; here: {run.judge or 'none, rules alone'}")
-    found.append(f"prompt there: {protocol.prompt}; here: {run.prompt or 'unnamed'}")
-    if protocol.decoding != ("greedy" if run.greedy else "sampled"):
-        found.append(f"decoding there: {protocol.decoding}; here: {'greedy' if run.greedy else 'sampled'}")
+    return tuple(found)
+
+
+def protocol_differs(protocol: Protocol, run: Measured) -> tuple[str, ...]:
+    """Where judge, prompt and decoding of a whole table differ from ours or are unstated."""
+    decoding = "greedy" if run.greedy else "sampled"
+    found = [
+        f"judge there: {protocol.judge}; here: {run.judge or 'none, rules alone'}",
+        f"prompt there: {protocol.prompt}; here: {run.prompt or 'unnamed'}",
+        f"harness there: {protocol.harness}; here: deepeyes eval",
+    ]
+    if protocol.decoding != decoding:
+        found.append(f"decoding there: {protocol.decoding}; here: {decoding}")
     return tuple(found)
 
 

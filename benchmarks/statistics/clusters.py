@@ -90,7 +90,7 @@ def by_cluster(scores: Sequence[float], clusters: Sequence[Hashable]) -> Cluster
         raise ValueError(f"{len(values)} scores in {len(place)} clusters: one name per score is needed")
     groups = len(numbers)
     return Clusters(
-        np.bincount(place, values, groups),
-        np.bincount(place, values**2, groups),
+        np.bincount(place, values, groups).astype(np.float64),
+        np.bincount(place, values**2, groups).astype(np.float64),
         np.bincount(place, minlength=groups).astype(np.float64),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.published import known_suites, published_for, read_table, tables
-from benchmarks.published.beside import Measured, differences
+from benchmarks.published.beside import Measured, figure_differs, protocol_differs
 from benchmarks.published.reader import FOLDER
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -154,8 +154,18 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, change: tuple[str, str]
 
 def test_realxbench_of_the_paper_is_never_compared_silently():
     paper_rows = [one for one in published_for("realxbench") if one.table == "table_01" and not one.subset]
-    assert all("300 items there; 194 here" in differences(one, CURRENT) for one in paper_rows)
+    assert all("300 items there; 194 here" in figure_differs(one, CURRENT) for one in paper_rows)
     rerun = next(one for one in published_for("realxbench") if one.table == "rerun_openvlharness")
-    said = differences(rerun, CURRENT)
+    said = figure_differs(rerun, CURRENT)
     assert not any("items" in one for one in said)
     assert any(one.startswith("tools there: none; here: code") for one in said)
+
+
+def test_judge_prompt_and_decoding_are_set_side_by_side():
+    protocol = published_for("vstar")[-1].protocol
+    said = " ".join(protocol_differs(protocol, CURRENT))
+    assert "judge there: an LLM, unnamed" in said
+    assert "here: none, rules alone" in said
+    assert "decoding" not in said
+    sampled = Measured("all", 194, "judge", "", greedy=False)
+    assert "decoding there: greedy; here: sampled" in " ".join(protocol_differs(protocol, sampled))
