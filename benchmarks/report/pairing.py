@@ -112,11 +112,11 @@ def _left_out(what: str, count: int) -> list[str]:
 
 def _protocol(card: RunCard) -> Mapping[str, object]:
     """All settings but those by which the policies are told apart; how they sample is protocol."""
-    kept = {}
-    for path, value in leaves(card.settings):
-        if not path.startswith("respondent.") or "sampling" in path or path.endswith("temperature"):
-            kept[path] = value
-    return kept
+    return {
+        path: value
+        for path, value in leaves(card.settings)
+        if not path.startswith("respondent.") or "sampling" in path or path.endswith("temperature")
+    }
 
 
 def _revisions(card: RunCard, other: RunCard) -> Mapping[str, object]:

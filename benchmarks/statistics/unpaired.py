@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from statsmodels.stats.proportion import confint_proportions_2indep, test_proportions_2indep
 
 from trainers.proportion import CONFIDENCE
@@ -40,5 +41,7 @@ def two_proportions(share: float, count: float, other: float, other_count: float
     if share == other and share in (0.0, 1.0):
         # No variance under the hypothesis: the score test would divide by zero.
         return Unpaired(0.0, float(low), float(high), 1.0)
-    test = test_proportions_2indep(*counts, method="score")
+    # statsmodels computes an odds ratio too, which is infinite where a share is 1 and not used here.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        test = test_proportions_2indep(*counts, method="score")
     return Unpaired(share - other, float(low), float(high), float(test.pvalue))
