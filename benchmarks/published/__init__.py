@@ -1,6 +1,6 @@
 """What others have published: the paper's Tables 1 to 10 and independent re-runs, one TOML file a table.
 
-    published_for("realxbench")   every figure of a suite, with source and protocol
+    published_for("realx")   every figure of a suite, with source and protocol
 
 A file holds columns (suite, subset, items), rows (model, tools, values as printed; "–" where there is none)
 and notes on what is misprinted or odd. Nothing is corrected: a misprint stands as printed, with its note.

@@ -30,7 +30,7 @@ class Table:
 
 def main_table(report: Report) -> Table:
     """Accuracy by suite and mode: the table for a paper."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             _title(suite),
             mode.mode,
@@ -80,7 +80,7 @@ def group_table(suite: SuiteReport) -> Table:
 
 def behaviour_table(suite: SuiteReport) -> Table:
     """Calls, errors, turns, tokens: a column per mode."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         _across(suite, "draws", lambda one: str(one.behaviour.draws)),
         _across(suite, "infrastructure failed", lambda one: str(one.behaviour.infra_failed)),
         _across(suite, "judge failed", lambda one: str(one.behaviour.judge_failed)),

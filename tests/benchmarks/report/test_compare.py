@@ -97,7 +97,7 @@ def test_p_values_are_corrected_over_all_suites_and_modes():
 def test_cycles_of_a_question_are_permuted_together():
     def cycles(right: bool) -> list:
         return [
-            result(f"hrbench4k/{n}", cluster=f"q{n // 4}", correct=right if n < 24 else True)
+            result(f"hrbench-4k/{n}", cluster=f"q{n // 4}", correct=right if n < 24 else True)
             for n in range(40)
         ]
 

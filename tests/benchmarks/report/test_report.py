@@ -278,8 +278,8 @@ def said(results, **fields) -> str:
 
 
 def test_realxbench_is_never_silently_compared_with_the_papers_300():
-    results = in_suite(policy_with({"all": 0.3}, 194), "realxbench")
-    report = report_of(run_of(results, card(suites={"realxbench": REALX})))
+    results = in_suite(policy_with({"all": 0.3}, 194), "realx")
+    report = report_of(run_of(results, card(suites={"realx": REALX})))
     assert "RealX-Bench: 194 items here, 300 in table_01: not the same benchmark." in report.caveats
     published = [one for one in report.suites[0].published if one.figure.table == "table_01"]
     assert published
