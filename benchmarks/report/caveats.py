@@ -41,7 +41,7 @@ def _of_suite(name: str, about: Mapping[str, Any], results: Sequence[Result]) ->
         yield f"the modes have different numbers of draws ({told}); what compares them uses the common ones."
     if not about.get("revision"):
         yield "the revision of the data is unknown."
-    yield from _against_published(name, asked)
+    yield from _against_published(name, asked if items is None else items)
     unscored = sum(one.correct is None for one in results)
     if unscored:
         judge = sum(one.judge_failed for one in results)
@@ -51,17 +51,17 @@ def _of_suite(name: str, about: Mapping[str, Any], results: Sequence[Result]) ->
         )
 
 
-def _against_published(name: str, asked: int) -> Iterator[str]:
+def _against_published(name: str, items: int) -> Iterator[str]:
     """Says where published figures of all items have other items; RealX-Bench: 194 are public, 300 theirs."""
     if name not in known_suites():
         return
-    sizes = {
-        one.table: one.items
+    others = {
+        (one.source, one.items)
         for one in published_for(name)
-        if not one.subset and one.items is not None and one.items != asked
+        if not one.subset and one.items is not None and one.items != items
     }
-    for table, items in sizes.items():
-        yield f"{asked} items here, {items} in {table}: not the same benchmark."
+    for source, theirs in sorted(others):
+        yield f"{items} items here, {theirs} in {source}: not the same benchmark."
 
 
 def _of_run(run: Run) -> Iterator[str]:

@@ -17,7 +17,7 @@ COLOURS = dict(zip(MODES, ("#1b6ca8", "#2a9d6f", "#c77d0a", "#777777"), strict=T
 """Told apart by the common kinds of colour blindness, and by lightness."""
 
 MOST_GROUPS = 24
-"""Skills and categories that a phone's width can name one below the other."""
+"""Skills and categories in a plot; the table beside it has all of them."""
 
 
 def suite_plot(suite: SuiteReport) -> str:

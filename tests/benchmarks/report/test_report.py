@@ -176,7 +176,7 @@ def test_twins_are_right_together_or_answered_alike():
 # --- Documents ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(evaluations())
 def test_any_evaluation_can_be_reported(results):
     report = report_of(run_of(results))
@@ -280,7 +280,9 @@ def said(results, **fields) -> str:
 def test_realxbench_is_never_silently_compared_with_the_papers_300():
     results = in_suite(policy_with({"all": 0.3}, 194), "realx")
     report = report_of(run_of(results, card(suites={"realx": REALX})))
-    assert "RealX-Bench: 194 items here, 300 in table_01: not the same benchmark." in report.caveats
+    (warning,) = [one for one in report.caveats if "300" in one]
+    assert warning.startswith("RealX-Bench: 194 items here, 300 in DeepEyesV2")
+    assert warning.endswith("Table 1: not the same benchmark.")
     published = [one for one in report.suites[0].published if one.figure.table == "table_01"]
     assert published
     assert all(any("items there" in phrase for phrase in one.differs) for one in published)
