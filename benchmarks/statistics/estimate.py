@@ -76,6 +76,9 @@ def cluster_wilson(grouped: Clusters) -> tuple[float, float]:
     clusters = len(grouped.sums)
     if clusters < 2:
         return 0.0, 1.0
+    if grouped.variance <= 0:
+        # All alike: each cluster counts as one score, and no variance was estimated that could be off.
+        return wilson(grouped.mean, clusters)
     tail = (1 + CONFIDENCE) / 2
     shrink = float(norm.ppf(tail) / t.ppf(tail, clusters - 1)) ** 2
     return wilson(grouped.mean, grouped.effective_count * shrink)

@@ -78,6 +78,11 @@ def test_clusters_that_agree_widen_the_interval_and_mixed_ones_do_not():
     assert mixed.high - mixed.low < 1.1 * (high - low)
 
 
+def test_clusters_that_are_all_right_count_as_one_score_each():
+    found = estimate([1.0] * 24, [number // 4 for number in range(24)])
+    assert (found.low, found.high) == pytest.approx(wilson(1.0, 6))
+
+
 def test_scores_and_clusters_must_match():
     with pytest.raises(ValueError, match="2 scores in 1 clusters"):
         by_cluster([1.0, 0.0], ["a"])
