@@ -5,8 +5,8 @@ scratch does not. So there are lessons about texts too, one question and one ans
 *name* (what a question asks about), *output* (what a program printed), *fact* (a number in a sentence). No
 tools, no episodes, none of the protocol's tags around a call, and numbers of their own.
 
-What is to be copied stands among idle words, now here and now there. Where it always stood in the same place,
-a model learned the place: it copied in every lesson and in no episode (lab, seed 0).
+What is asked stands among idle words, now here and now there. Where it always stood in the same place, a model
+learned the place: it copied, or read a digit, in every lesson and in no episode (lab, seed 0).
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def draw_base_lessons(
         _reading(rng, vocabulary, f"{stream}/texts/{number}")
         for number in range(round(count * READING_SHARE))
     ]
-    mixed = draw_lessons(count - len(texts), seed, vocabulary, stream=stream) + texts
+    pictures = draw_lessons(count - len(texts), seed, vocabulary, stream=stream, worded=_among)
+    mixed = pictures + texts
     rng.shuffle(mixed)
     return mixed
 
