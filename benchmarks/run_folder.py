@@ -76,10 +76,16 @@ def read_run(path: Path | str) -> Run:
         raise DatasetError(root / CARD, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
     results = root / RESULTS
     lines = read_lines(results) if results.exists() else ()
-    found = [Result.from_record(record) for _, record in lines]
-    found.sort(key=lambda one: (one.suite, one.item, one.mode, one.seed, one.sample))
+    # Of a draw that was asked again, after a failure or because its item changed, the last line counts.
+    by_draw = {_draw(one): one for one in (Result.from_record(record) for _, record in lines)}
+    found = list(by_draw.values())
+    found.sort(key=_draw)
     spent = read_json(root / SPENT) if (root / SPENT).exists() else {}
     return Run(root, RunCard(**card), tuple(found), spent)
+
+
+def _draw(result: Result) -> tuple[str, str, str, int, int]:
+    return result.suite, result.item, result.mode, result.seed, result.sample
 
 
 def write_card(path: Path, card: RunCard) -> None:
