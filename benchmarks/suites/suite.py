@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.suites.row import Row
 from deepeyes_env.task import Task
-
-Row = Mapping[str, Any]
-"""One row of a release, under its public column names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +114,15 @@ class Suite:
 
     Attributes:
         card: What it is.
-        read: One item from a row; raises `benchmarks.suites.copies.RowError` with the column at fault.
+        read: One item from a row; raises `benchmarks.suites.row.RowError` with the column at fault.
         official: The official metric of one answer.
         summarise: The official figures of a run.
+        parts: How many items a row holds (0 where it is not asked); None means one. `Row.part` says which of
+            them `read` is asked for.
     """
 
     card: Card
     read: Callable[[Row], Item]
     official: Official
     summarise: Summarise
+    parts: Callable[[Row], int] | None = None
