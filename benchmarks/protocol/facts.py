@@ -15,7 +15,9 @@ from deepeyes_env.protocol import RunCode, parse_turn
 SEARCHES = ("search", "image_search")
 """The actions that may find nothing."""
 
-_FOUND_NOTHING = re.compile(r"\A<tool_response>\nA Google (?:image )?search for .* found 0 results:", re.DOTALL)
+_FOUND_NOTHING = re.compile(
+    r"\A<tool_response>\nA Google (?:image )?search for .* found 0 results:", re.DOTALL
+)
 """How a search without hits is shown (`deepeyes_env.protocol.render_result`)."""
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run while it is written: opened anew or to go on, and finished so that it is always the same.
+"""The folder of a run while it is written: opened anew or to go on, finished in one lasting order.
 
 Trajectories are stored as they come, with the key of all that decided them (`plan.key_of`); results follow,
 one line each. Nothing else has to be remembered: whoever goes on takes what has the wanted key, scores what

@@ -155,4 +155,3 @@ def content_of(item: Item) -> str:
         "facts": item.facts,
     }
     return hashlib.sha256(canonical(content)).hexdigest()
-

@@ -54,8 +54,8 @@ PRESETS: dict[str, Preset] = {
     "direct": _everywhere("direct"),
     "minimal": _everywhere("minimal"),
 }
-"""The presets by name. `paper` is the released evaluation's: its prompt (code only) is the one of mode `code`;
-`env` takes what `--env` says; the last four are one variant in all modes."""
+"""The presets by name. `paper` is the released evaluation's: its prompt (code only) is the one of mode
+`code`; `env` takes what `--env` says; the last four are one variant in all modes."""
 
 
 def preset(name: str) -> Preset:

@@ -1,8 +1,8 @@
 """Answers that say nothing but fool judges: refused before any judge is asked.
 
-A lone sign or the opening of a solution earns a Yes from general-purpose judges ("One Token to Fool
-LLM-as-a-Judge", arXiv 2507.08794, names those of `OPENERS`), and an answer that writes the judge's own
-delimiters can end its quotation and go on as instructions.
+A lone sign (":") or the opening of a solution ("Thought process:") earns a Yes from general-purpose judges
+("One Token to Fool LLM-as-a-Judge", arXiv 2507.08794), and an answer that writes the judge's own delimiters
+can end its quotation and go on as instructions.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ OPENERS = frozenset(
         "答案",
     }
 )
-"""Whole answers that open a solution and bring none, without their signs at the end (arXiv 2507.08794, table 1,
-and what is obviously like it)."""
+"""Whole answers that open a solution and bring none, without the signs around them: those of arXiv
+2507.08794 as far as they were known here, and what is like them."""
 
 _DELIMITER = re.compile(r"<\s*/?\s*(?:question|reference|model_answer|think|system|user|assistant)\b", re.I)
 """What the judge's prompt is divided by (`deepeyes_env.rewards.judge`), and chat markup."""

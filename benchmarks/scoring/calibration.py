@@ -1,7 +1,8 @@
-"""Answers with known verdicts, by which any judge is tested before its word counts (`deepeyes eval judge-check`).
+"""Answers with known verdicts, by which a judge is tested before its word counts.
 
-All are what rules cannot decide. Those of an adversarial kind have fooled judges: a lone sign, the opening of
-a solution, instructions to the judge, several candidates (arXiv 2507.08794; search-and-benchmarks.md, E).
+`deepeyes eval judge-check` puts them to any judge. All are what rules cannot decide. Those of an adversarial
+kind have fooled judges: a lone sign, the opening of a solution, instructions to the judge, several
+candidates (arXiv 2507.08794; search-and-benchmarks.md, E).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The order of options: a policy that likes one letter is right as often as that letter is.
 
 DeepEyes' own script for V* always had the right option at A: 89 to 92 % so, 84 to 86 % with options shuffled
-(search-and-benchmarks.md, C.2). `shuffled` draws one order for every item and seed; `averaged` asks every item
-in all cyclic orders, so that every option stands once at every letter. The answer is scored on the labels that
-were shown.
+(search-and-benchmarks.md, C.2). `shuffled` draws one order for every item and seed; `averaged` asks every
+item in all cyclic orders, so that every option stands once at every letter. The answer is scored on the
+labels that were shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Refusals: answers that say that the question cannot be answered.
 
-Wider than what is right for an unanswerable item (`deepeyes_env.tasks.worlds.fictional.answers.NO_RECORD`): to
-say "unknown" refuses too, though it may only mean that nothing was found.
+Wider than what is right for an unanswerable item (`deepeyes_env.tasks.worlds.fictional.answers.NO_RECORD`):
+to say "unknown" refuses too, though it may only mean that nothing was found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The verdict on one answer: our rules, then a judge where they are not sure, and the official metric beside."""
+"""The verdict on an answer: our rules, then a judge where they are not sure, the official metric beside."""
 
 from __future__ import annotations
 

@@ -15,9 +15,17 @@ from deepeyes_env.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from benchmarks.suites.items import SuiteItems
     from benchmarks.suites.suite import Suite
+    from benchmarks.suites.worldbench import WorldBenchItems
 
 SUITES: dict[str, str] = {}
 """Name on the command line -> module and, after the colon, the suite in it."""
+
+
+GENERATED: dict[str, str] = {
+    "worldbench": "worldbench:WORLDBENCH",
+    "worldbench-small": "worldbench:WORLDBENCH_SMALL",
+}
+"""Likewise, of suites that are drawn here: there is nothing to load."""
 
 
 def suite(name: str) -> Suite:
@@ -26,15 +34,18 @@ def suite(name: str) -> Suite:
     Raises:
         ConfigError: There is none.
     """
-    if name not in SUITES:
-        raise ConfigError(f"suite = {name!r}: {nearest(name, SUITES)}")
-    module, _, attribute = SUITES[name].partition(":")
+    known = GENERATED | SUITES
+    if name not in known:
+        raise ConfigError(f"suite = {name!r}: {nearest(name, known)}")
+    module, _, attribute = known[name].partition(":")
     found: Suite = getattr(import_module(f"benchmarks.suites.{module}"), attribute)
     return found
 
 
-def open_suite(name: str, path: str | Path | None = None, revision: str | None = None) -> SuiteItems:
-    """A suite with its rows, from the hub or from a copy.
+def open_suite(
+    name: str, path: str | Path | None = None, revision: str | None = None
+) -> SuiteItems | WorldBenchItems:
+    """A suite with its rows, from the hub or from a copy, or drawn here.
 
     Args:
         name: Its name in `SUITES`.
@@ -42,9 +53,15 @@ def open_suite(name: str, path: str | Path | None = None, revision: str | None =
         revision: A commit of the hub in place of the pinned one.
 
     Raises:
-        ConfigError: There is no such suite, or a library is missing.
+        ConfigError: There is no such suite, a library is missing, or a copy of what is drawn here was given.
         DatasetError: Its rows cannot be opened.
     """
+    if name in GENERATED:
+        from benchmarks.suites.worldbench import open_worldbench
+
+        if path is not None:
+            raise ConfigError(f"copy = {name!r}: it is drawn here; leave the copy out")
+        return open_worldbench(name)
     from benchmarks.suites.copies import open_copy
     from benchmarks.suites.items import SuiteItems
 

@@ -4,14 +4,15 @@
     items.item(0).task.question
 
 Source: `deepeyes_env.tasks.worlds`, in a world that no training configuration names, split `test`. Licence:
-the project's, Apache-2.0. Size: 400 items, of which `worldbench-small` is the first 60. Metric: share of right
-answers by our exact rules, also per group of skills; consistency over twins; precision and recall of refusals.
+the project's, Apache-2.0. Size: 400 items, of which `worldbench-small` is the first 60. Metric: share of
+right answers by our exact rules, also per group of skills; consistency over twins; precision and recall of
+refusals.
 
-Items come in pairs: an item and its counterfactual twin, the same question about pictures in which one fact is
-changed, so that whoever does not look is wrong about one of them. Pairs take turns over the four groups, the
-families of a group, and three levels of difficulty; the first pairs are a fair sample of all of them. Every
-pair of the family `no-record` is a question that nothing answers, and its twin, which a page does answer: the
-words of a question never say which of the two it is.
+Items come in pairs: an item and its counterfactual twin, the same question about pictures in which one fact
+is changed, so that whoever does not look is wrong about one of them. Pairs take turns over the four groups,
+the families of a group, and three levels of difficulty; the first pairs are a fair sample of all of them.
+Every pair of the family `no-record` is a question that nothing answers, and its twin, which a page does
+answer: the words of a question never say which of the two it is.
 
 Traps: the pages are generated too, so figures say nothing about the live web; the two items of a pair are not
 independent (`Item.cluster`); figures of `worldbench-small` have intervals of about 25 points.
@@ -19,11 +20,12 @@ independent (`Item.cluster`); figures of `worldbench-small` have intervals of ab
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.suites.row import Row
 from benchmarks.suites.suite import Card, Item, Marked, Release, Suite
 from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.rewards.accuracy import grade_by_rule
@@ -65,7 +67,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Group of skills -> its families in turn."""
 
 _MOST_LOST = 0.13
-"""The hardest setting of `no-record`'s knob `lost`; only lost facts are taken, so that it merely saves draws."""
+"""The hardest setting of `no-record`'s knob `lost`: only lost facts are taken, so it merely saves draws."""
 
 
 class WorldBenchItems:
@@ -131,7 +133,7 @@ class WorldBenchItems:
         }
 
     def _draw(self, index: int) -> Item:
-        return self.suite.read({"index": index})
+        return self.suite.read(Row({"index": index}, self.name))
 
 
 def open_worldbench(name: str) -> WorldBenchItems:
@@ -145,8 +147,8 @@ def open_worldbench(name: str) -> WorldBenchItems:
     return WorldBenchItems(SUITES[name])
 
 
-def _reader(name: str) -> Any:
-    def read(row: Mapping[str, Any]) -> Item:
+def _reader(name: str) -> Callable[[Row], Item]:
+    def read(row: Row) -> Item:
         """The item of the row `{"index": k}`."""
         pair, is_twin = divmod(row["index"], 2)
         group, family, level, number = place(pair)
