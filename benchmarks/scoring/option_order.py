@@ -99,22 +99,35 @@ def _bound(answer: Answer) -> bool:
 
 
 def _rewritten(task: Task, choices: Mapping[str, str]) -> str:
-    """The question with other options at its labels.
-
-    The last place where all options stand in order is where they are listed: a question may name some before.
-    """
-    listing = "".join(
-        rf"({'' if number == 0 else r'.*?'}(?<![^\W_])\(?{re.escape(label)}\s*[.):]+\s*)({re.escape(option)})"
-        for number, (label, option) in enumerate(task.answer.choices.items())
-    )
-    found = list(re.finditer(rf"(?={listing}(?![^\W_]))", task.question, re.DOTALL))
-    if not found:
+    """The question with other options at its labels."""
+    places = _places(task.question, task.answer.choices)
+    if places is None:
         raise LayoutError(
             f"{task.id}: the question does not list the options {', '.join(choices)} by their labels; ask it "
             "with --option-order release"
         )
-    last, text = found[-1], task.question
-    for number, option in reversed(list(enumerate(choices.values()))):
-        start, end = last.span(2 * number + 2)
+    text = task.question
+    for (start, end), option in reversed(list(zip(places, choices.values(), strict=True))):
         text = text[:start] + option + text[end:]
     return text
+
+
+def _places(question: str, choices: Mapping[str, str]) -> list[tuple[int, int]] | None:
+    """Begin and end of every option where all of them are listed in order; None if they are nowhere.
+
+    The last such place counts: a question may name some of them before.
+    """
+    first, *others = (
+        re.compile(rf"(?<![^\W_])\(?{re.escape(label)}\s*[.):]+\s*({re.escape(option)})(?![^\W_])")
+        for label, option in choices.items()
+    )
+    for begin in reversed(list(first.finditer(question))):
+        found: list[re.Match[str]] = [begin]
+        for option in others:
+            match = option.search(question, found[-1].end())
+            if match is None:
+                break
+            found.append(match)
+        if len(found) == len(choices):
+            return [match.span(1) for match in found]
+    return None
