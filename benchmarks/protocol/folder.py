@@ -19,7 +19,7 @@ from agents.convert.json_files import read_json
 from agents.store import TrajectoryReader, TrajectoryWriter
 from agents.trajectory import Trajectory
 from benchmarks.result import Result
-from benchmarks.run_folder import CARD, RESULTS, SPENT, TRAJECTORIES, RunCard, read_run, write_card
+from benchmarks.run_folder import CARD, RESULTS, SPENT, TRAJECTORIES, RunCard, read_card, read_run, write_card
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 
@@ -110,7 +110,7 @@ def earlier_card(path: Path) -> RunCard | None:
     Raises:
         DatasetError: There is something else.
     """
-    return read_run(path).card if (path / CARD).exists() else None
+    return read_card(path) if (path / CARD).exists() else None
 
 
 def _going_on(path: Path, card: RunCard) -> RunCard:
