@@ -18,10 +18,12 @@ from benchmarks.protocol.plan import Items, Plan
 from benchmarks.protocol.presets import in_mode, preset
 from benchmarks.protocol.progress import live_bars
 from benchmarks.protocol.respondent import Respondent, open_respondent
-from benchmarks.result import Result
+from benchmarks.result import Mode, Result
 from benchmarks.run_folder import RunCard
 from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge
 from benchmarks.suites import open_suite
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.errors import ConfigError
 
 Open = Callable[[EvalOptions, Sequence[Items]], AbstractContextManager[Respondent]]
 """Opens who is asked."""
@@ -60,6 +62,8 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
     suites = open_suites(options)
     plan = Plan(options.mode_names, options.seed_numbers, options.samples, options.option_order, options.n)
     configs = {mode: in_mode(config, chosen, mode) for mode in plan.modes}
+    for items in suites:
+        _require_pages(items, configs)
     effort = Effort(options.limits, options.num_envs, options.infra_retries)
     judge = options.judge_config
     about_judge = None if judge is None else describe_judge(judge)
@@ -99,6 +103,20 @@ def open_suites(options: EvalOptions) -> list[Items]:
         open_suite(name, options.copies.get(name), _revision(earlier, name, options))
         for name in options.suite_names
     ]
+
+
+def _require_pages(items: Items, configs: Mapping[Mode, EnvConfig]) -> None:
+    """Refuse to measure searches that would all be told that there is no search.
+
+    Raises:
+        ConfigError: A mode searches, and there is nothing to search in.
+    """
+    searching = [mode for mode, config in configs.items() if "search" in config.tools]
+    if items.search_engine() is None and any(configs[mode].search is None for mode in searching):
+        raise ConfigError(
+            f"suite {items.suite.card.name!r} brings no pages to search in: set [search] in --env, or leave "
+            f"the modes {', '.join(searching)} out (--modes code,off)"
+        )
 
 
 def _revision(earlier: RunCard | None, name: str, options: EvalOptions) -> str | None:

@@ -65,7 +65,7 @@ class EvalOptions(PolicyOptions):
         require(0 <= share <= 1, "judge_sample", share, "from 0 to 1")
         preset(self.prompt)
         for parsed in (self.suite_names, self.mode_names, self.seed_numbers):
-            require(parsed, "suite, modes and seeds", "", "at least one of each")
+            require(bool(parsed), "suite, modes and seeds", "", "at least one of each")
         unknown = self.copies.keys() - set(self.suite_names)
         if unknown:
             name = min(unknown)

@@ -112,6 +112,12 @@ def test_a_run_of_other_settings_is_refused_with_what_differs(tmp_path: Path) ->
         run(tmp_path, right_with_probability(0.5), suite="choices", modes="off", n=2)
 
 
+@pytest.mark.usefixtures("choices")
+def test_searches_without_pages_are_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'choices' brings no pages.*all, search.*--modes code,off"):
+        run(tmp_path, always("A"), suite="choices")
+
+
 def test_an_item_that_changed_is_asked_again_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
