@@ -1,7 +1,9 @@
 """Public benchmarks as task sources: one readable file each, all of them a `suite.Suite`.
 
-items = open_suite("vstar", path="data/VStarBench.tsv")
-env = DeepEyesEnv(config, tasks=items, split="test")
+    items = open_suite("vstar", path="data/VStarBench.tsv")
+    env = DeepEyesEnv(config, tasks=items, split="test")
+
+A suite is data and three functions; `copies` opens its rows, `items` are its items by index.
 """
 
 from __future__ import annotations
@@ -17,7 +19,24 @@ if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
     from benchmarks.suites.worldbench import WorldBenchItems
 
-SUITES: dict[str, str] = {}
+SUITES: dict[str, str] = {
+    "realx": "realx:SUITE",
+    "vstar": "vstar:SUITE",
+    "hrbench-4k": "hrbench:HRBENCH_4K",
+    "hrbench-8k": "hrbench:HRBENCH_8K",
+    "treebench": "treebench:SUITE",
+    "mme-realworld-lite": "mme_realworld_lite:SUITE",
+    "ocrbench": "ocrbench:SUITE",
+    "seedbench2-plus": "seedbench2_plus:SUITE",
+    "charxiv-descriptive": "charxiv:DESCRIPTIVE",
+    "charxiv-reasoning": "charxiv:REASONING",
+    "chartqa": "chartqa:SUITE",
+    "tirbench": "tirbench:SUITE",
+    "visualprobe-easy": "visualprobe:EASY",
+    "visualprobe-medium": "visualprobe:MEDIUM",
+    "visualprobe-hard": "visualprobe:HARD",
+    "hr-mmsearch": "hr_mmsearch:SUITE",
+}
 """Name on the command line -> module and, after the colon, the suite in it."""
 
 
@@ -28,7 +47,7 @@ GENERATED: dict[str, str] = {
 """Likewise, of suites that are drawn here: there is nothing to load."""
 
 
-def suite(name: str) -> Suite:
+def find_suite(name: str) -> Suite:
     """The suite of a name; its module is imported only now.
 
     Raises:
@@ -65,5 +84,5 @@ def open_suite(
     from benchmarks.suites.copies import open_copy
     from benchmarks.suites.items import SuiteItems
 
-    known = suite(name)
+    known = find_suite(name)
     return SuiteItems(known, open_copy(known, path, revision))

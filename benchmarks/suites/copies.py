@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +80,14 @@ def open_copy(suite: Suite, path: str | Path | None = None, revision: str | None
 
 
 def _from_hub(suite: Suite, release: Release, revision: str | None) -> Copy:
-    if not release.hub:
-        raise DatasetError(
-            suite.card.name, "its rows are on no hub", f"give a copy by path: {suite.card.paper}"
-        )
-    from benchmarks.suites.hub import HubTable
+    from benchmarks.suites.hub import HubTable, fetch, resolve
 
-    table = HubTable(release, revision)
-    source = {
-        "hub": release.hub,
-        "config": release.config,
-        "split": release.split,
-        "revision": table.revision,
-    }
-    return Copy(table, suite.card.name, release.hub, None, source)
+    commit = resolve(release.hub, revision or release.revision)
+    named = {"hub": release.hub, "config": release.config, "split": release.split, "revision": commit}
+    if release.files:
+        return replace(_from_path(suite, fetch(release.hub, commit)), origin=release.hub, source=named)
+    table = HubTable(release, commit)
+    return Copy(table, suite.card.name, release.hub, None, named | {"split": table.split})
 
 
 def _from_path(suite: Suite, path: Path) -> Copy:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.suite import Release
@@ -14,21 +15,24 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_MEND = "look at the network and at access to it (`hf auth login`), or give a copy by path"
 
 
 class HubTable:
     """The rows of one split; pictures stay encoded.
 
     Attributes:
-        revision: The commit that was loaded.
+        split: The split that was loaded.
     """
 
-    def __init__(self, release: Release, revision: str | None = None) -> None:
+    def __init__(self, release: Release, commit: str) -> None:
         """Load the release, which may have to be downloaded.
+
+        Where it has one split, that is loaded whatever its name.
 
         Args:
             release: What to load.
-            revision: A commit, branch or tag in place of the release's.
+            commit: At which commit.
 
         Raises:
             ConfigError: The library is not installed.
@@ -38,50 +42,78 @@ class HubTable:
             import datasets
         except ImportError as error:
             raise ConfigError("the hub needs datasets: pip install 'deepeyes-gym[eval]'") from error
-        self._hub = release.hub
-        self.revision = resolve(release.hub, revision or release.revision)
         try:
-            rows = datasets.load_dataset(
-                release.hub, release.config, split=release.split, revision=self.revision
-            )
+            splits = datasets.get_dataset_split_names(release.hub, release.config, revision=commit)
+            self.split = splits[0] if len(splits) == 1 else release.split
+            rows = datasets.load_dataset(release.hub, release.config, split=self.split, revision=commit)
         except Exception as error:  # the library lets through whatever its readers and its network raise
-            raise DatasetError(
-                release.hub,
-                f"cannot be loaded at {self.revision} ({error})",
-                "look at the network and at access to it (`hf auth login`), or give a copy by path",
-            ) from error
+            raise DatasetError(release.hub, f"cannot be loaded at {commit} ({error})", _MEND) from error
+        self._hub = release.hub
         self._rows = rows.cast(_undecoded(rows.features))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def row(self, number: int) -> Mapping[str, Any]:
-        """Row `number`."""
-        row: dict[str, Any] = self._rows[number]
-        return row
+        """Row `number`.
+
+        Raises:
+            DatasetError: A picture is no longer in the cache.
+        """
+        try:
+            return {column: _with_bytes(value) for column, value in self._rows[number].items()}
+        except OSError as error:
+            raise DatasetError(
+                self._hub, f"a picture cannot be read ({error})", "fetch the data set again", row=number
+            ) from error
+
+
+def fetch(hub: str, commit: str) -> Path:
+    """The folder of all files of a data set, which may have to be downloaded.
+
+    Raises:
+        DatasetError: They cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(hub, repo_type="dataset", revision=commit))
+    except Exception as error:  # network, access, disk: whatever the library raises
+        raise DatasetError(hub, f"cannot be fetched at {commit} ({error})", _MEND) from error
 
 
 def resolve(hub: str, revision: str | None) -> str:
     """The commit that a revision stands for now; a whole hash stands for itself.
 
     Raises:
+        ConfigError: The library is not installed.
         DatasetError: The hub does not say.
     """
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
-    from huggingface_hub import HfApi
-
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise ConfigError("the hub needs datasets: pip install 'deepeyes-gym[eval]'") from error
     try:
         commit = HfApi().dataset_info(hub, revision=revision).sha
     except Exception as error:  # network, access, offline mode: whatever the library raises
         raise DatasetError(
-            hub,
-            f"the hub does not tell the commit of {revision or 'its main branch'} ({error})",
-            "go online, name a whole commit hash that is in the cache, or give a copy by path",
+            hub, f"the hub does not tell the commit of {revision or 'its main branch'} ({error})", _MEND
         ) from error
     if commit is None:
         raise DatasetError(hub, "the hub tells no commit", "name a whole commit hash")
     return str(commit)
+
+
+def _with_bytes(value: Any) -> Any:
+    """A picture that the library keeps as a file in its cache (folders of pictures), with its bytes."""
+    match value:
+        case {"bytes": None, "path": str(path)}:
+            return {"bytes": Path(path).read_bytes(), "path": path}
+        case list():
+            return [_with_bytes(one) for one in value]
+    return value
 
 
 def _undecoded(features: Any) -> Any:

@@ -1,8 +1,10 @@
 """One row of a release, and readers of its columns that say what is wrong with which of them.
 
-question = text(row, "question")
-choices = lettered(row, ("A", "B", "C", "D"))
-picture = image(row, "image")
+    question = text(row, "question")
+    choices = lettered(row, ("A", "B", "C", "D"))
+    picture = image(row, "image")
+
+A value may be written in any way that releases write it: numbers and lists as text, pictures in base64.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import base64
 import binascii
 import json
 import math
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +65,10 @@ class Row(Mapping[str, Any]):
             raise RowError(
                 self, column, f"there is no such column but {found}", "give the release that the suite names"
             ) from None
+
+    def get(self, column: str, default: Any = None) -> Any:
+        """The value of a column, or `default` where there is none."""
+        return self.columns.get(column, default)
 
     def __contains__(self, column: object) -> bool:
         return column in self.columns
@@ -174,8 +182,7 @@ def texts(row: Row, column: str) -> tuple[str, ...]:
     Raises:
         RowError: It is none.
     """
-    parts = Row({column: row[column]}, row.suite, row.origin, row.number)
-    return tuple(text(replace(parts, columns={column: value}), column) for value in sequence(row, column))
+    return tuple(text(_only(row, column, value), column) for value in sequence(row, column))
 
 
 def lettered(row: Row, columns: Sequence[str]) -> dict[str, str]:
@@ -204,11 +211,34 @@ def options(row: Row, column: str) -> dict[str, str]:
     """
     value = _parsed(row[column])
     if isinstance(value, Mapping):
-        return lettered(replace(row, columns=value), tuple(map(str, value)))
-    given = texts(row, column)
-    if not 2 <= len(given) <= len(LETTERS):
-        raise RowError(row, column, f"there are {len(given)} options", "give two or more")
-    return dict(zip(LETTERS, given, strict=False))
+        read = {
+            str(letter): optional_text(_only(row, column, option), column) for letter, option in value.items()
+        }
+        found = {letter: option for letter, option in read.items() if option is not None}
+    else:
+        found = dict(zip(LETTERS, texts(row, column), strict=False))
+    if len(found) < 2:
+        raise RowError(row, column, f"there are {len(found)} options", "give two or more")
+    return found
+
+
+def _only(row: Row, column: str, value: Any) -> Row:
+    """The same place with another value."""
+    return replace(row, columns={column: value})
+
+
+def label(row: Row, column: str, choices: Mapping[str, str]) -> str:
+    """The letter of the right option, also in brackets.
+
+    Raises:
+        RowError: It is no option's.
+    """
+    found = text(row, column).strip("()")
+    if found not in choices:
+        raise RowError(
+            row, column, f"{found!r:.80} is none of {', '.join(choices)}", "write an option's letter"
+        )
+    return found
 
 
 def image(row: Row, column: str) -> EncodedImage:
@@ -262,9 +292,14 @@ def _encoded(data: bytes) -> EncodedImage:
         picture = decode_rgb(data, LARGEST_PICTURE)
         if picture.width * picture.height <= MAX_DECODED_PIXELS:
             raise
-        scale = math.sqrt(MAX_DECODED_PIXELS / (picture.width * picture.height))
-        size = math.floor(picture.width * scale), math.floor(picture.height * scale)
-        return EncodedImage.from_pil(picture.resize(size, Image.Resampling.LANCZOS))
+        return EncodedImage.from_pil(shrunk(picture, MAX_DECODED_PIXELS))
+
+
+def shrunk(picture: Image.Image, pixels: int) -> Image.Image:
+    """The picture at an area of at most `pixels`, of which it has more, in its own shape."""
+    scale = math.sqrt(pixels / (picture.width * picture.height))
+    size = [max(1, math.floor(side * scale)) for side in picture.size]
+    return picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
 
 
 def _picture_bytes(value: Any, folder: Path | None) -> bytes:
@@ -274,13 +309,13 @@ def _picture_bytes(value: Any, folder: Path | None) -> bytes:
         case {"bytes": bytes(inside)} if inside:
             return inside
         case {"path": str(path)}:
-            return _inside(folder, path).read_bytes()
+            return _read(folder, path)
         case str() if value.startswith("data:"):
             return base64.b64decode(value.partition(",")[2], validate=True)
         case str() if (data := _base64(value)) is not None:
             return data
         case str():
-            return _inside(folder, value).read_bytes()
+            return _read(folder, value)
     raise ValueError(f"it is {_shown(value)}")
 
 
@@ -300,14 +335,24 @@ def _base64(value: str) -> bytes | None:
     return data if len(value) > PATH_LENGTH or data.startswith(_MAGIC) else None
 
 
-def _inside(folder: Path | None, path: str) -> Path:
-    """The file of a path in a copy, which does not lead out of it."""
+def _read(folder: Path | None, path: str) -> bytes:
+    """The file of a path in a copy, which does not lead out of it; also from a zip archive beside the rows.
+
+    A path may begin with the folder's own name: VisualProbe's begin where several suites lie side by side.
+    """
     parts = PurePosixPath(path.replace("\\", "/"))
     if folder is None:
         raise ValueError(f"a path, {path!r:.100}, but the rows bring no files")
     if parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"the path {path!r:.100} leads out of the copy")
-    return folder / parts
+    inner = PurePosixPath(*parts.parts[1:]) if len(parts.parts) > 1 else parts
+    for name in (parts, inner):
+        if (folder / name).is_file():
+            return (folder / name).read_bytes()
+        for archive in sorted(folder.glob("*.zip")):
+            with zipfile.ZipFile(archive) as packed, suppress(KeyError):
+                return packed.read(str(name))
+    raise FileNotFoundError(f"there is no {path!r:.100} in {str(folder)!r}")
 
 
 def _parsed(value: Any) -> Any:

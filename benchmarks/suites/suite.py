@@ -28,6 +28,7 @@ class Release:
         config: Name of the configuration, or None for the only one.
         md5: Sums of published files by file name (for example VLMEvalKit's TSV), against which a user's copy
             is checked.
+        files: Whether its rows name pictures by path, so that all its files are fetched and read like a copy.
     """
 
     hub: str
@@ -35,6 +36,7 @@ class Release:
     revision: str | None = None
     config: str | None = None
     md5: Mapping[str, str] = field(default_factory=dict)
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
