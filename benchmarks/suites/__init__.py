@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from benchmarks.suites.worldbench import WorldBenchItems
 
 SUITES: dict[str, str] = {
+    "worldbench": "worldbench:WORLDBENCH",
+    "worldbench-small": "worldbench:WORLDBENCH_SMALL",
     "realx": "realx:SUITE",
     "vstar": "vstar:SUITE",
     "hrbench-4k": "hrbench:HRBENCH_4K",
@@ -40,23 +42,15 @@ SUITES: dict[str, str] = {
 """Name on the command line -> module and, after the colon, the suite in it."""
 
 
-GENERATED: dict[str, str] = {
-    "worldbench": "worldbench:WORLDBENCH",
-    "worldbench-small": "worldbench:WORLDBENCH_SMALL",
-}
-"""Likewise, of suites that are drawn here: there is nothing to load."""
-
-
 def find_suite(name: str) -> Suite:
     """The suite of a name; its module is imported only now.
 
     Raises:
         ConfigError: There is none.
     """
-    known = GENERATED | SUITES
-    if name not in known:
-        raise ConfigError(f"suite = {name!r}: {nearest(name, known)}")
-    module, _, attribute = known[name].partition(":")
+    if name not in SUITES:
+        raise ConfigError(f"suite = {name!r}: {nearest(name, SUITES)}")
+    module, _, attribute = SUITES[name].partition(":")
     found: Suite = getattr(import_module(f"benchmarks.suites.{module}"), attribute)
     return found
 
@@ -75,7 +69,7 @@ def open_suite(
         ConfigError: There is no such suite, a library is missing, or a copy of what is drawn here was given.
         DatasetError: Its rows cannot be opened.
     """
-    if name in GENERATED:
+    if SUITES.get(name, "").startswith("worldbench:"):
         from benchmarks.suites.worldbench import open_worldbench
 
         if path is not None:

@@ -2,15 +2,12 @@
 
 import io
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
-
-sys.path.insert(0, str(Path(__file__).parent))
 from small_suites import ChoiceItems, always, opening, right_with_probability
 
 from agents.scripted import Program

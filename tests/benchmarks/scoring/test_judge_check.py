@@ -1,11 +1,6 @@
 """Any judge is tested by answers with known verdicts; what fools judges never reaches one."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from judge_server import (
     JudgeServer,
     Reply,

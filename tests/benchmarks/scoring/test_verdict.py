@@ -1,11 +1,6 @@
 """Rules first, a judge where they are not sure, failures never zero, the official metric beside."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from judge_server import JudgeServer, broken, silent, talkative, well_behaved
 
 from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge, sampled
