@@ -5,8 +5,8 @@ scratch does not. So there are lessons about texts too, one question and one ans
 *name* (what a question asks about), *output* (what a program printed), *fact* (a number in a sentence). No
 tools, no episodes, none of the protocol's tags around a call, and numbers of their own.
 
-What is asked stands among idle words, now here and now there. Where it always stood in the same place, a model
-learned the place: it copied, or read a digit, in every lesson and in no episode (lab, seed 0).
+What is asked stands among idle words, now here and now there. Where it always stood in the same place, a
+model learned the place: it copied, or read a digit, in every lesson and in no episode (lab, seed 0).
 """
 
 from __future__ import annotations
