@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,6 +14,8 @@ import tyro
 from rich.console import Console
 
 from agents.qwen import Qwen
+from benchmarks.speed.machine import write_json
+from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.rollout_model import random_3b, random_7b, tiny
@@ -47,6 +50,7 @@ class TrainBenchOptions:
         rounds: How often each contender has its turn.
         trl: Whether TRL's GRPO loss takes part.
         steps: DAPO steps over which shares are taken; 0 leaves them out. They run on the CPU.
+        output: Also write everything as JSON to this file.
     """
 
     device: str = "cpu"
@@ -55,6 +59,7 @@ class TrainBenchOptions:
     rounds: int = 8
     trl: bool = True
     steps: int = 4
+    output: Path | None = None
 
     def models(self) -> tuple[Size, ...]:
         """The sizes to measure."""
@@ -94,6 +99,8 @@ def main(argv: Sequence[str]) -> None:
             progress.print(f"updates of the {size} model, trajectories of {load.tokens} tokens")
             verdicts.append(measure_update(options, size, qwen, load, record))
         del qwen
+    if options.output is not None:
+        write_json(options.output, options, Measured(verdicts, record.rows()))
     console.print(targets_table(verdicts))
     console.print(figures_table(record.rows()))
 
