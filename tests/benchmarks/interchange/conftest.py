@@ -29,6 +29,9 @@ from benchmarks.run_folder import RESULTS, TRAJECTORIES, RunCard, write_card
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.tasks import WorldConfig
 
+SUITE = "fictional-0"
+"""What the ids of the generated world's tasks begin with, as those of any suite do."""
+
 ROOT = Path(__file__).parents[3]
 
 FAMILIES = ("closer-look", "emblem-fact")
@@ -40,7 +43,7 @@ Foreign = Callable[..., str]
 
 def result(one: Trajectory, number: int, **other: object) -> Result:
     right = Result(
-        suite="fictional",
+        suite=SUITE,
         item=one.task_id,
         cluster=one.task_id,
         category=one.family,
@@ -76,7 +79,7 @@ def conversations() -> list[Trajectory]:
 def run(conversations: list[Trajectory], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Mode `all`: right, wrong, no answer, failed infrastructure; mode `off`: two draws of one item."""
     folder = tmp_path_factory.mktemp("evaluation") / "run"
-    write_card(folder, RunCard("org/tiny model", {"temperature": 0.0}, {"fictional": {"title": "Fictional"}}))
+    write_card(folder, RunCard("org/tiny model", {"temperature": 0.0}, {SUITE: {"title": "Fictional"}}))
     with TrajectoryWriter(folder / TRAJECTORIES) as writer:
         for one in conversations:
             writer.append(one)

@@ -39,8 +39,8 @@ def logs(inspect_ai, run, tmp_path_factory):
 
 def test_inspect_reads_every_draw_with_its_scores(logs, conversations):
     _, read = logs
-    assert set(read) == {"fictional-all-seed0", "fictional-off-seed0"}
-    log = read["fictional-all-seed0"]
+    assert set(read) == {"fictional-0-all-seed0", "fictional-0-off-seed0"}
+    log = read["fictional-0-all-seed0"]
     assert (log["status"], log["eval"]["model"]) == ("success", "deepeyes/org/tiny model")
     samples = {one["id"]: one for one in log["samples"]}
     assert list(samples) == sorted(one.task_id for one in conversations)
@@ -56,7 +56,7 @@ def test_inspect_reads_every_draw_with_its_scores(logs, conversations):
 
 
 def test_draws_of_one_item_are_epochs(logs):
-    log = logs[1]["fictional-off-seed0"]
+    log = logs[1]["fictional-0-off-seed0"]
     assert [one["epoch"] for one in log["samples"]] == [1, 2]
     assert log["eval"]["config"]["epochs"] == 2
     (accuracy,) = (one for one in log["results"]["scores"] if one["name"] == "accuracy")
@@ -64,7 +64,7 @@ def test_draws_of_one_item_are_epochs(logs):
 
 
 def test_messages_hold_calls_results_and_pictures(logs, conversations):
-    samples = {one["id"]: one for one in logs[1]["fictional-all-seed0"]["samples"]}
+    samples = {one["id"]: one for one in logs[1]["fictional-0-all-seed0"]["samples"]}
     functions = set()
     for conversation in conversations:
         messages = samples[conversation.task_id]["messages"]
@@ -93,7 +93,7 @@ def test_inspect_view_makes_its_page_of_them(inspect_ai, logs, tmp_path):
     bundle = tmp_path / "bundle"
     inspect_ai("-m", "inspect_ai", "view", "bundle", "--log-dir", str(out), "--output-dir", str(bundle))
     listed = json.loads((bundle / "logs" / "listing.json").read_text())
-    assert {one["task"] for one in listed.values()} == {"fictional-all-seed0", "fictional-off-seed0"}
+    assert {one["task"] for one in listed.values()} == {"fictional-0-all-seed0", "fictional-0-off-seed0"}
     assert (bundle / "index.html").exists()
 
 

@@ -15,7 +15,7 @@ def lines(file: Path):
 
 def exported_to(run: Path, out: Path) -> dict[str, Path]:
     export(ExportOptions(run, "lmms-eval", out))
-    return {path.parent.name: path for path in out.rglob("*_samples_fictional.jsonl")}
+    return {path.parent.name: path for path in out.rglob("*_samples_fictional-0.jsonl")}
 
 
 def test_samples_have_the_fields_of_lmms_eval(run, conversations, tmp_path):
@@ -23,8 +23,8 @@ def test_samples_have_the_fields_of_lmms_eval(run, conversations, tmp_path):
     assert set(files) == {"org__tiny_model-all-seed0", "org__tiny_model-off-seed0"}
     first, second, third, _ = conversations
     samples = {one["doc_id"]: one for one in lines(files["org__tiny_model-all-seed0"])}
-    assert set(samples) == {one.task_id.removeprefix("fictional/") for one in (first, second, third)}
-    one = samples[first.task_id.removeprefix("fictional/")]
+    assert set(samples) == {one.task_id.removeprefix("fictional-0/") for one in (first, second, third)}
+    one = samples[first.task_id.removeprefix("fictional-0/")]
     assert one["target"] == first.reference
     assert one["input"] == first.prompt
     assert one["resps"] == [first.turns[-1].text]
@@ -46,7 +46,7 @@ def test_the_aggregate_stands_beside_the_samples(run, tmp_path):
         samples = files[f"org__tiny_model-{name}-seed0"]
         date = samples.name.partition("_samples_")[0]
         said = json.loads(samples.with_name(f"{date}_results.json").read_text())
-        found = said["results"]["fictional"]
+        found = said["results"]["fictional-0"]
         assert found["score,none"] == pytest.approx(mean)
         assert found["score_stderr,none"] == ("N/A" if error is None else pytest.approx(error))
 
@@ -67,8 +67,8 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 LOADED = """
 import json, sys
 from lmms_eval.baselines.loader import load_baseline
-scores, aggregate = load_baseline(sys.argv[1], "fictional")
-print("RESULT", json.dumps([scores, aggregate["results"]["fictional"]["score,none"]]))
+scores, aggregate = load_baseline(sys.argv[1], "fictional-0")
+print("RESULT", json.dumps([scores, aggregate["results"]["fictional-0"]["score,none"]]))
 """
 
 
@@ -77,6 +77,6 @@ def test_lmms_eval_loads_the_samples_as_a_baseline(lmms_eval, run, conversations
     printed = lmms_eval("-c", LOADED, str(file))
     (line,) = (line for line in printed.splitlines() if line.startswith("RESULT"))
     scores, mean = json.loads(line.removeprefix("RESULT"))
-    names = [one.task_id.removeprefix("fictional/") for one in conversations[:3]]
+    names = [one.task_id.removeprefix("fictional-0/") for one in conversations[:3]]
     assert scores == dict(zip(names, (1.0, 0.0, 0.0), strict=True))
     assert mean == pytest.approx(1 / 3)

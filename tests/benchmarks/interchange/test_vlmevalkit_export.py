@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.interchange.command import ExportOptions, export, main
+from benchmarks.interchange.command import ExportOptions, export
 from benchmarks.interchange.exported import Exported
 from benchmarks.interchange.vlmevalkit import UNCLEAR, predictions, read_rows
 from benchmarks.result import Result
@@ -27,11 +27,15 @@ def write_data(file: Path, rows, columns=COLUMNS) -> Path:
     return file
 
 
-def data_for(conversations, folder: Path, index=lambda number, one: number) -> Path:
+def index(one) -> str:
+    return one.task_id.removeprefix("fictional-0/")
+
+
+def data_for(conversations, folder: Path) -> Path:
     """The last row first: rows are not found by their place."""
     rows = [
-        (index(number, one), one.question, one.reference, "other", "A", one.family, LONG_IMAGE)
-        for number, one in enumerate(conversations)
+        (index(one), one.question, one.reference, "other", "A", one.family, LONG_IMAGE)
+        for one in conversations
     ]
     return write_data(folder / "Fictional.tsv", reversed(rows))
 
@@ -57,9 +61,9 @@ def test_a_file_holds_the_data_sets_columns_and_the_predictions(run, conversatio
     assert list(rows[0]) == ["index", "question", "A", "B", "answer", "category", "prediction"]
     first, second, third, _ = conversations
     assert [(row["index"], row["prediction"]) for row in rows] == [
-        ("2", ""),
-        ("1", "something else"),
-        ("0", first.answer),
+        (index(third), ""),
+        (index(second), "something else"),
+        (index(first), first.answer),
     ]
     assert [row["question"] for row in rows] == [third.question, second.question, first.question]
     assert exported.samples == 5
@@ -68,7 +72,7 @@ def test_a_file_holds_the_data_sets_columns_and_the_predictions(run, conversatio
 
 def test_a_row_with_another_question_is_never_written(run, conversations, tmp_path):
     data = write_data(tmp_path / "Other.tsv", [(0, "What else?", "a", "b", "A", "c", "")])
-    with pytest.raises(ConfigError, match=r"fictional/.*no row of .*Other.tsv"):
+    with pytest.raises(ConfigError, match=r"fictional-0/.*no row of .*Other.tsv"):
         export(ExportOptions(run, "vlmevalkit", tmp_path / "out", data))
     assert not (tmp_path / "out").exists()
 
@@ -133,9 +137,9 @@ def test_what_is_no_data_file_is_named(tmp_path):
 
 def test_options_belong_to_their_format(run, tmp_path):
     with pytest.raises(ConfigError, match="--data is missing"):
-        main([str(run), "--format", "vlmevalkit", "--out", str(tmp_path / "out")])
+        ExportOptions(run, "vlmevalkit", tmp_path)
     with pytest.raises(ConfigError, match="--data belongs to"):
-        main([str(run), "--format", "lmms-eval", "--out", str(tmp_path / "out"), "--data", "x.tsv"])
+        ExportOptions(run, "lmms-eval", tmp_path, data=tmp_path / "x.tsv")
 
 
 SCORED = """
