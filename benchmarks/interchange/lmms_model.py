@@ -19,7 +19,7 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import EncodedImage
 
 
-class DeepEyes(lmms):  # type: ignore[misc]
+class DeepEyes(lmms):
     """The agent; see `benchmarks.interchange.answerer`."""
 
     is_simple = False
