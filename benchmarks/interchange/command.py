@@ -10,7 +10,7 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from agents.convert.export_command import whole_directory
+from agents.convert.whole_directory import whole_directory
 from agents.store import StoreError
 from benchmarks.interchange.exported import Exported
 from benchmarks.run_folder import Run, read_run

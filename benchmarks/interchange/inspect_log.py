@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.convert.chat import pieces
-from agents.convert.openai_messages import data_url
+from agents.convert.image_folder import data_url
 from agents.store import TrajectoryReader
 from agents.trajectory import Trajectory, Turn
 from benchmarks.interchange.exported import UNSCORED, Exported
