@@ -220,7 +220,7 @@ def _content(text: str, images: Iterator[EncodedImage]) -> list[Any]:
 
 
 def _scorers() -> list[Any]:
-    from inspect_ai.log import EvalMetricDefinition, EvalScorer
+    from inspect_ai.log._log import EvalMetricDefinition, EvalScorer  # of `EvalSpec`, which is public
 
     metrics = [EvalMetricDefinition(name=f"inspect_ai/{name}") for name in ("mean", "stderr")]
     return [EvalScorer(name=name, metrics=list(metrics)) for name in (OURS, OFFICIAL)]
