@@ -18,7 +18,7 @@ python=$directory/lmms/bin/python
 "$python" -m pip install --quiet lmms_eval==0.7.3
 # Last, because lmms-eval asks for a math-verify that is older than ours; both run with the newer one.
 "$python" -m pip install --quiet --editable "$project[train,api]"
-# What VLMEvalKit's data sets import and lmms-eval does not bring; its setup.py would bring gigabytes more.
+# What VLMEvalKit needs to score; its setup.py would bring gigabytes more, for which the tests have stand-ins.
 "$python" -m pip install --quiet tabulate validators portalocker xlsxwriter openpyxl json_repair
 [ -d "$directory/VLMEvalKit" ] || git clone --quiet "$repository" "$directory/VLMEvalKit"
 git -C "$directory/VLMEvalKit" checkout --quiet "$commit"

@@ -125,7 +125,7 @@ def _foreign(variable: str, tool: str) -> Foreign:
         done = subprocess.run(
             [python, *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **environment},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"} | environment,
             capture_output=True,
             text=True,
         )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from benchmarks.interchange.vlmevalkit import UNCLEAR, predictions, read_rows
 from benchmarks.result import Result
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
+
+ROOT = Path(__file__).parents[3]
 
 LONG_IMAGE = "iVBORw0KGgo" * 20_000
 """Longer than what the csv module reads by default."""
@@ -144,6 +147,7 @@ def test_options_belong_to_their_format(run, tmp_path):
 
 SCORED = """
 import json, sys
+import absent_packages
 from vlmeval.dataset.image_mcq import CustomMCQDataset
 dataset = CustomMCQDataset("Fictional")
 accuracy = dataset.evaluate(sys.argv[1], model="exact_matching", nproc=1)
@@ -155,7 +159,13 @@ def test_vlmevalkit_scores_the_file(vlmevalkit, run, conversations, tmp_path):
     data = data_for(conversations, tmp_path)
     export(ExportOptions(run, "vlmevalkit", tmp_path / "out", data))
     (file,) = (tmp_path / "out").glob("*all*/*.tsv")
-    printed = vlmevalkit("-c", SCORED, str(file), LMUData=str(tmp_path), PRED_FORMAT="tsv")
+    places = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    settings = {"LMUData": str(tmp_path), "PRED_FORMAT": "tsv", "PYTHONPATH": places}
+    printed = vlmevalkit("-c", SCORED, str(file), **settings)
     (line,) = (line for line in printed.splitlines() if line.startswith("RESULT"))
     accuracy = json.loads(line.removeprefix("RESULT"))
     assert float(accuracy["Overall"][0]) == pytest.approx(1 / 3)
+    assert {name: float(accuracy[name][0]) for name in ("closer-look", "emblem-fact")} == {
+        "closer-look": 0.5,
+        "emblem-fact": 0.0,
+    }
