@@ -15,7 +15,8 @@ commit=e8e78f05  # of VLMEvalKit, the one that the exporter was written against
 "${PYTHON:-python3}" -m venv "$directory/lmms"
 python=$directory/lmms/bin/python
 "$python" -m pip install --quiet "$torch"
-"$python" -m pip install --quiet lmms_eval==0.7.3
+# lmms-eval 0.7.3 imports `filelock._api`, which later ones do not have.
+"$python" -m pip install --quiet lmms_eval==0.7.3 filelock==3.20.0
 # Last, because lmms-eval asks for a math-verify that is older than ours; both run with the newer one.
 "$python" -m pip install --quiet --editable "$project[train,api]"
 # What VLMEvalKit needs to score; its setup.py would bring gigabytes more, for which the tests have stand-ins.

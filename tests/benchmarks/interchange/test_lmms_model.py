@@ -61,12 +61,13 @@ def task(tmp_path: Path) -> Path:
 
 def evaluated(lmms_eval, task: Path, out: Path, arguments: str) -> tuple[float, list[dict]]:
     """The task's score and its samples, from lmms-eval's command line."""
-    lmms_eval(
+    printed = lmms_eval(
         *("-m", "lmms_eval", "--model", "deepeyes", "--model_args", arguments),
         *("--tasks", "colours", "--include_path", str(task), "--batch_size", "1", "--device", "cpu"),
         *("--log_samples", "--output_path", str(out), "--verbosity", "ERROR"),
         HF_HOME=str(out / "cache"),
     )
+    assert list(out.rglob("*_results.json")), printed  # lmms-eval ends with status 0 after an error
     (results,) = out.rglob("*_results.json")
     (samples,) = out.rglob("*_samples_colours.jsonl")
     score = json.loads(results.read_text())["results"]["colours"]["right,none"]
