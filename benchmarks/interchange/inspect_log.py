@@ -125,16 +125,17 @@ def to_sample(result: Result, trajectory: Trajectory | None, policy: str) -> Eva
         policy: Name of the policy.
     """
     from inspect_ai.log import EvalSample
-    from inspect_ai.model import ModelOutput
+    from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput
 
     messages = [] if trajectory is None else list(to_messages(trajectory))
+    answer = ChatMessageAssistant(id="answer", content=result.answer or "")  # unnamed, it draws one
     return EvalSample(
         id=result.item,
         epoch=1 + result.sample,
         input=messages[:2],
         target=trajectory.reference if trajectory is not None else "",
         messages=messages,
-        output=ModelOutput.from_content(f"deepeyes/{policy}", result.answer or ""),
+        output=ModelOutput(model=f"deepeyes/{policy}", choices=[ChatCompletionChoice(message=answer)]),
         scores=_scores(result) or None,
         error=_error(result),
         metadata=dict(facts(result)),

@@ -16,7 +16,7 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 logs = {}
 for info in list_eval_logs(sys.argv[1]):
     log = read_eval_log(info, resolve_attachments=True)
-    logs[log.eval.task] = json.loads(log.model_dump_json())
+    logs[log.eval.task] = json.loads(log.model_dump_json(exclude={"location"}))
 print("RESULT", json.dumps(logs))
 """
 
