@@ -4,6 +4,7 @@ deepeyes eval --policy oracle                              # WorldBench, nothing
 deepeyes eval --policy m --backend api --urls URL --suite vstar --copy vstar=VStarBench.tsv --out runs/v
 deepeyes eval report RUN
 deepeyes eval compare RUN_A RUN_B
+deepeyes eval export RUN --format inspect --out DIR
 deepeyes eval judge-check --judge URL --judge-model NAME
 """
 
@@ -24,6 +25,7 @@ from agents.store import StoreError
 from agents.transcript import ContextFull
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
+from benchmarks.report.command import write_report
 from benchmarks.result import Result
 from benchmarks.scoring.option_order import LayoutError
 from trainers.evaluation import proportion
@@ -31,6 +33,7 @@ from trainers.evaluation import proportion
 PARTS = {
     "report": "benchmarks.report.command",
     "compare": "benchmarks.report.compare_command",
+    "export": "benchmarks.interchange.command",
     "judge-check": "benchmarks.scoring.judge_check",
 }
 """Part of the command -> the module whose `main` takes the remaining arguments; imported when asked for."""
@@ -61,8 +64,9 @@ def main(argv: Sequence[str]) -> int:
     except ContextFull as error:
         raise SystemExit(f"deepeyes eval: {no_room(error)}") from error
     console.print(table(outcome))
-    # INTEGRATOR: benchmarks.report.command.write_report(options.folder), once it is there.
-    console.print(f"{options.folder}: results, trajectories (deepeyes view {options.folder}/trajectories)")
+    write_report(options.folder)
+    console.print(f"{options.folder}/report.html, report.md, report.json", highlight=False)
+    console.print(f"deepeyes view {options.folder}/trajectories", highlight=False)
     for failure in outcome.failures:
         console.print(failure, style="red")
     unscored = sum(one.correct is None for one in outcome.results)
