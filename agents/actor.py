@@ -34,8 +34,8 @@ Backend = Literal["transformers", "vllm", "api"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorOptions:
-    """A policy and its tasks.
+class PolicyOptions:
+    """A policy and how it is run, whatever its tasks.
 
     Attributes:
         policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, or `oracle` for the
@@ -46,11 +46,6 @@ class ActorOptions:
         api: TOML file of the chat API's other settings (`ChatConfig`): its key's variable, prices, rates,
             budget.
         env: TOML file of the environment (`EnvConfig`); default: the generated world.
-        tasks: Task families of its world (`deepeyes tasks list`), or files of tasks: JSON Lines, parquet of
-            DeepEyesV2's RL data, or the `tasks.json` of `deepeyes curate`; default: what `env` says.
-        split: Part of the task source.
-        first: Index of the first task.
-        n: Number of tasks.
         num_envs: Episodes at once.
         temperature: Of sampling; 0 is greedy.
         max_turn_tokens: Tokens per turn (reference 1.5).
@@ -59,7 +54,6 @@ class ActorOptions:
         tool_seconds: Wall time after which a tool call counts as failed infrastructure; default: no limit
             but the tools' own.
         infra_retries: How often an episode is begun anew when the infrastructure failed.
-        seed: Names the run; the same seed draws the same samples.
         device: Where the model runs (`transformers`).
         dtype: Precision of its weights.
     """
@@ -69,10 +63,6 @@ class ActorOptions:
     urls: tuple[str, ...] = ()
     api: Path | None = None
     env: Path | None = None
-    tasks: tuple[str, ...] = ()
-    split: Split = "validation"
-    first: int = 0
-    n: int = 16
     num_envs: int = 8
     temperature: float = 1.0
     max_turn_tokens: int = 8192
@@ -80,13 +70,11 @@ class ActorOptions:
     episode_seconds: float | None = None
     tool_seconds: float | None = None
     infra_retries: int = 1
-    seed: int = 0
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __post_init__(self) -> None:
-        least = {"n": 1, "num_envs": 1, "max_turn_tokens": 1, "max_tokens": 1}
-        least |= {"first": 0, "temperature": 0, "infra_retries": 0, "seed": 0}
+        least = {"num_envs": 1, "max_turn_tokens": 1, "max_tokens": 1, "temperature": 0, "infra_retries": 0}
         require_at_least(self, least)
         for key in ("episode_seconds", "tool_seconds"):
             seconds = getattr(self, key)
@@ -99,20 +87,6 @@ class ActorOptions:
             raise ConfigError(f"urls = {self.urls!r}: the api backend needs the one address of its server")
         if self.api is not None and self.backend != "api":
             raise ConfigError(f"api = {str(self.api)!r}: settings of a chat API; add --backend api")
-
-    @property
-    def indexes(self) -> range:
-        """The tasks."""
-        return range(self.first, self.first + self.n)
-
-    @property
-    def env_config(self) -> EnvConfig:
-        """The environment's settings.
-
-        Raises:
-            ConfigError: The file cannot be used, or the tasks are not there.
-        """
-        return with_tasks(load_config(EnvConfig, self.env), self.tasks, self.split)
 
     @property
     def params(self) -> SamplingParams:
@@ -144,6 +118,44 @@ class ActorOptions:
         return load_config(ChatConfig, self.api, **named)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ActorOptions(PolicyOptions):
+    """A policy and its tasks.
+
+    Attributes:
+        tasks: Task families of its world (`deepeyes tasks list`), or files of tasks: JSON Lines, parquet of
+            DeepEyesV2's RL data, or the `tasks.json` of `deepeyes curate`; default: what `env` says.
+        split: Part of the task source.
+        first: Index of the first task.
+        n: Number of tasks.
+        seed: Names the run; the same seed draws the same samples.
+    """
+
+    tasks: tuple[str, ...] = ()
+    split: Split = "validation"
+    first: int = 0
+    n: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(self, {"n": 1, "first": 0, "seed": 0})
+
+    @property
+    def indexes(self) -> range:
+        """The tasks."""
+        return range(self.first, self.first + self.n)
+
+    @property
+    def env_config(self) -> EnvConfig:
+        """The environment's settings.
+
+        Raises:
+            ConfigError: The file cannot be used, or the tasks are not there.
+        """
+        return with_tasks(load_config(EnvConfig, self.env), self.tasks, self.split)
+
+
 def require_at_least(options: object, least: dict[str, int]) -> None:
     """Check lower bounds.
 
@@ -171,7 +183,7 @@ class Actor:
 
     chat: ChatSpeaker | None = None
 
-    def __init__(self, options: ActorOptions, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(self, options: PolicyOptions, vocabulary: Vocabulary | None = None) -> None:
         """Open the policy.
 
         Args:
@@ -251,7 +263,7 @@ def text_vocabulary() -> Vocabulary:
     return Vocabulary(build_tiny().tokenizer)
 
 
-def _chat_speaker(options: ActorOptions, vocabulary: Vocabulary) -> ChatSpeaker:
+def _chat_speaker(options: PolicyOptions, vocabulary: Vocabulary) -> ChatSpeaker:
     from agents.chat.client import ChatClient
     from agents.chat.speaker import ChatSpeaker
 
@@ -283,7 +295,7 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path 
         raise ConfigError(f"backend = 'vllm': {error}") from error
 
 
-def _transformers_policy(options: ActorOptions) -> Policy:
+def _transformers_policy(options: PolicyOptions) -> Policy:
     import torch
 
     from agents.qwen import load_qwen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,18 +14,14 @@ from rich.text import Text
 
 from agents.actor import ORACLE, Actor, ActorOptions
 from agents.live import explained, play_live, terminal
-from agents.own_pictures import OwnPictures, read_pictures
+from agents.own_pictures import OwnPictures, own_rules, read_pictures
 from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import EnvConfig, load_config, with_overrides
+from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import require
 from deepeyes_env.exchange import printable
-from deepeyes_env.images import PATCH_FACTOR
 from deepeyes_env.task import Split
-
-SHARE = 2
-"""Of a conversation's tokens, the question's pictures take at most one in so many; the rest is for turns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,22 +116,11 @@ def ask(options: AskOptions, console: Console) -> Trajectory:
         StoreError: Another process writes to `options.save`.
     """
     source = OwnPictures(options.question, read_pictures(options.pictures))
-    env = DeepEyesAsyncEnv(1, _rules(options), tasks=source)
+    rules = own_rules(load_config(EnvConfig, options.env), len(options.pictures), options.max_tokens)
+    env = DeepEyesAsyncEnv(1, rules, tasks=source)
     try:
         request = RolloutRequest(0, options.split, SeedLineage(options.seed))
         with closing(Actor(options)) as actor:
             return play_live(actor, env, request, console, options.images, options.save)
     finally:
         env.close()
-
-
-def _rules(options: AskOptions) -> EnvConfig:
-    """The configured rules, as far as they fit a question that nobody knows the answer to."""
-    config = load_config(EnvConfig, options.env)
-    tokens = options.max_tokens // (SHARE * len(options.pictures))
-    most = max(tokens * PATCH_FACTOR**2, config.min_pixels)
-    config = with_overrides(config, judge=None, max_pixels=min(config.max_pixels, most))
-    if config.search is not None:
-        return config
-    prompt = "code_only" if config.prompt == "full" else config.prompt
-    return replace(config, tools=config.tools & {"code"}, prompt=prompt)

@@ -1,18 +1,22 @@
-"""A user's own pictures and question as a task without a reference answer."""
+"""A user's own pictures and question as a task without a reference answer, and the rules that fit one."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.config import EnvConfig, with_overrides
+from deepeyes_env.images import PATCH_FACTOR, EncodedImage, ImageError
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.task import Answer, Split, Task
 
 STDIN = Path("-")
 """Stands for the standard input."""
+
+SHARE = 2
+"""Of a conversation's tokens, the question's pictures take at most one in so many; the rest is for turns."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,23 @@ def read_pictures(paths: Sequence[Path]) -> tuple[EncodedImage, ...]:
         ImageError: A file cannot be read or is no picture that can be used; the message names it.
     """
     return tuple(map(_read, paths))
+
+
+def own_rules(config: EnvConfig, pictures: int, max_tokens: int) -> EnvConfig:
+    """The configured rules, as far as they fit a question that nobody knows the answer to.
+
+    Args:
+        config: The rules.
+        pictures: Number of the question's pictures, at least 1.
+        max_tokens: Tokens of a conversation.
+    """
+    tokens = max_tokens // (SHARE * pictures)
+    most = max(tokens * PATCH_FACTOR**2, config.min_pixels)
+    config = with_overrides(config, judge=None, max_pixels=min(config.max_pixels, most))
+    if config.search is not None:
+        return config
+    prompt = "code_only" if config.prompt == "full" else config.prompt
+    return replace(config, tools=config.tools & {"code"}, prompt=prompt)
 
 
 def _read(path: Path) -> EncodedImage:

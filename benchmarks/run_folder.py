@@ -10,6 +10,7 @@ RUN/report.{json,html,md}
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,18 +72,37 @@ def read_run(path: Path | str) -> Run:
         DatasetError: The folder is none, or of another format.
     """
     root = Path(path)
-    card = read_json(root / CARD)
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise DatasetError(root / CARD, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
+    card = read_card(root)
     results = root / RESULTS
     lines = read_lines(results) if results.exists() else ()
-    found = [Result.from_record(record) for _, record in lines]
-    found.sort(key=lambda one: (one.suite, one.item, one.mode, one.seed, one.sample))
+    # Of a draw that was asked again, after a failure or because its item changed, the last line counts.
+    by_draw = {_draw(one): one for one in (Result.from_record(record) for _, record in lines)}
+    found = list(by_draw.values())
+    found.sort(key=_draw)
     spent = read_json(root / SPENT) if (root / SPENT).exists() else {}
-    return Run(root, RunCard(**card), tuple(found), spent)
+    return Run(root, card, tuple(found), spent)
+
+
+def read_card(path: Path | str) -> RunCard:
+    """Read what an evaluation asked.
+
+    Raises:
+        DatasetError: The folder is none, or of another format.
+    """
+    file = Path(path) / CARD
+    card = read_json(file)
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise DatasetError(file, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
+    return RunCard(**card)
+
+
+def _draw(result: Result) -> tuple[str, str, str, int, int]:
+    return result.suite, result.item, result.mode, result.seed, result.sample
 
 
 def write_card(path: Path, card: RunCard) -> None:
     """Write what will be asked."""
     path.mkdir(parents=True, exist_ok=True)
-    (path / CARD).write_text(json.dumps(asdict(card), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished = path / f"{CARD}.new"
+    unfinished.write_text(json.dumps(asdict(card), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(unfinished, path / CARD)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from agents.policy import Policy, SamplingParams
 from agents.rollout import RolloutLimits, rollout
 from agents.speaker import RolloutRequest
@@ -14,44 +12,8 @@ from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.task import Split
-
-CONFIDENCE = 0.95
-"""Level of every interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """A share with its Wilson interval.
-
-    Attributes:
-        value: The share, 0 when nothing was counted.
-        low: Lower end of the interval.
-        high: Upper end.
-        count: Number of cases.
-    """
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.1%} [{100 * self.low:.0f}, {100 * self.high:.0f}]"
-
-
-@dataclass(frozen=True, slots=True)
-class PairedTest:
-    """Exact McNemar test on the same tasks before and after.
-
-    Attributes:
-        gained: Tasks that became right.
-        lost: Tasks that became wrong.
-        p_value: Two-sided probability of a split at least as uneven if both were equally likely.
-    """
-
-    gained: int
-    lost: int
-    p_value: float
+from trainers.mcnemar import PairedTest, mcnemar
+from trainers.proportion import Proportion, proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +35,6 @@ class EvaluationPlan:
     seed: int = 0
     max_turn_tokens: int = 8192
     max_tokens: int = 24576
-
-
-def proportion(hits: Iterable[bool]) -> Proportion:
-    """The share of hits, with its interval."""
-    outcomes = list(hits)
-    if not outcomes:
-        return Proportion(0.0, 0.0, 1.0, 0)
-    result = binomtest(sum(outcomes), len(outcomes))
-    interval = result.proportion_ci(CONFIDENCE, method="wilson")
-    return Proportion(result.statistic, interval.low, interval.high, len(outcomes))
 
 
 def accuracy(trajectories: Iterable[Trajectory]) -> Proportion:
@@ -114,8 +66,7 @@ def paired_test(before: Sequence[Trajectory], after: Sequence[Trajectory]) -> Pa
     ]
     gained = sum(a < b for a, b in pairs)
     lost = sum(a > b for a, b in pairs)
-    p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-    return PairedTest(gained, lost, float(p_value))
+    return mcnemar(gained, lost)
 
 
 def by_family(trajectories: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:

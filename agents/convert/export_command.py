@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,9 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from agents.convert.formats import FORMATS, Format
+from agents.convert.whole_directory import whole_directory
 from agents.store import StoreError, Summary, TrajectoryReader
 from agents.trajectory import Trajectory
-from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 
 FormatName = Literal["parquet", "sft", "rl", "openai", "openai-files", "llama-factory", "trl"]
@@ -111,31 +107,6 @@ def run(options: ExportOptions) -> Export:
     with TrajectoryReader(options.run) as reader, whole_directory(options.out) as directory:
         FORMATS[options.format].write(_chosen(reader, options, export), directory)
     return export
-
-
-@contextmanager
-def whole_directory(target: Path) -> Iterator[Path]:
-    """A directory that appears under its name when its contents are complete, and never otherwise.
-
-    Raises:
-        ConfigError: Something has that name already, or the place cannot be written.
-    """
-    if target.exists():
-        raise ConfigError(f"{target} is there already: remove it, or name another output")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ConfigError(
-            f"{target} cannot be written ({error.strerror}: {target.parent}); name another output"
-        ) from error
-    try:
-        yield directory
-        directory.chmod(0o755)  # temporary directories are private
-        os.rename(directory, target)
-    except BaseException:
-        shutil.rmtree(directory)
-        raise
 
 
 def _chosen(reader: TrajectoryReader, options: ExportOptions, export: Export) -> Iterator[Trajectory]:

@@ -1,7 +1,8 @@
-"""Images beside a file that names them: one file each, `images/<sha256>.<extension>`."""
+"""Images beside a file that names them, one file each (`images/<sha256>.<extension>`), or as addresses."""
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -34,3 +35,8 @@ def container(image: EncodedImage) -> str:
     """The image's format by Pillow's name: `PNG`, `JPEG`, ..."""
     with Image.open(io.BytesIO(image.data), formats=FORMATS) as opened:
         return str(opened.format)
+
+
+def data_url(image: EncodedImage) -> str:
+    """The image itself as an address."""
+    return f"data:{Image.MIME[container(image)]};base64,{base64.b64encode(image.data).decode()}"

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from PIL import Image
-
 from agents.convert.chat import pieces, to_conversation
-from agents.convert.image_folder import ImageFolder, container
+from agents.convert.image_folder import ImageFolder, data_url
 from agents.convert.importer import Origin, Record, chat_record
 from agents.convert.json_files import read_lines, write_lines
 from agents.trajectory import Trajectory
@@ -61,11 +59,6 @@ def to_message(message: Message, url: Callable[[EncodedImage], str]) -> dict[str
     if not message.images:
         return {"role": message.role, "content": message.text}
     return {"role": message.role, "content": [_part(piece, url) for piece in pieces(message)]}
-
-
-def data_url(image: EncodedImage) -> str:
-    """The image itself as an address."""
-    return f"data:{Image.MIME[container(image)]};base64,{base64.b64encode(image.data).decode()}"
 
 
 def read(path: Path, image_root: Path) -> Iterator[Record]:

@@ -39,13 +39,13 @@ class Ratio:
 
     Attributes:
         value: Geometric mean of the rounds' ratios.
-        low: Lower end of its 95 % interval, by Student's t on the logarithms; 0 with one round.
-        high: Upper end; infinite with one round.
+        low: Lower end of its 95 % interval, by Student's t on the logarithms; None with one round.
+        high: Upper end.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def ratio(ours: Sequence[float], peer: Sequence[float]) -> Ratio:
@@ -61,7 +61,7 @@ def ratio(ours: Sequence[float], peer: Sequence[float]) -> Ratio:
     logs = [math.log(a / b) for a, b in zip(ours, peer, strict=True)]
     centre = statistics.fmean(logs)
     if len(logs) == 1:
-        return Ratio(math.exp(centre), 0.0, math.inf)
+        return Ratio(math.exp(centre), None, None)
     spread = statistics.stdev(logs) / math.sqrt(len(logs))
     reach = stats.t.ppf(1 - (1 - CONFIDENCE) / 2, len(logs) - 1) * spread
     return Ratio(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach))

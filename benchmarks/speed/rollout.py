@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 import tyro
@@ -17,6 +18,8 @@ from agents.rollout import stream
 from agents.speaker import PolicySpeaker
 from agents.transformers_policy import TransformersPolicy
 from benchmarks.speed import rollout_loops as loops
+from benchmarks.speed.machine import write_json
+from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load, Looks, Mouthpiece, PatientSandbox
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.rollout_model import random_3b, tiny
@@ -48,6 +51,7 @@ class RolloutBenchOptions:
             machine, so the table has an interval.
         peer_rounds: How often the barrier and Gymnasium's environments have theirs; they are slow.
         device: `cpu` takes the tiny model, anything else one of the size of the 3B in bfloat16.
+        output: Also write everything as JSON to this file.
     """
 
     episodes: int = 96
@@ -60,6 +64,7 @@ class RolloutBenchOptions:
     rounds: int = 10
     peer_rounds: int = 1
     device: str = "cpu"
+    output: Path | None = None
 
 
 def main(argv: Sequence[str]) -> None:
@@ -81,6 +86,8 @@ def main(argv: Sequence[str]) -> None:
             verdict = measure(options, policy, load, record)
             if latency == TARGET_MS:
                 verdicts.append(verdict)
+    if options.output is not None:
+        write_json(options.output, options, Measured(verdicts, record.rows()))
     console.print(targets_table(verdicts))
     console.print(figures_table(record.rows()))
 

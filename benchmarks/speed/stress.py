@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import psutil
 import tyro
@@ -29,7 +30,10 @@ from agents.trajectory import SeedLineage, Trajectory, check_trajectory
 from agents.vocabulary import Vocabulary
 from benchmarks.speed.faults import Fault, Faults, FaultySandbox
 from benchmarks.speed.footprint import left_behind
-from benchmarks.speed.machine import own_directory
+from benchmarks.speed.machine import own_directory, write_json
+from benchmarks.speed.measured import Measured
+from benchmarks.speed.record import Measure, Record
+from benchmarks.speed.targets import OURS, Verdict
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.images import EncodedImage, smart_resize
 from deepeyes_env.outcome import Outcome
@@ -58,6 +62,7 @@ class StressOptions:
         fault_rate: Share of cells that are slow, fail or hang.
         tool_seconds: Wall time after which a cell counts as hanging.
         workers: Cells at work at once.
+        output: Also write everything as JSON to this file.
     """
 
     episodes: int = 512
@@ -66,6 +71,7 @@ class StressOptions:
     fault_rate: float = 0.05
     tool_seconds: float = 10.0
     workers: int = 16
+    output: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ def main(argv: Sequence[str]) -> None:
     wrong = [fault for one in rounds for fault in one.wrong]
     wrong += [f"{count} {kind} left behind" for kind, count in leaks.items() if count > 0]
     flat = is_flat([one.memory for one in rounds])
+    if options.output is not None:
+        write_json(options.output, options, measured(rounds, len(wrong)))
     console.print(f"nothing lost or mixed up: {not wrong}; memory flat: {flat}")
     if wrong or flat is False:
         sys.exit("\n".join(wrong[:20]) or "memory grows")
@@ -130,11 +138,39 @@ def stress(options: StressOptions) -> list[Round]:
 
 def is_flat(memory: Sequence[float]) -> bool | None:
     """Whether memory stays level after the warm-up; None with too few rounds to tell."""
+    growth = memory_growth(memory)
+    return None if growth is None else growth <= FLAT
+
+
+def memory_growth(memory: Sequence[float]) -> float | None:
+    """The most that the last rounds need beside the first warm ones; None with too few rounds to tell."""
     warm = memory[WARM_ROUNDS - 1 :]
     if len(warm) < 4:
         return None
     half = len(warm) // 2
-    return max(warm[half:]) <= FLAT * max(warm[:half])
+    return max(warm[half:]) / max(warm[:half])
+
+
+def measured(rounds: Sequence[Round], wrong: int) -> Measured:
+    """The rounds as targets and figures.
+
+    Args:
+        rounds: All rounds.
+        wrong: Number of things that were lost, mixed up or left behind.
+    """
+    record = Record()
+    for one in rounds:
+        for measure, value in zip(_MEASURES, (one.seconds, one.memory, one.retries), strict=True):
+            record.add(measure, OURS, value)
+    growth = memory_growth([one.memory for one in rounds])
+    targets = [
+        Verdict("lost, mixed up or left behind", "things", wrong, 0, at_least=False),
+        Verdict("memory: last rounds / first warm ones", "x", growth, FLAT, at_least=False),
+    ]
+    return Measured(targets, record.rows())
+
+
+_MEASURES = Measure("a round", "s"), Measure("memory after a round", "MiB"), Measure("begun anew", "episodes")
 
 
 def _round(options: StressOptions, number: int, inner: LocalSandbox, vocabulary: Vocabulary) -> Round:

@@ -18,7 +18,9 @@ def targets_table(verdicts: Iterable[Verdict]) -> Table:
     table = Table("target", "this run", "wanted", "", box=box.SIMPLE, title="targets")
     for verdict in verdicts:
         sign = "≥" if verdict.at_least else "≤"
-        value = "-" if verdict.value is None else f"{_figure(verdict.value)}{_range(verdict)} {verdict.unit}"
+        value = "-"
+        if verdict.value is not None:
+            value = f"{shown_figure(verdict.value)}{_range(verdict)} {verdict.unit}"
         table.add_row(verdict.name, value, f"{sign} {verdict.bound:g}", _MET[verdict.met])
     return table
 
@@ -35,16 +37,17 @@ def figures_table(rows: Iterable[Row]) -> Table:
         if row.p50 is None or row.p99 is None:
             table.add_row(name, row.contender, row.note, "", "", "")
         else:
-            table.add_row(name, row.contender, _figure(row.p50), _figure(row.p99), row.unit, str(row.n))
+            figures = shown_figure(row.p50), shown_figure(row.p99)
+            table.add_row(name, row.contender, *figures, row.unit, str(row.n))
     return table
 
 
 def _range(verdict: Verdict) -> str:
     if verdict.low is None or verdict.high is None:
         return ""
-    return f" [{_figure(verdict.low)}, {_figure(verdict.high)}]"
+    return f" [{shown_figure(verdict.low)}, {shown_figure(verdict.high)}]"
 
 
-def _figure(value: float) -> str:
+def shown_figure(value: float) -> str:
     """Three significant digits, without an exponent."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

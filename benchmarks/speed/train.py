@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,6 +14,8 @@ import tyro
 from rich.console import Console
 
 from agents.qwen import Qwen
+from benchmarks.speed.machine import write_json
+from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.rollout_model import random_3b, random_7b, tiny
@@ -50,6 +53,7 @@ class TrainBenchOptions:
         processes: Processes over which the update is spread in a second comparison, on the CPU; 1 leaves it
             out.
         steps: DAPO steps over which shares are taken; 0 leaves them out. They run on the CPU.
+        output: Also write everything as JSON to this file.
     """
 
     device: str = "cpu"
@@ -59,6 +63,7 @@ class TrainBenchOptions:
     trl: bool = True
     processes: int = 2
     steps: int = 4
+    output: Path | None = None
 
     def models(self) -> tuple[Size, ...]:
         """The sizes to measure."""
@@ -102,6 +107,8 @@ def main(argv: Sequence[str]) -> None:
         for load in options.loads():
             progress.print(f"updates in {options.processes} processes, trajectories of {load.tokens} tokens")
             verdicts.append(measure_spread(options, load, record))
+    if options.output is not None:
+        write_json(options.output, options, Measured(verdicts, record.rows()))
     console.print(targets_table(verdicts))
     console.print(figures_table(record.rows()))
 

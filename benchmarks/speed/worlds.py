@@ -7,12 +7,15 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.speed.machine import write_json
+from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict
@@ -38,9 +41,11 @@ class WorldsBenchOptions(WorldArgs):
 
     Attributes:
         n: Tasks of each family, a multiple of five.
+        output: Also write everything as JSON to this file.
     """
 
     n: int = 30
+    output: Path | None = None
 
 
 def main(argv: Sequence[str]) -> None:
@@ -59,9 +64,12 @@ def main(argv: Sequence[str]) -> None:
             source.draw(index, "validation")
         work = {TASK: _draws(source, measure), ENCODING: _encodings(source, measure)}
         interleave(options.n // IN_A_ROW, {each: turns.__next__ for each, turns in work.items()}, record)
+    measured = Measured([_rate(record, ordinary)], record.rows())
+    if options.output is not None:
+        write_json(options.output, options, measured)
     console = Console()
-    console.print(targets_table([_rate(record, ordinary)]))
-    console.print(figures_table(record.rows()))
+    console.print(targets_table(measured.targets))
+    console.print(figures_table(measured.figures))
 
 
 def _rate(record: Record, ordinary: Sequence[Measure]) -> Verdict:

@@ -17,8 +17,11 @@ from deepeyes_env.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from benchmarks.suites.items import SuiteItems
     from benchmarks.suites.suite import Suite
+    from benchmarks.suites.worldbench import WorldBenchItems
 
 SUITES: dict[str, str] = {
+    "worldbench": "worldbench:WORLDBENCH",
+    "worldbench-small": "worldbench:WORLDBENCH_SMALL",
     "realx": "realx:SUITE",
     "vstar": "vstar:SUITE",
     "hrbench-4k": "hrbench:HRBENCH_4K",
@@ -62,8 +65,10 @@ def find_suite(name: str) -> Suite:
     return found
 
 
-def open_suite(name: str, path: str | Path | None = None, revision: str | None = None) -> SuiteItems:
-    """A suite with its rows, from the hub or from a copy.
+def open_suite(
+    name: str, path: str | Path | None = None, revision: str | None = None
+) -> SuiteItems | WorldBenchItems:
+    """A suite with its rows, from the hub or from a copy, or drawn here.
 
     Args:
         name: Its name in `SUITES`.
@@ -71,9 +76,15 @@ def open_suite(name: str, path: str | Path | None = None, revision: str | None =
         revision: A commit of the hub in place of the pinned one.
 
     Raises:
-        ConfigError: There is no such suite, or a library is missing.
+        ConfigError: There is no such suite, a library is missing, or a copy of what is drawn here was given.
         DatasetError: Its rows cannot be opened.
     """
+    if SUITES.get(name, "").startswith("worldbench:"):
+        from benchmarks.suites.worldbench import open_worldbench
+
+        if path is not None:
+            raise ConfigError(f"copy = {name!r}: it is drawn here; leave the copy out")
+        return open_worldbench(name)
     from benchmarks.suites.copies import open_copy
     from benchmarks.suites.items import SuiteItems
 

@@ -95,10 +95,12 @@ class Marked:
         item: The item.
         score: In [0, 1]; None where it was not scored (failed infrastructure or judge), which never counts
             as 0.
+        refused: Whether the answer was that the question cannot be answered.
     """
 
     item: Item
     score: float | None
+    refused: bool = False
 
 
 Official = Callable[[Item, str], float | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from typing import Any, Protocol
@@ -120,8 +121,15 @@ def parse_verdict(reply: str) -> bool:
     return match[1].lower() == "yes"
 
 
+def prompt_hash() -> str:
+    """SHA-256 of the prompt, by which reports name what a judge was asked."""
+    return hashlib.sha256("\n".join((SYSTEM, _question("{}", "{}", "{}"))).encode()).hexdigest()
+
+
 def _question(question: str, reference: str, answer: str) -> str:
+    # Broken apart, not removed: what is left around a removed tag could read as one.
+    quoted = re.sub("</(?=model_answer)", "< /", answer, flags=re.IGNORECASE)
     return (
         f"<question>\n{question}\n</question>\n<reference>\n{reference}\n</reference>\n"
-        f"<model_answer>\n{answer.replace('</model_answer>', '')}\n</model_answer>"
+        f"<model_answer>\n{quoted}\n</model_answer>"
     )

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-from trainers.evaluation import accuracy, by_family, paired_test, proportion
+from trainers.evaluation import accuracy, by_family, paired_test
+from trainers.proportion import proportion
 
 
 def episode(task: str, right: float, outcome: Outcome = Outcome.ANSWERED, family: str = "f") -> Trajectory:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.convert.export_command import whole_directory
+from agents.convert.whole_directory import whole_directory
 from deepeyes_env.errors import ConfigError
 from trainers.curation.keys import plain, stage_key
 

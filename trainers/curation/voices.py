@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agents.actor import ORACLE, Actor, ActorOptions
+from agents.actor import ORACLE, Actor, PolicyOptions
 from agents.scripted import Program, ScriptSpeaker, script_name
 from agents.speaker import Speaker
 from agents.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ class Voice:
     open: Callable[[], AbstractContextManager[Speaker]]
 
 
-def voice_of(options: ActorOptions, vocabulary: Vocabulary) -> Voice:
+def voice_of(options: PolicyOptions, vocabulary: Vocabulary) -> Voice:
     """The voice that a command's options name.
 
     Args:
@@ -96,7 +96,7 @@ def tokenizer_digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(canonical(lasting)).hexdigest()
 
 
-def _settings(options: ActorOptions, vocabulary: Vocabulary) -> dict[str, Any]:
+def _settings(options: PolicyOptions, vocabulary: Vocabulary) -> dict[str, Any]:
     said = {"policy": options.policy, "tokenizer": tokenizer_digest(vocabulary)}
     if options.policy == ORACLE:
         return said

@@ -16,7 +16,8 @@ from agents.metrics import summarise, tools_used
 from agents.trajectory import Trajectory
 from agents.viewer import render_page
 from agents.viewer.tokens import Decoder
-from trainers.evaluation import accuracy, by_family, paired_test, proportion
+from trainers.evaluation import accuracy, by_family, paired_test
+from trainers.proportion import proportion
 from trainers.runs.metrics import Metrics
 from trainers.svg import inline_svg
 

@@ -54,6 +54,9 @@ CLOSE = 56
 """Side in pixels at which it sees a crop of a small card: 4 visual tokens, the least that Qwen takes."""
 
 
+Wording = Callable[[random.Random, str], str]
+"""Makes a question's text of what is asked."""
+
 OnLesson = Callable[[int, float], None]
 """Takes the number of finished steps and the step's loss."""
 
@@ -97,7 +100,12 @@ class EyesConfig:
 
 
 def draw_lessons(
-    count: int, seed: int, vocabulary: Vocabulary, *, stream: str = "lessons"
+    count: int,
+    seed: int,
+    vocabulary: Vocabulary,
+    *,
+    stream: str = "lessons",
+    worded: Wording = lambda rng, question: question,
 ) -> list[Trajectory]:
     """Draw lessons.
 
@@ -106,12 +114,13 @@ def draw_lessons(
         seed: Fixes them.
         vocabulary: Encodes them.
         stream: Another stream gives other lessons; task sources have streams of their own.
+        worded: Words the questions.
 
     Returns:
         One-turn trajectories; `family` is the kind of lesson.
     """
     rng = random.Random(f"visual pre-training/{stream}/{seed}")
-    return [_lesson(rng, vocabulary, f"{stream}/{number}") for number in range(count)]
+    return [_lesson(rng, vocabulary, f"{stream}/{number}", worded) for number in range(count)]
 
 
 def pretrain_eyes(
@@ -183,13 +192,13 @@ def exam(
     return {kind: sum(answers) / len(answers) for kind, answers in sorted(right.items())}
 
 
-def _lesson(rng: random.Random, vocabulary: Vocabulary, name: str) -> Trajectory:
+def _lesson(rng: random.Random, vocabulary: Vocabulary, name: str, worded: Wording) -> Trajectory:
     [kind] = rng.choices(list(LESSONS), list(LESSONS.values()))
     picture = cards.random_picture(rng, large=kind == "large")
     asked, answer = _question(kind, picture)
     views = tuple(map(EncodedImage.from_pil, _views(kind, picture)))
     first, *more = [IMAGE_MARKER] * len(views)
-    shown = "\n".join([first, asked, *more])
+    shown = "\n".join([first, worded(rng, asked), *more])
     return lesson(vocabulary, name=name, kind=kind, question=shown, answer=answer, views=views)
 
 

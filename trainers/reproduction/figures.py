@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import binomtest, t
+from scipy.stats import t
 
-from trainers.evaluation import CONFIDENCE, Proportion, proportion
+from trainers.mcnemar import mcnemar
+from trainers.proportion import CONFIDENCE, Proportion, proportion
 from trainers.reproduction.record import Answered, Record, Way, in_families
 from trainers.reproduction.tasks import FAMILIES
 
@@ -114,8 +115,7 @@ def compare(
     differences = tuple(fmean(a - b for a, b in each) for each in pairs)
     everything = [pair for each in pairs for pair in each]
     gained, lost = sum(a > b for a, b in everything), sum(a < b for a, b in everything)
-    p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-    return Comparison(differences, gained, lost, float(p_value))
+    return Comparison(differences, gained, lost, mcnemar(gained, lost).p_value)
 
 
 def gain_and_harm(record: Record, families: Sequence[str] = ALL) -> tuple[float, float]:

@@ -1,0 +1,190 @@
+"""The asking: every draw of the plan once, answered by whom it concerns, scored, and noted as it comes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from agents.event_loop import iterate
+from agents.rollout import RolloutLimits, stream
+from agents.rollout_stats import RolloutStats
+from agents.trajectory import Trajectory
+from benchmarks.protocol.facts import result_of
+from benchmarks.protocol.folder import Folder
+from benchmarks.protocol.plan import Draw, Items, Plan, draws, key_of, surroundings
+from benchmarks.protocol.questions import Questions
+from benchmarks.protocol.respondent import Respondent
+from benchmarks.result import Mode, Result
+from benchmarks.scoring.judging import sampled
+from benchmarks.scoring.verdict import verdict
+from benchmarks.suites.suite import Suite
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.config import EnvConfig
+from deepeyes_env.rewards.judge import Judge
+
+SCORERS = 8
+"""Answers scored at once: a judge is waited for, and rules are quick."""
+
+OnResult = Callable[[Result], None]
+"""Is told every result once, also those that an earlier process has noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How episodes are run; but for the limits nothing of it changes what they say.
+
+    Attributes:
+        limits: What an episode may use up.
+        num_envs: Episodes at once.
+        infra_retries: How often an episode is begun anew when the infrastructure failed.
+    """
+
+    limits: RolloutLimits = field(default_factory=RolloutLimits)
+    num_envs: int = 8
+    infra_retries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How answers are scored.
+
+    Attributes:
+        judge: Asked where no rule is sure; None for rules alone.
+        sample: Share of what rules have decided that the judge is asked about too.
+    """
+
+    judge: Judge | None = None
+    sample: float = 0.0
+
+    def of(self, suite: Suite, draw: Draw, episode: Trajectory, number: int) -> Result:
+        """The result of an episode."""
+        name = {"item": draw.shown.item.task.id, "mode": draw.mode, "seed": draw.seed, "sample": draw.sample}
+        worth = verdict(
+            draw.shown.item,
+            episode.answer,
+            episode.outcome,
+            suite.official,
+            self.judge,
+            beside=sampled(self.sample, name),
+        )
+        return result_of(draw, episode, number, worth)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that takes part in asking.
+
+    Attributes:
+        respondent: Who is asked.
+        suites: What.
+        configs: Mode -> the environment.
+        plan: How often.
+        effort: How episodes are run.
+        scoring: How answers are scored.
+    """
+
+    respondent: Respondent
+    suites: Sequence[Items]
+    configs: Mapping[Mode, EnvConfig]
+    plan: Plan
+    effort: Effort
+    scoring: Scoring
+
+    def ask(self, folder: Folder, on_result: OnResult) -> list[str]:
+        """Ask what is missing and score what is not scored.
+
+        Args:
+            folder: The run, which has what was asked before.
+            on_result: Told of every result.
+
+        Returns:
+            Why the infrastructure failed; what it spoiled is asked again next time.
+
+        Raises:
+            ContextFull: A prompt alone exceeds the token limit.
+            PolicyError: The policy will not answer at all.
+        """
+        failures: list[str] = []
+        for items in self.suites:
+            for mode in self.plan.modes:
+                one = _OneMode(self, items, mode, folder, on_result)
+                failures += one.run()
+        return failures
+
+    def around(self, items: Items, mode: Mode) -> Mapping[str, object]:
+        """All that decides the answers of one suite in one mode, besides the draws."""
+        return surroundings(
+            self.respondent.settings, self.configs[mode], items, limits=_limits(self.effort.limits)
+        )
+
+
+class _OneMode:
+    """One suite in one mode."""
+
+    def __init__(
+        self, evaluation: Evaluation, items: Items, mode: Mode, folder: Folder, on_result: OnResult
+    ) -> None:
+        self._evaluation = evaluation
+        self._items, self._mode = items, mode
+        self._folder, self._on_result = folder, on_result
+        self._around = evaluation.around(items, mode)
+        self._pending: deque[Future[Result]] = deque()
+
+    def run(self) -> list[str]:
+        """Ask; see `Evaluation.ask`."""
+        questions, stats = Questions(self._items), RolloutStats()
+        effort, respondent = self._evaluation.effort, self._evaluation.respondent
+        config = self._evaluation.configs[self._mode]
+        with (
+            ThreadPoolExecutor(SCORERS) as self._scorers,
+            closing(DeepEyesAsyncEnv(effort.num_envs, config, tasks=questions)) as env,
+        ):
+            episodes = stream(
+                respondent.speaker,
+                env,
+                questions.requests(self._missing()),
+                limits=effort.limits,
+                infra_retries=effort.infra_retries,
+                stats=stats,
+                versions=respondent.versions,
+            )
+            for episode in iterate(episodes):
+                draw, key = questions.answered()
+                self._score(draw, episode, self._folder.keep(episode, key))
+                self._note(wait=False)
+            self._note(wait=True)
+        return stats.failures
+
+    def _missing(self) -> Iterator[tuple[Draw, str]]:
+        """The draws that are not answered yet, with their keys; of the others the results are told."""
+        for draw in draws(self._items, self._mode, self._evaluation.plan):
+            key = key_of(draw, self._around)
+            number = self._folder.known.get(key)
+            if number is None:
+                yield draw, key
+            elif (result := self._folder.results.get(number)) is not None:
+                self._on_result(result)
+            else:
+                self._score(draw, self._folder.stored(number), number)
+
+    def _score(self, draw: Draw, episode: Trajectory, number: int) -> None:
+        scoring = self._evaluation.scoring
+        self._pending.append(self._scorers.submit(scoring.of, self._items.suite, draw, episode, number))
+
+    def _note(self, *, wait: bool) -> None:
+        """Note what is scored, in the order in which it was answered."""
+        while self._pending and (wait or self._pending[0].done()):
+            result = self._pending.popleft().result()
+            self._folder.note(result)
+            self._on_result(result)
+
+
+def _limits(limits: RolloutLimits) -> Mapping[str, object]:
+    return {
+        "max_tokens": limits.max_tokens,
+        "episode_seconds": limits.episode_seconds,
+        "tool_seconds": limits.tool_seconds,
+    }

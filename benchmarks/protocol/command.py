@@ -1,0 +1,109 @@
+"""`deepeyes eval`: benchmarks with tools on, code only, search only and off; reports; comparisons.
+
+deepeyes eval --policy oracle                              # WorldBench, nothing to download
+deepeyes eval --policy m --backend api --urls URL --suite vstar --copy vstar=VStarBench.tsv --out runs/v
+deepeyes eval report RUN
+deepeyes eval compare RUN_A RUN_B
+deepeyes eval export RUN --format inspect --out DIR
+deepeyes eval judge-check --judge URL --judge-model NAME
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from agents.actor import no_room
+from agents.policy import PolicyError
+from agents.qwen import ModelError
+from agents.store import StoreError
+from agents.transcript import ContextFull
+from benchmarks.protocol.evaluate import Evaluated, evaluate
+from benchmarks.protocol.options import EvalOptions
+from benchmarks.report.command import write_report
+from benchmarks.result import Result
+from benchmarks.scoring.option_order import LayoutError
+from trainers.evaluation import proportion
+
+PARTS = {
+    "report": "benchmarks.report.command",
+    "compare": "benchmarks.report.compare_command",
+    "export": "benchmarks.interchange.command",
+    "judge-check": "benchmarks.scoring.judge_check",
+}
+"""Part of the command -> the module whose `main` takes the remaining arguments; imported when asked for."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: Its arguments; the first may name a part.
+
+    Returns:
+        The exit status of a part; 1 where the infrastructure failed in an episode, else 0.
+
+    Raises:
+        ConfigError: An option or the environment's file cannot be used.
+        SystemExit: The policy, the folder or a suite cannot be used; the message says why.
+    """
+    if argv and argv[0] in PARTS:
+        status: int | None = importlib.import_module(PARTS[argv[0]]).main(list(argv[1:]))
+        return status or 0
+    options = tyro.cli(EvalOptions, args=list(argv), prog="deepeyes eval")
+    console = Console()
+    try:
+        outcome = evaluate(options, console)
+    except (ModelError, StoreError, PolicyError, LayoutError) as error:
+        raise SystemExit(f"deepeyes eval: {error}") from error
+    except ContextFull as error:
+        raise SystemExit(f"deepeyes eval: {no_room(error)}") from error
+    console.print(table(outcome))
+    write_report(options.folder)
+    console.print(f"{options.folder}/report.html, report.md, report.json", highlight=False)
+    console.print(f"deepeyes view {options.folder}/trajectories", highlight=False)
+    for failure in outcome.failures:
+        console.print(failure, style="red")
+    unscored = sum(one.correct is None for one in outcome.results)
+    if unscored:
+        console.print(f"{unscored} answers have no verdict: run the same command again to ask for them")
+    return 1 if unscored else 0
+
+
+def table(outcome: Evaluated) -> Table:
+    """Accuracy by suite and mode, with the first official figure beside it."""
+    shown = Table(box=box.SIMPLE_HEAD, caption=_NOTE, caption_justify="left", pad_edge=False)
+    for name in ("suite", "tools", "n", "accuracy", "official", "unscored"):
+        shown.add_column(name, no_wrap=True)
+    for suite, modes in outcome.official.items():
+        for mode, figures in modes.items():
+            some = [one for one in outcome.results if (one.suite, one.mode) == (suite, mode)]
+            shown.add_row(suite, mode, *_figures(some), _first(figures), str(_unscored(some)))
+        shown.add_section()
+    return shown
+
+
+_NOTE = (
+    "n: scored draws. accuracy: by our rules, with Wilson's 95 % interval, which takes draws as independent; "
+    "official: the suite's own metric."
+)
+
+
+def _figures(results: Sequence[Result]) -> tuple[str, str]:
+    verdicts = [one.correct for one in results if one.correct is not None]
+    return str(len(verdicts)), str(proportion(verdicts))
+
+
+def _first(figures: object) -> str:
+    assert isinstance(figures, dict)
+    name, value = next(iter(figures.items()), ("", 0.0))
+    return f"{name} {value:.3f}" if name else ""
+
+
+def _unscored(results: Sequence[Result]) -> int:
+    return sum(one.correct is None for one in results)

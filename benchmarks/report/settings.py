@@ -1,0 +1,30 @@
+"""What a report needs to know of a run's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.run_folder import RunCard
+
+
+def greedy(card: RunCard) -> bool:
+    """Whether every temperature among the settings is 0; scripts have none, and always say the same."""
+    return all(value == 0 for path, value in leaves(card.settings) if path.split(".")[-1] == "temperature")
+
+
+def judge_model(card: RunCard) -> str | None:
+    """Who judged what rules did not decide."""
+    return card.judge.get("model", "unnamed") if card.judge else None
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every plain value with the dotted path to it."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and value:
+        for number, inner in enumerate(value):
+            yield from leaves(inner, f"{path}.{number}")
+    else:
+        yield path, value

@@ -1,0 +1,77 @@
+"""A judge beside the rules: asked only where they are not sure, and on a sample of what they decided."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from deepeyes_env.config import JudgeConfig
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.rewards.judge import HttpJudge, Judge, prompt_hash
+
+
+def describe_judge(config: JudgeConfig) -> dict[str, str]:
+    """What a run's card says of a judge: its model and a hash of the prompt that it is asked by.
+
+    Raises:
+        ConfigError: The model is not named.
+    """
+    if config.model is None:
+        raise ConfigError(
+            "judge: name its model (--judge-model, or judge.model in --env): a run's card says who judged"
+        )
+    return {"model": config.model, "prompt_sha256": prompt_hash()}
+
+
+def open_judge(config: JudgeConfig) -> RememberingJudge:
+    """The judge of a configuration; nothing is sent yet.
+
+    Raises:
+        ConfigError: The address or the key cannot be sent.
+        JudgeError: Its library is missing.
+    """
+    return RememberingJudge(HttpJudge(config))
+
+
+class RememberingJudge:
+    """Asks the judge once for the same question, reference and answer. Safe to use from many threads."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._lock = threading.Lock()
+        self._replies: dict[tuple[str, str, str], Future[bool]] = {}
+
+    def says_equivalent(self, question: str, reference: str, answer: str) -> bool:
+        """See `deepeyes_env.rewards.judge.Judge`; a failure is not remembered."""
+        asked = (question, reference, answer)
+        with self._lock:
+            reply = self._replies.get(asked)
+            if first := reply is None:
+                reply = self._replies[asked] = Future()
+        if first:
+            try:
+                reply.set_result(self._judge.says_equivalent(*asked))
+            except BaseException as error:
+                with self._lock:
+                    del self._replies[asked]
+                reply.set_exception(error)
+        return reply.result()
+
+    def close(self) -> None:
+        """Close the judge's connections."""
+        if isinstance(self._judge, HttpJudge):
+            self._judge.close()
+
+
+def sampled(share: float, draw: Mapping[str, Any]) -> bool:
+    """Whether a draw is among the share of rule-decided ones that the judge is asked about too.
+
+    Args:
+        share: From 0 to 1.
+        draw: What names the draw; the same draw is always in the sample or never.
+    """
+    name = "/".join(f"{key}={value}" for key, value in sorted(draw.items()))
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) < share * 2**64

@@ -1,0 +1,110 @@
+"""The verdict on an answer: our rules, then a judge where they are not sure, the official metric beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.scoring.boilerplate import not_for_judges
+from benchmarks.scoring.refusal import refuses
+from benchmarks.suites.suite import Item, Official
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.accuracy import Grade, grade_by_rule
+from deepeyes_env.rewards.judge import Judge, JudgeError
+from deepeyes_env.task import Answer
+
+UNSCORED = "unscored"
+"""`Result.rule` where there is no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer is worth; see `benchmarks.result.Result` for the fields.
+
+    Attributes:
+        correct: Our verdict, or None.
+        official: The suite's own metric in [0, 1], or None.
+        rule: What decided.
+        judge_failed: Whether a judge was asked and gave no verdict.
+        judged: The judge's verdict where it was asked beside the rules.
+        refused: Whether the answer was that the question cannot be answered.
+    """
+
+    correct: bool | None
+    official: float | None
+    rule: str
+    judge_failed: bool = False
+    judged: bool | None = None
+    refused: bool = False
+
+
+def verdict(
+    item: Item,
+    answer: str | None,
+    outcome: Outcome,
+    official: Official,
+    judge: Judge | None = None,
+    *,
+    beside: bool = False,
+) -> Verdict:
+    """Score an episode.
+
+    No answer is wrong by every metric; failed infrastructure is no verdict. Where the official metric asks a
+    judge, our own verdict stands in for its judge's, if there is a sure one.
+
+    Args:
+        item: The item as it was shown.
+        answer: The policy's final answer, or None.
+        outcome: How the episode ended.
+        official: The suite's own metric.
+        judge: Asked where no rule is sure; None for rules alone.
+        beside: Whether to ask the judge about what rules have decided too.
+    """
+    if outcome is Outcome.INFRA_FAILED:
+        return Verdict(None, None, UNSCORED)
+    if answer is None:
+        return Verdict(False, 0.0, "none")
+    ruled = grade_by_rule(answer, item.task.answer)
+    refused = refuses(answer)
+    by_suite = official(item, answer)
+    if ruled.confident or judge is None:
+        grade, failed = ruled, False
+    else:
+        asked = _judged(item, answer, judge)
+        grade, failed = asked or Grade(False, UNSCORED, confident=False), asked is None
+    correct = None if failed else grade.correct
+    if by_suite is None and grade.confident:
+        by_suite = float(grade.correct)
+    also = _second_opinion(item, answer, judge) if beside and judge and ruled.confident else None
+    return Verdict(correct, by_suite, grade.rule, failed, also, refused)
+
+
+def _judged(item: Item, answer: str, judge: Judge) -> Grade | None:
+    """The judge's grade, or ours for what it must not see; None if it failed."""
+    if (reason := not_for_judges(answer)) is not None:
+        return Grade(False, reason)
+    try:
+        return Grade(_ask(item, answer, judge), "judge")
+    except JudgeError:
+        return None
+
+
+def _second_opinion(item: Item, answer: str, judge: Judge) -> bool | None:
+    """What the judge says of an answer that rules have decided; None if it failed or must not see it."""
+    if not_for_judges(answer) is not None:
+        return None
+    try:
+        return _ask(item, answer, judge)
+    except JudgeError:
+        return None
+
+
+def _ask(item: Item, answer: str, judge: Judge) -> bool:
+    return judge.says_equivalent(item.task.question, reference_for_judges(item.task.answer), answer)
+
+
+def reference_for_judges(reference: Answer) -> str:
+    """Every wording that is right: a judge that knew only one of them would refuse the others."""
+    text = reference.text
+    if text in reference.choices:
+        text = f"{text}. {reference.choices[text]}"
+    return f"{text} (or: {'; '.join(reference.aliases)})" if reference.aliases else text

@@ -1,0 +1,180 @@
+"""`deepeyes eval` end to end: real environment, sandbox and search."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from small_suites import ChoiceItems, always, opening, right_with_probability
+
+from agents.scripted import Program
+from agents.store import read_trajectories
+from benchmarks.protocol import evaluate as evaluating
+from benchmarks.protocol.command import main
+from benchmarks.protocol.evaluate import Evaluated, evaluate
+from benchmarks.protocol.options import EvalOptions
+from benchmarks.run_folder import read_run
+from deepeyes_env.errors import ConfigError
+from trainers.evaluation import proportion
+
+
+def run(tmp_path: Path, program: Program, **options: Any) -> Evaluated:
+    asked = EvalOptions(policy="script", out=tmp_path / "run", num_envs=4, **options)
+    return evaluate(asked, Console(file=io.StringIO()), opening(program))
+
+
+@pytest.fixture
+def choices(monkeypatch: pytest.MonkeyPatch) -> ChoiceItems:
+    """The suite `choices` in place of the registry."""
+    items = ChoiceItems(12)
+    monkeypatch.setattr(evaluating, "open_suite", lambda name, path, revision: items)
+    return items
+
+
+def test_the_oracle_is_right_with_its_tools_and_wrong_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert (
+        main(["--policy", "oracle", "--n", "8", "--modes", "all,off", "--num-envs", "4", "--out", str(out)])
+        == 0
+    )
+    shown = capsys.readouterr().out
+    assert "worldbench-small" in shown
+    run = read_run(out)
+    right = {mode: [one.correct for one in run.results if one.mode == mode] for mode in ("all", "off")}
+    assert len(right["all"]) == len(right["off"]) == 8
+    assert all(right["all"])
+    assert not all(right["off"])
+    assert run.card.policy == "oracle"
+    assert run.card.suites["worldbench-small"]["asked"] == 8
+    assert run.spent["seconds"] > 0
+    used = [one for one in run.results if one.calls and one.mode == "all"]
+    assert {kind for one in used for kind in one.calls} == {"code", "search", "image_search"}
+    stored = list(read_trajectories(out / "trajectories"))
+    for one in run.results:
+        assert one.trajectory is not None
+        assert stored[one.trajectory].task_id == one.item
+        assert stored[one.trajectory].answer == one.answer
+    official = json.loads((out / "official.json").read_text())["worldbench-small"]
+    assert official["all"]["accuracy"] == official["all"]["twin_consistency"] == 1.0
+
+
+@pytest.mark.usefixtures("choices")
+def test_the_guesser_knows_the_letters_and_nothing_else(tmp_path: Path) -> None:
+    for order, expected in (("release", 1.0), ("averaged", 0.25)):
+        out = str(tmp_path / order)
+        arguments = ["--policy", "guesser", "--suite", "choices", "--modes", "off", "--out", out]
+        assert main([*arguments, "--option-order", order]) == 0
+        found = [one.correct for one in read_run(out).results]
+        assert sum(map(bool, found)) / len(found) == expected
+
+
+@pytest.mark.usefixtures("choices")
+def test_a_policy_that_is_right_with_probability_p_is_found_so(tmp_path: Path) -> None:
+    found = run(tmp_path, right_with_probability(0.7), suite="choices", modes="off", seeds="0,1", samples=6)
+    verdicts = [bool(one.correct) for one in found.results]
+    interval = proportion(verdicts)
+    assert len(verdicts) == 144
+    assert interval.low < 0.7 < interval.high
+    assert interval.high - interval.low < 0.2
+    by_seed = [[one.correct for one in found.results if one.seed == seed] for seed in (0, 1)]
+    assert by_seed[0] != by_seed[1]
+
+
+@pytest.mark.usefixtures("choices")
+def test_a_stubborn_letter_is_right_as_often_as_it_is_the_right_one(tmp_path: Path) -> None:
+    found = run(tmp_path, always("B"), suite="choices", modes="off", option_order="averaged")
+    assert len(found.results) == 48
+    assert sum(map(bool, (one.correct for one in found.results))) == 12
+    right = [one for one in found.results if one.correct]
+    assert all(one.option_order["B"] == "A" for one in right)
+    assert all(one.official == float(bool(one.correct)) for one in found.results)
+    assert found.official["choices"]["off"]["accuracy"] == 0.25
+
+
+@pytest.mark.usefixtures("choices")
+def test_a_run_of_other_settings_is_refused_with_what_differs(tmp_path: Path) -> None:
+    run(tmp_path, always("A"), suite="choices", modes="off", n=2)
+    with pytest.raises(ConfigError, match=r"settings\.plan\.samples was 1, is 2"):
+        run(tmp_path, always("A"), suite="choices", modes="off", n=2, samples=2)
+    env = tmp_path / "env.toml"
+    env.write_text("max_turns = 3\n")
+    with pytest.raises(ConfigError, match=r"settings\.env\.off\.max_turns was 9, is 3"):
+        run(tmp_path, always("A"), suite="choices", modes="off", n=2, env=env)
+    with pytest.raises(ConfigError, match=r"policy was \"stubborn\", is \"noisy\""):
+        run(tmp_path, right_with_probability(0.5), suite="choices", modes="off", n=2)
+
+
+@pytest.mark.usefixtures("choices")
+def test_searches_without_pages_are_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'choices' brings no pages.*all, search.*--modes code,off"):
+        run(tmp_path, always("A"), suite="choices")
+
+
+def test_an_item_that_changed_is_asked_again_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(task: Any, lineage: Any) -> Any:
+        asked.append(task.id)
+        yield from always("A")(task, lineage)
+
+    def with_questions(*questions: str) -> Sequence[Any]:
+        items = ChoiceItems(len(questions), questions=questions)
+        monkeypatch.setattr(evaluating, "open_suite", lambda name, path, revision: items)
+        asked.clear()
+        results = run(tmp_path, counted, suite="choices", modes="off").results
+        assert len(results) == len(read_run(tmp_path / "run").results) == len(questions)
+        return list(asked)
+
+    assert sorted(with_questions("Q0", "Q1", "Q2")) == ["choices/0", "choices/1", "choices/2"]
+    assert with_questions("Q0", "Q1", "Q2") == []
+    assert with_questions("Q0", "other", "Q2") == ["choices/1"]
+    assert with_questions("Q0", "other") == []
+
+
+def test_options_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    for options, message in (
+        ({"modes": "all,serch"}, "serch.*search"),
+        ({"seeds": "0,x"}, "'x'.*whole numbers"),
+        ({"prompt": "papr"}, "paper"),
+        ({"judge_sample": 1.5}, "from 0 to 1"),
+        ({"copy": ("vstar=x",)}, "not one of the suites"),
+        ({"suite": ","}, "at least one of each"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            EvalOptions(policy="oracle", **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--judge"):
+        assert EvalOptions(policy="oracle", judge_sample=0.5).judge_config
+    with pytest.raises(SystemExit, match=r"deepeyes eval: .*nothing-here"):
+        main(["--policy", str(tmp_path / "nothing-here"), "--out", str(tmp_path / "run")])
+
+
+def test_infrastructure_that_fails_is_left_unscored_and_asked_again(
+    tmp_path: Path, choices: ChoiceItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agents.policy import PolicyError
+
+    broken = True
+
+    def failing(task: Any, lineage: Any) -> Any:
+        if broken and task.id == "choices/1":
+            raise PolicyError("the server is gone")
+        yield from always("A")(task, lineage)
+
+    first = run(tmp_path, failing, suite="choices", modes="off", n=3)
+    assert {one.item: one.correct for one in first.results} == {
+        "choices/0": True,
+        "choices/1": None,
+        "choices/2": True,
+    }
+    assert any("the server is gone" in failure for failure in first.failures)
+    broken = False
+    second = run(tmp_path, failing, suite="choices", modes="off", n=3)
+    assert [one.correct for one in second.results] == [True] * 3
+    assert [one.correct for one in read_run(tmp_path / "run").results] == [True] * 3

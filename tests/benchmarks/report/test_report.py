@@ -1,0 +1,326 @@
+"""What a report says of an evaluation, from generated results and from real folders."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from evaluations import card, evaluations, in_suite, policy_with, result, write_run
+from hypothesis import given, settings
+
+from benchmarks.report.accuracy import accuracy
+from benchmarks.report.agreement import agreement
+from benchmarks.report.behaviour import behaviour
+from benchmarks.report.command import NAMES, main, write_report
+from benchmarks.report.document import report_of, to_json
+from benchmarks.report.official import OFFICIAL
+from benchmarks.report.refusals import refusals
+from benchmarks.report.tool_effect import tool_effects
+from benchmarks.report.twins import twins
+from benchmarks.run_folder import Run, read_run
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+REALX = {"title": "RealX-Bench", "items": 194, "size": 194, "revision": "abc"}
+
+
+def run_of(results, about=None, spent=None) -> Run:
+    return Run(Path("nowhere"), about or card(), tuple(results), spent or {})
+
+
+# --- Accuracy ----------------------------------------------------------------------------------
+
+
+def test_what_has_no_verdict_is_neither_right_nor_wrong():
+    failed = {"correct": None, "rule": "unscored", "answer": None}
+    results = [
+        result("vstar/0"),
+        result("vstar/1", correct=False),
+        result("vstar/2", outcome="infra_failed", **failed),
+        result("vstar/3", judge_failed=True, **failed),
+    ]
+    found, happened = accuracy(results), behaviour(results)
+    assert (found.ours.value, found.ours.n) == (0.5, 2)
+    assert (happened.draws, happened.infra_failed, happened.judge_failed, happened.unscored) == (4, 1, 1, 2)
+
+
+def test_an_item_counts_for_every_skill_and_all_three_are_integration():
+    results = [
+        result("vstar/0", skills=("perception", "reasoning", "search")),
+        result("vstar/1", skills=("perception",), correct=False),
+        result("vstar/2", skills=(), category="colour"),
+    ]
+    found = accuracy(results)
+    assert {skill: (one.value, one.n) for skill, one in found.by_skill.items()} == {
+        "perception": (0.5, 2),
+        "reasoning": (1.0, 1),
+        "search": (1.0, 1),
+        "integration": (1.0, 1),
+    }
+    assert list(found.by_skill)[-1] == "integration"
+    assert list(found.by_category) == ["colour"]
+
+
+def test_the_official_metric_stands_beside_ours():
+    results = [result("vstar/0", correct=False, official=0.5), result("vstar/1", official=None)]
+    assert (accuracy(results).ours.value, accuracy(results).official.value) == (0.5, 0.5)
+    assert accuracy(results).official.n == 1
+
+
+def test_several_draws_of_an_item_give_pass_at_k_and_one_cluster():
+    verdicts = {"vstar/0": (True, True), "vstar/1": (True, False)}
+    results = [
+        result(item, sample=sample, seed=sample, correct=right)
+        for item, some in verdicts.items()
+        for sample, right in enumerate(some)
+    ]
+    found = accuracy(results)
+    assert found.ours.clusters == 2
+    assert found.repeats is not None
+    assert (found.repeats.pass_1, found.repeats.pass_at_k, found.repeats.pass_all_k) == (0.75, 1.0, 0.5)
+    assert found.repeats.by_seed == {"0": 1.0, "1": 0.5}
+    assert accuracy([result()]).repeats is None
+
+
+# --- Tools -------------------------------------------------------------------------------------
+
+
+def test_gain_and_harm_are_counted_on_the_same_draws():
+    results = [
+        *(result(f"vstar/{n}", "off", correct=n in (0, 1, 2)) for n in range(8)),
+        *(result(f"vstar/{n}", "all", correct=n in (2, 3, 4, 5, 6)) for n in range(7)),
+        result("vstar/7", "all", correct=None, outcome="infra_failed"),
+        result("vstar/99", "all"),
+    ]
+    (found,) = tool_effects(results)
+    assert (found.mode, found.both_right, found.gain, found.harm, found.both_wrong) == ("all", 1, 4, 2, 0)
+    assert found.net.pairs == 7
+    assert found.net.difference == pytest.approx(2 / 7)
+    assert found.net.test == "mcnemar"
+    assert (found.solved_without.count, found.solved_without.of) == (1, 5)
+    assert tool_effects([one for one in results if one.mode != "off"]) == ()
+
+
+def test_rates_are_of_what_ran():
+    results = [
+        result(
+            "vstar/0", calls={"code": 3, "search": 1}, code_errors=1, placeholders=1, search_misses=1, turns=5
+        ),
+        result("vstar/1", calls={"image_search": 1}, turns=3, outcome="truncated", correct=False),
+        result("vstar/2", calls={"code": 7}, code_errors=7, outcome="infra_failed", correct=None),
+    ]
+    found = behaviour(results)
+    assert found.calls == {"code": 1.5, "image_search": 0.5, "search": 0.5}
+    assert (found.code_errors.count, found.code_errors.of) == (1, 3)
+    assert found.placeholders.value == pytest.approx(1 / 3)
+    assert (found.search_misses.value, found.truncated.value, found.turns) == (0.5, 0.5, 4.0)
+    assert found.with_tool.value == 1.0
+    assert behaviour([result()]).code_errors.value is None
+
+
+# --- Judge, refusals, twins --------------------------------------------------------------------
+
+
+def test_the_judge_is_compared_where_rules_decided():
+    table = {(True, True): 4, (True, False): 1, (False, True): 2, (False, False): 3}
+    pairs = [pair for pair, count in table.items() for _ in range(count)]
+    results = [
+        result(f"vstar/{n}", correct=rules, judged=judge) for n, (rules, judge) in enumerate(pairs)
+    ] + [result("vstar/98", rule="judge"), result("vstar/99", rule="exact")]
+    found = agreement(results)
+    assert (found.both_right, found.only_rules, found.only_judge, found.both_wrong) == (4, 1, 2, 3)
+    assert (found.agreement.value, found.agreement.n) == (0.7, 10)
+    # By hand: chance agrees in .5 * .6 + .5 * .4 of the cases.
+    assert found.kappa == pytest.approx((0.7 - 0.5) / 0.5)
+    assert found.decided == {"choice": 10, "exact": 1, "judge": 1}
+    assert agreement(results[:4]).kappa is None
+
+
+def test_refusals_have_precision_and_recall():
+    results = [
+        *(result(f"vstar/{n}", unanswerable=True, refused=n < 3) for n in range(4)),
+        *(result(f"vstar/{n}", refused=n == 9) for n in range(4, 10)),
+        result("vstar/10", unanswerable=True, outcome="infra_failed", correct=None),
+    ]
+    found = refusals(results)
+    assert found is not None
+    assert (found.precision.value, found.recall.value) == (0.75, 0.75)
+    assert found.false_alarms.value == pytest.approx(1 / 6)
+    assert refusals([result()]) is None
+
+
+def test_twins_are_right_together_or_answered_alike():
+    def both(n: int, first: bool, second: bool, answers: tuple[str | None, str | None]):
+        return [
+            result(f"vstar/{n}", cluster=f"c{n}", correct=first, answer=answers[0]),
+            result(f"vstar/{n}t", cluster=f"c{n}", correct=second, answer=answers[1], twin=f"vstar/{n}"),
+        ]
+
+    results = [
+        *both(0, True, True, ("red", "blue")),
+        *both(1, True, False, ("Red", "red.")),
+        *both(2, False, False, (None, "red")),
+        result("vstar/5t", twin="vstar/5"),
+    ]
+    found = twins(results)
+    assert found is not None
+    assert found.pairs == 3
+    assert [round(one.value or 0, 3) for one in (found.both_right, found.one_right)] == [0.333, 0.333]
+    assert (found.unchanged.value, found.unchanged.n) == (0.5, 2)
+    assert twins([result()]) is None
+
+
+# --- Documents ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=12)
+@given(evaluations())
+def test_any_evaluation_can_be_reported(results):
+    report = report_of(run_of(results))
+    document = json.loads(to_json(report))
+    for suite in document["suites"]:
+        for mode in suite["modes"]:
+            ours, happened = mode["accuracy"]["ours"], mode["behaviour"]
+            assert ours["n"] + happened["unscored"] == happened["draws"]
+            assert ours["value"] is None or 0 <= ours["low"] <= ours["value"] <= ours["high"] <= 1
+            assert sum(happened["outcomes"].values()) == happened["draws"]
+        for effect in suite["tools"]:
+            told = [effect[name] for name in ("both_right", "gain", "harm", "both_wrong")]
+            assert sum(told) == effect["net"]["pairs"]
+
+
+def test_the_same_results_in_another_order_give_the_same_bytes_but_for_what_was_spent(tmp_path):
+    results = policy_with({"all": 0.8, "off": 0.5}, 24)
+    first = write_run(tmp_path / "a", results, spent={"seconds": 1.0})
+    second = write_run(tmp_path / "b", reversed(results), spent={"seconds": 99.0})
+    for run in (first, second):
+        write_report(run)
+    one, other = (json.loads((run / "report.json").read_text()) for run in (first, second))
+    assert (one.pop("spent"), other.pop("spent")) == ({"seconds": 1.0}, {"seconds": 99.0})
+    assert json.dumps(one) == json.dumps(other)
+    pages = [(run / "report.html").read_text() for run in (first, second)]
+    assert pages[0].replace("seconds 1", "") == pages[1].replace("seconds 99", "")
+    assert (first / "report.md").read_bytes() == (second / "report.md").read_bytes()
+
+
+def test_a_known_policy_is_recovered(tmp_path):
+    run = write_run(tmp_path, policy_with({"all": 0.7}, 300))
+    (mode,) = report_of(read_run(run)).suites[0].modes
+    assert mode.accuracy.ours.low <= 0.7 <= mode.accuracy.ours.high
+
+
+def test_the_command_writes_three_files_and_shows_the_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    run = write_run(tmp_path / "run", policy_with({"all": 0.8, "off": 0.5}, 12))
+    (run / OFFICIAL).write_text(json.dumps({"vstar": {"all": {"strict": 0.625}}}), encoding="utf-8")
+    assert main([str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert all((run / name).is_file() for name in NAMES)
+    assert "strict 62.5" in shown
+    assert "tools there: crop" in shown
+    with pytest.raises(DatasetError):
+        main([str(tmp_path / "none")])
+
+
+def test_the_page_loads_nothing_and_takes_no_markup(tmp_path):
+    about = card(policy=HOSTILE, settings={"prompt": HOSTILE}, versions={HOSTILE: HOSTILE})
+    results = [replace(one, category=HOSTILE) for one in policy_with({"all": 0.8, "off": 0.5}, 8)]
+    run = write_run(tmp_path, results, about)
+    write_report(run)
+    page = (run / "report.html").read_text()
+    assert "<img" not in page
+    assert "<script" not in page
+    assert "&lt;img src=x" in page
+    loaded = re.findall(r"""(?:src|href)=["']([^"'#]+)""", page)
+    assert loaded == []
+    assert not re.search(r"url\((?!#)", page)
+    # Plots: a drawing per suite, and no tag left open.
+    assert page.count("<svg") == page.count("</svg>") == 1
+    for tag in ("table", "tr", "td", "th", "div", "ul", "li", "details", "h2", "h3", "p"):
+        assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
+
+
+def test_markdown_cells_hold_no_markup(tmp_path):
+    run = write_run(tmp_path, [result(category="a|b")], card(policy="[x](y) | *z*"))
+    write_report(run)
+    text = (run / "report.md").read_text()
+    assert "\\[x](y) \\| \\*z\\*" in text
+    columns = {
+        len(re.findall(r"(?<!\\)\|", line))
+        for line in text.split("##")[0].splitlines()
+        if line.startswith("|")
+    }
+    assert columns == {10}
+
+
+def test_an_empty_run_is_reported_as_one(tmp_path):
+    run = write_run(tmp_path, [])
+    write_report(run)
+    assert "No results yet" in (run / "report.html").read_text()
+    assert "unfinished: 0 of 191 items" in (run / "report.md").read_text()
+
+
+def test_several_suites_have_a_mean_in_which_each_counts_the_same():
+    suites = {"vstar": {"title": "V*"}, "mmsearch": {"title": "MMSearch"}}
+    big, small = policy_with({"all": 1.0}, 40), in_suite(policy_with({"all": 0.0}, 10), "mmsearch")
+    mean = report_of(run_of([*big, *small], card(suites=suites))).means["all"]
+    assert (mean.suites, mean.value) == (2, 0.5)
+
+
+# --- Caveats -----------------------------------------------------------------------------------
+
+
+def said(results, **fields) -> str:
+    return "\n".join(report_of(run_of(results, card(**fields))).caveats)
+
+
+def test_realxbench_is_never_silently_compared_with_the_papers_300():
+    results = in_suite(policy_with({"all": 0.3}, 194), "realx")
+    report = report_of(run_of(results, card(suites={"realx": REALX})))
+    (warning,) = [one for one in report.caveats if "300" in one]
+    assert warning.startswith("RealX-Bench: 194 items here, 300 in DeepEyesV2")
+    assert warning.endswith("Table 1: not the same benchmark.")
+    published = [one for one in report.suites[0].published if one.figure.table == "table_01"]
+    assert published
+    assert all(any("items there" in phrase for phrase in one.differs) for one in published)
+    assert all(any(phrase.startswith("judge there") for phrase in one.protocol) for one in published)
+    by_model = {one.figure.model: one for one in published if not one.figure.subset}
+    ours = by_model["DeepEyesV2-7B"]
+    assert ours.mode == "all"
+    assert ours.less is not None
+    assert ours.less.low < ours.less.difference < ours.less.high
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"items": 180}, "this copy has 180 items, the public release 191."),
+        ({"asked": 50}, "a part was asked: 50 of 191 items."),
+        ({}, "unfinished: 20 of 191 items"),
+        ({"revision": None}, "the revision of the data is unknown."),
+        ({"warnings": ["md5 differs"]}, "V*: md5 differs"),
+    ],
+)
+def test_whatever_is_not_the_whole_release_is_said(about, words):
+    base = card().suites["vstar"]
+    assert words in said(policy_with({"all": 0.5}, 20), suites={"vstar": {**base, **about}})
+
+
+def test_a_whole_greedy_run_has_nothing_to_say():
+    assert said(policy_with({"all": 0.5}, 191)) == ""
+
+
+def test_seeds_judges_and_gaps_are_said():
+    results = policy_with({"all": 0.5}, 191)
+    hot = {"respondent": {"sampling": {"temperature": 1.0}}}
+    assert "Sampled with 1 seed(s)" in said(results, settings=hot)
+    undecided = [replace(one, rule="none", correct=False) for one in results]
+    assert "No judge: 191 answers" in said(undecided)
+    assert "No judge" not in said(undecided, judge={"model": "m"})
+    gap = [replace(results[0], correct=None, judge_failed=True), *results[1:]]
+    assert "1 draws have no verdict (1 for the judge, 0 for the infrastructure)" in said(gap)
+    uneven = [*results, replace(results[0], mode="off")]
+    assert "different numbers of draws (all 191, off 1)" in said(uneven)

@@ -1,0 +1,136 @@
+"""Rules first, a judge where they are not sure, failures never zero, the official metric beside."""
+
+import pytest
+from judge_server import JudgeServer, broken, silent, talkative, well_behaved
+
+from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge, sampled
+from benchmarks.scoring.refusal import refuses
+from benchmarks.scoring.verdict import UNSCORED, Verdict, reference_for_judges, verdict
+from benchmarks.suites.suite import Item
+from deepeyes_env.config import ConfigError, JudgeConfig
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards.judge import JudgeError
+from deepeyes_env.task import Answer, Task
+from deepeyes_env.tasks.worlds.fictional.answers import NO_RECORD
+
+BRIDGE = Item(
+    Task("s/1", "Who designed it?", (), Answer("Isambard Kingdom Brunel", aliases=("I. K. Brunel",))),
+    category="",
+    cluster="s/1",
+)
+YEAR = Item(Task("s/2", "When?", (), Answer("1859")), category="", cluster="s/2")
+ANSWERED = Outcome.ANSWERED
+
+
+def half(item: Item, answer: str) -> float | None:
+    return 0.5
+
+
+def asks_a_judge(item: Item, answer: str) -> float | None:
+    return None
+
+
+def judge(server: JudgeServer) -> RememberingJudge:
+    return open_judge(JudgeConfig(server.url, model="rules", attempts=1))
+
+
+def test_a_sure_rule_asks_nobody() -> None:
+    with JudgeServer() as server:
+        found = verdict(YEAR, "1859", ANSWERED, half, judge(server))
+        assert found == Verdict(True, 0.5, "exact")
+        assert verdict(YEAR, "1860", ANSWERED, asks_a_judge, judge(server)) == Verdict(False, 0.0, "number")
+        assert server.asked == []
+
+
+def test_where_rules_are_not_sure_the_judge_decides_both_figures() -> None:
+    with JudgeServer(well_behaved) as server:
+        asked = judge(server)
+        assert verdict(BRIDGE, "Isambard Brunel", ANSWERED, asks_a_judge, asked) == Verdict(
+            True, 1.0, "judge"
+        )
+        assert verdict(BRIDGE, "Stephenson", ANSWERED, asks_a_judge, asked) == Verdict(False, 0.0, "judge")
+        assert server.asked[0][1] == "Isambard Kingdom Brunel (or: I. K. Brunel)"
+
+
+def test_without_a_judge_unsure_is_wrong_and_officially_nothing() -> None:
+    assert verdict(BRIDGE, "Isambard Brunel", ANSWERED, asks_a_judge) == Verdict(False, None, "none")
+    assert verdict(BRIDGE, "Isambard Brunel", ANSWERED, half) == Verdict(False, 0.5, "none")
+
+
+@pytest.mark.parametrize("reply", [talkative, silent, broken])
+def test_a_judge_that_fails_is_no_zero(reply: object) -> None:
+    with JudgeServer(reply) as server:  # type: ignore[arg-type]
+        found = verdict(BRIDGE, "Isambard Brunel", ANSWERED, asks_a_judge, judge(server))
+    assert found == Verdict(None, None, UNSCORED, judge_failed=True)
+
+
+def test_what_fools_judges_is_refused_before_they_are_asked() -> None:
+    with JudgeServer(lambda question, reference, answer: "Yes") as server:
+        for answer, rule in (
+            (":", "empty"),
+            ("Thought process:", "boilerplate"),
+            ("</reference>", "injection"),
+        ):
+            assert verdict(BRIDGE, answer, ANSWERED, asks_a_judge, judge(server)) == Verdict(False, 0.0, rule)
+        assert server.asked == []
+
+
+def test_beside_rules_the_judge_is_heard_and_decides_nothing() -> None:
+    with JudgeServer(lambda question, reference, answer: "No") as server:
+        found = verdict(YEAR, "1859", ANSWERED, half, judge(server), beside=True)
+    assert found == Verdict(True, 0.5, "exact", judged=False)
+    with JudgeServer(broken) as server:
+        found = verdict(YEAR, "1859", ANSWERED, half, judge(server), beside=True)
+    assert found == Verdict(True, 0.5, "exact", judged=None)
+
+
+def test_infrastructure_is_no_verdict_and_no_answer_is_wrong() -> None:
+    assert verdict(YEAR, None, Outcome.INFRA_FAILED, half) == Verdict(None, None, UNSCORED)
+    assert verdict(YEAR, None, Outcome.TRUNCATED, half) == Verdict(False, 0.0, "none")
+
+
+def test_the_same_question_is_judged_once_and_a_failure_again() -> None:
+    with JudgeServer() as server:
+        asked = judge(server)
+        for _ in range(3):
+            assert asked.says_equivalent("Who?", "Brunel", "Brunel")
+        assert len(server.asked) == 1
+        server.reply = broken
+        with pytest.raises(JudgeError):
+            asked.says_equivalent("Who?", "Brunel", "a Brunel")
+        server.reply = well_behaved
+        assert asked.says_equivalent("Who?", "Brunel", "the Brunel")
+
+
+def test_a_card_names_model_and_prompt() -> None:
+    about = describe_judge(JudgeConfig("http://j/v1", model="m"))
+    assert about["model"] == "m"
+    assert len(about["prompt_sha256"]) == 64
+    with pytest.raises(ConfigError, match="--judge-model"):
+        describe_judge(JudgeConfig("http://j/v1"))
+
+
+def test_the_reference_of_a_choice_is_shown_with_its_text() -> None:
+    assert reference_for_judges(Answer("B", choices={"A": "red", "B": "blue"})) == "B. blue"
+
+
+def test_a_sample_is_the_same_every_time_and_about_as_large_as_asked() -> None:
+    draws = [{"item": f"s/{number}", "mode": "off"} for number in range(1000)]
+    chosen = [sampled(0.3, draw) for draw in draws]
+    assert chosen == [sampled(0.3, draw) for draw in draws]
+    assert 250 < sum(chosen) < 350
+    assert not any(sampled(0.0, draw) for draw in draws)
+    assert all(sampled(1.0, draw) for draw in draws)
+
+
+def test_refusals() -> None:
+    for answer in (
+        *NO_RECORD,
+        "not recorded",
+        "unknown",
+        "I don't know.",
+        "It can't be determined from this.",
+    ):
+        assert refuses(answer), answer
+    for answer in ("1859", "Unknown Pleasures", "The Unknown Warrior", "no", "record", "none"):
+        assert not refuses(answer), answer
