@@ -24,6 +24,8 @@ def packed_rows(lengths: Sequence[int], capacity: int) -> list[list[int]]:
         Indices into `lengths`, row by row, the fullest row first.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    alone = [[i] for i in order if lengths[i] > capacity]
+    order = order[len(alone) :]
     rows: list[list[int]] = []
     loads: list[int] = []
     for i in order:
@@ -34,7 +36,7 @@ def packed_rows(lengths: Sequence[int], capacity: int) -> list[list[int]]:
         rows[row].append(i)
         loads[row] += lengths[i]
     rows = _balanced(order, lengths, len(rows), max(loads, default=0)) or rows
-    return sorted(rows, key=lambda row: (-sum(lengths[i] for i in row), row))
+    return sorted(alone + rows, key=lambda row: (-sum(lengths[i] for i in row), row))
 
 
 def _balanced(order: Sequence[int], lengths: Sequence[int], count: int, most: int) -> list[list[int]] | None:
