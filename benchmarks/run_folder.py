@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.convert.json_files import read_json, read_lines
+from agents.convert.json_files import read_json
 from benchmarks.result import Result
 from deepeyes_env.tasks.dataset_error import DatasetError
 
@@ -74,13 +74,23 @@ def read_run(path: Path | str) -> Run:
     root = Path(path)
     card = read_card(root)
     results = root / RESULTS
-    lines = read_lines(results) if results.exists() else ()
     # Of a draw that was asked again, after a failure or because its item changed, the last line counts.
-    by_draw = {_draw(one): one for one in (Result.from_record(record) for _, record in lines)}
+    by_draw = {_draw(one): one for one in (_read(results) if results.exists() else ())}
     found = list(by_draw.values())
     found.sort(key=_draw)
     spent = read_json(root / SPENT) if (root / SPENT).exists() else {}
     return Run(root, card, tuple(found), spent)
+
+
+def _read(path: Path) -> Iterator[Result]:
+    """The results of a file; a last line without its end is of a run that was killed, or is being written."""
+    for row, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
+        try:
+            yield Result.from_record(json.loads(line))
+        except (ValueError, TypeError, KeyError) as error:
+            raise DatasetError(
+                path, f"not a result ({error})", "run `deepeyes eval` again", row=row
+            ) from error
 
 
 def read_card(path: Path | str) -> RunCard:

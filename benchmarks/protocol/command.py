@@ -25,10 +25,10 @@ from agents.store import StoreError
 from agents.transcript import ContextFull
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
+from benchmarks.report.accuracy import ours
 from benchmarks.report.command import write_report
 from benchmarks.result import Result
 from benchmarks.scoring.option_order import LayoutError
-from trainers.evaluation import proportion
 
 PARTS = {
     "report": "benchmarks.report.command",
@@ -89,14 +89,14 @@ def table(outcome: Evaluated) -> Table:
 
 
 _NOTE = (
-    "n: scored draws. accuracy: by our rules, with Wilson's 95 % interval, which takes draws as independent; "
-    "official: the suite's own metric."
+    "n: scored draws; the orders of an item's options are one. accuracy: by our rules, with Wilson's 95 % "
+    "interval for as many draws as their clusters are worth; official: the suite's own metric."
 )
 
 
 def _figures(results: Sequence[Result]) -> tuple[str, str]:
-    verdicts = [one.correct for one in results if one.correct is not None]
-    return str(len(verdicts)), str(proportion(verdicts))
+    found = ours(results)
+    return str(found.n), str(found)
 
 
 def _first(figures: object) -> str:

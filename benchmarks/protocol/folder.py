@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from agents.convert.json_files import read_json
 from agents.store import TrajectoryReader, TrajectoryWriter
 from agents.trajectory import Trajectory
+from benchmarks.protocol.official import OFFICIAL
 from benchmarks.result import Result
 from benchmarks.run_folder import CARD, RESULTS, SPENT, TRAJECTORIES, RunCard, read_card, read_run, write_card
 from deepeyes_env.errors import ConfigError
@@ -93,9 +94,16 @@ def open_folder(path: Path, card: RunCard) -> Iterator[Folder]:
         ConfigError: The directory holds a run of other settings; the message says which.
         StoreError: Another process writes it, or it cannot be written.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"out = {str(path)!r}: cannot be a folder ({error}); choose another --out"
+        ) from error
     with TrajectoryWriter(path / TRAJECTORIES) as writer:
         write_card(path, _going_on(path, card))
+        # It belongs to all results together, which are about to change.
+        (path / OFFICIAL).unlink(missing_ok=True)
         _cut_torn_line(path / RESULTS)
         known, count = _known(path / TRAJECTORIES)
         results = {one.trajectory: one for one in read_run(path).results if one.correct is not None}

@@ -24,6 +24,8 @@ Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 def official_figures(suites: Sequence[Items], plan: Plan, results: Iterable[Result]) -> Figures:
     """Each suite's figures by mode: the mean over draws, of which each is a run by the benchmark's own rules.
 
+    All orders of an item's options are one draw, of their mean score: there are as many as it has options.
+
     Args:
         suites: What was asked.
         plan: How often.
@@ -32,18 +34,29 @@ def official_figures(suites: Sequence[Items], plan: Plan, results: Iterable[Resu
     runs: defaultdict[tuple[str, str], defaultdict[tuple[int, int], list[Result]]]
     runs = defaultdict(lambda: defaultdict(list))
     for one in results:
-        runs[one.suite, one.mode][one.seed, one.sample].append(one)
+        sample = 0 if plan.option_order == "averaged" else one.sample
+        runs[one.suite, one.mode][one.seed, sample].append(one)
     figures: dict[str, dict[str, Mapping[str, float]]] = {}
     for items in suites:
         name = items.suite.card.name
         asked = _asked(items, plan)
         for mode in plan.modes:
-            marked = [
-                [Marked(asked[one.item], one.official, one.refused) for one in run]
-                for _, run in sorted(runs[name, mode].items())
-            ]
+            marked = [_marked(asked, run) for _, run in sorted(runs[name, mode].items())]
             figures.setdefault(name, {})[mode] = _mean([items.suite.summarise(run) for run in marked])
     return figures
+
+
+def _marked(asked: Mapping[str, Item], run: Iterable[Result]) -> list[Marked]:
+    """Each item of a run once, with the mean of its scores."""
+    draws: defaultdict[str, list[Result]] = defaultdict(list)
+    for one in run:
+        draws[one.item].append(one)
+    marked = []
+    for name, some in draws.items():
+        scores = [one.official for one in some if one.official is not None]
+        score = sum(scores) / len(scores) if scores else None
+        marked.append(Marked(asked[name], score, all(one.refused for one in some)))
+    return marked
 
 
 def write_official(folder: Path, figures: Figures) -> None:

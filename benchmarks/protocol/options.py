@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
+
+import tyro
 
 from agents.actor import PolicyOptions, require_at_least
 from benchmarks.protocol.presets import preset
@@ -26,6 +28,8 @@ class EvalOptions(PolicyOptions):
     other questions with their answers and sees no picture: the level of chance.
 
     Attributes:
+        policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, `oracle` for the
+            task families' own scripts, or `guesser`.
         suite: Names of suites, separated by commas.
         copy: Copies of suites on this machine, as `name=path`; the others are loaded from the hub.
         modes: Which tools answer, separated by commas: `all`, `code`, `search` (both searches), `off`.
@@ -44,6 +48,7 @@ class EvalOptions(PolicyOptions):
         out: Folder of the run; default: runs/eval/POLICY.
     """
 
+    policy: Annotated[str, tyro.conf.arg(aliases=["--model"])]
     suite: str = "worldbench-small"
     copy: tuple[str, ...] = ()
     modes: str = ",".join(MODES)

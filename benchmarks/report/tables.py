@@ -199,6 +199,10 @@ def printed(figure: Figure) -> str:
     return f"{figure.value:.0f}/1000" if figure.unit == "of 1000" else f"{figure.value:.1f}"
 
 
+POINTS = "points"
+"""The one official figure that is no share: OCRBench's points of 1,000."""
+
+
 def _title(suite: SuiteReport) -> str:
     return str(suite.about.get("title", suite.name))
 
@@ -211,7 +215,7 @@ def _counted(mode: ModeReport) -> str:
 def _official(mode: ModeReport) -> str:
     if mode.official_figures:
         name, value = next(iter(mode.official_figures.items()))
-        return f"{name} {100 * value:.1f}" if abs(value) <= 1 else f"{name} {value:.1f}"
+        return f"{name} {value:.1f}" if name == POINTS else f"{name} {100 * value:.1f}"
     return str(mode.accuracy.official)
 
 

@@ -110,7 +110,13 @@ def _as_number(given: str, facts: Mapping[str, Any]) -> str | None:
         return None
     if facts["answer_type"] == "integer":
         return str(int(quantity.value))
-    return str(round(float(quantity.value), facts["precision"]))
+    return str(round(float(quantity.value), _decimals(facts)))
+
+
+def _decimals(facts: Mapping[str, Any]) -> int:
+    """As the release says, or those of the reference: VLMEvalKit's file has no `precision`."""
+    precision: int | None = facts["precision"]
+    return len(facts["answer"].partition(".")[2]) if precision is None else precision
 
 
 def _as_list(given: str) -> str | None:

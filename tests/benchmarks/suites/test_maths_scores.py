@@ -40,6 +40,8 @@ def item(text: str, options: Mapping[str, str] | None = None, cluster: str = "c"
         ("float", 1, "1.2", "1.26", 0.0),
         ("float", 1, "0.0", "0", 1.0),
         ("float", 1, "1.2", "", 0.0),
+        ("float", None, "1.2", "1.2", 1.0),  # VLMEvalKit's file has no precision
+        ("float", None, "1.25", "1.3", 0.0),
     ],
 )
 def test_mathvista(kind: str, precision: int | None, right: str, given: str, score: float | None) -> None:

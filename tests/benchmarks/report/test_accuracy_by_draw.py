@@ -1,0 +1,54 @@
+from evaluations import result, write_run
+
+from benchmarks.protocol.official import official_figures
+from benchmarks.protocol.plan import Plan
+from benchmarks.report.accuracy import accuracy, ours
+from benchmarks.run_folder import RESULTS, read_run
+from benchmarks.suites.suite import Card, Item, Release, Suite
+from deepeyes_env.task import Answer, Task
+
+ORDER = {"A": "A", "B": "B"}
+
+
+class TwoItems:
+    """One free question and one with four options."""
+
+    def __init__(self):
+        card = Card("s", "S", (Release("", "test"),), "CC0", 2, "accuracy", "none")
+        self.suite = Suite(card, lambda row: None, lambda item, answer: None, self._mean)
+
+    def __len__(self):
+        return 2
+
+    def item(self, index):
+        task = Task(f"s/{index}", "?", (), Answer("A"))
+        return Item(task, "", task.id)
+
+    def _mean(self, marked):
+        assert len(marked) == 2, "a suite sees each item once"
+        return {"accuracy": sum(one.score for one in marked) / len(marked)}
+
+
+def in_all_orders():
+    free = [result("s/0")]
+    return free + [result("s/1", sample=n, correct=False, option_order=ORDER) for n in range(4)]
+
+
+def test_an_items_orders_of_options_count_as_one_draw():
+    """By draws it would be 20 %."""
+    found = ours(in_all_orders())
+    assert (found.value, found.n) == (0.5, 2)
+    assert accuracy(in_all_orders()).official.value == 0.5
+
+
+def test_the_official_figures_see_each_item_once():
+    """Order by order the first would be 50 % and the three others, without the free question, 0 %."""
+    figures = official_figures([TwoItems()], Plan(("all",), option_order="averaged"), in_all_orders())
+    assert figures == {"s": {"all": {"accuracy": 0.5}}}
+
+
+def test_an_unfinished_line_is_of_a_run_that_goes_on(tmp_path):
+    run = write_run(tmp_path, [result("vstar/0"), result("vstar/1")])
+    whole = (run / RESULTS).read_bytes()
+    (run / RESULTS).write_bytes(whole[:-40])
+    assert [one.item for one in read_run(run).results] == ["vstar/0"]
