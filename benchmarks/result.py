@@ -30,7 +30,7 @@ class Result:
         correct: Our verdict; None where there is none, for the infrastructure or the judge failed: never 0.
         official: The suite's own metric in [0, 1]; None as for `correct`.
         rule: What decided (`deepeyes_env.rewards.accuracy.Grade.rule`), or `unscored`.
-        judge_failed: Whether a judge was asked and gave no verdict.
+        judge_failed: Whether a judge was asked, alone or beside the rules, and gave no verdict.
         judged: The judge's verdict where it was asked beside the rules, for their agreement; else None.
         unanswerable: Whether the right answer was that the question cannot be answered.
         refused: Whether the policy said so.

@@ -22,6 +22,8 @@ PACKAGES = (
     "vllm",
     "openai",
     "numpy",
+    "scipy",
+    "statsmodels",
     "pillow",
     "math-verify",
     "datasets",

@@ -24,6 +24,7 @@ from agents.qwen import ModelError
 from agents.store import StoreError
 from agents.transcript import ContextFull
 from benchmarks.protocol.evaluate import Evaluated, evaluate
+from benchmarks.protocol.folder import is_scored
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
 from benchmarks.report.command import write_report
@@ -69,9 +70,14 @@ def main(argv: Sequence[str]) -> int:
     console.print(f"deepeyes view {options.folder}/trajectories", highlight=False)
     for failure in outcome.failures:
         console.print(failure, style="red")
-    unscored = sum(one.correct is None for one in outcome.results)
+    unscored = sum(not is_scored(one) for one in outcome.results)
     if unscored:
         console.print(f"{unscored} answers have no verdict: run the same command again to ask for them")
+    undecided = sum(one.rule == "none" and one.answer is not None for one in outcome.results)
+    if undecided and not options.judge_config:
+        console.print(
+            f"{undecided} answers that no rule decided count as wrong: name a --judge, and another --out"
+        )
     return 1 if unscored else 0
 
 

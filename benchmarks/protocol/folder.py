@@ -106,10 +106,15 @@ def open_folder(path: Path, card: RunCard) -> Iterator[Folder]:
         (path / OFFICIAL).unlink(missing_ok=True)
         _cut_torn_line(path / RESULTS)
         known, count = _known(path / TRAJECTORIES)
-        results = {one.trajectory: one for one in read_run(path).results if one.correct is not None}
+        results = {one.trajectory: one for one in read_run(path).results if is_scored(one)}
         with (path / RESULTS).open("a", encoding="utf-8") as lines:
             there = {number: one for number, one in results.items() if number is not None}
             yield Folder(path, known, there, writer, lines, count)
+
+
+def is_scored(result: Result) -> bool:
+    """Whether nothing has to be asked again, neither the policy nor the judge."""
+    return result.correct is not None and not result.judge_failed
 
 
 def earlier_card(path: Path) -> RunCard | None:

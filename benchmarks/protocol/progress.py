@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from benchmarks.protocol.ask import OnResult
 from benchmarks.protocol.plan import Items, Plan
+from benchmarks.report.accuracy import ours
 from benchmarks.result import Mode, Result
-from trainers.evaluation import proportion
 
 
 @contextmanager
@@ -48,8 +48,7 @@ class _Tally:
 
     def __init__(self, bars: Progress, items: Items, mode: Mode, plan: Plan) -> None:
         self._bars = bars
-        self._verdicts: list[bool] = []
-        self._told = 0
+        self._results: list[Result] = []
         total = plan.count(items) * len(plan.seeds) * plan.samples
         # Of an item in all cyclic orders nobody knows the number before it is read.
         self._total = None if plan.option_order == "averaged" else total
@@ -58,11 +57,10 @@ class _Tally:
         )
 
     def add(self, result: Result) -> None:
-        if not self._told:
+        if not self._results:
             self._bars.start_task(self._bar)
-        self._told += 1
-        if result.correct is not None:
-            self._verdicts.append(result.correct)
-        self._bars.update(self._bar, completed=self._told, accuracy=str(proportion(self._verdicts)))
-        if self._told == self._total:
+        self._results.append(result)
+        told = len(self._results)
+        self._bars.update(self._bar, completed=told, accuracy=str(ours(self._results)))
+        if told == self._total:
             self._bars.stop_task(self._bar)

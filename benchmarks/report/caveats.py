@@ -19,7 +19,8 @@ def caveats(run: Run) -> tuple[str, ...]:
     found = []
     for name, about in run.card.suites.items():
         results = [one for one in run.results if one.suite == name]
-        found += [f"{about.get('title', name)}: {said}" for said in _of_suite(name, about, results)]
+        said = [*_of_suite(name, about, results), *_unfinished(run.card.settings.get("plan", {}), results)]
+        found += [f"{about.get('title', name)}: {sentence}" for sentence in said]
     found += _of_run(run)
     return tuple(found)
 
@@ -44,11 +45,21 @@ def _of_suite(name: str, about: Mapping[str, Any], results: Sequence[Result]) ->
     yield from _against_published(name, asked if items is None else items)
     unscored = sum(one.correct is None for one in results)
     if unscored:
-        judge = sum(one.judge_failed for one in results)
+        judge = sum(one.correct is None and one.judge_failed for one in results)
         yield (
             f"{unscored} draws have no verdict ({judge} for the judge, {unscored - judge} for the "
             "infrastructure); they are left out, not counted as wrong."
         )
+    beside = sum(one.correct is not None and one.judge_failed for one in results)
+    if beside:
+        yield f"{beside} times the judge failed beside the rules; its agreement with them is over the others."
+
+
+def _unfinished(plan: Mapping[str, Any], results: Sequence[Result]) -> Iterator[str]:
+    for name, given in (("mode", {one.mode for one in results}), ("seed", {one.seed for one in results})):
+        missing = [one for one in plan.get(f"{name}s", ()) if one not in given]
+        if missing:
+            yield f"unfinished: no result of {name} {', '.join(map(str, missing))}, which the run asks for."
 
 
 def _against_published(name: str, items: int) -> Iterator[str]:

@@ -33,6 +33,11 @@ FORMAT = 1
 """Version of the JSON."""
 
 
+SCORES = {"wemath": "strict"}
+"""Suites whose published figure is a score of its own, and its name among our official figures. We-Math has a
+strict and a loose one, and papers rarely say which; the lower is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModeReport:
     """One suite in one mode.
@@ -65,7 +70,8 @@ class Beside:
     Attributes:
         figure: The published one.
         mode: The mode that it is compared with.
-        ours: Our accuracy there, or None without a verdict.
+        ours: Our figure there, or None without a verdict.
+        metric: What that is: `official`, `strict` or, where the suite's own metric asks a judge, `ours`.
         less: Ours less the published, as of different items (a cluster of ours counts as one); None where
             their number is unknown.
         differs: Where items or tools differ.
@@ -75,6 +81,7 @@ class Beside:
     figure: Figure
     mode: Mode
     ours: float | None
+    metric: str
     less: Unpaired | None
     differs: tuple[str, ...]
     protocol: tuple[str, ...]
@@ -196,7 +203,7 @@ def _published(run: Run, name: str, modes: Sequence[ModeReport]) -> tuple[Beside
     for figure in published_for(name):
         mode = _closest(figure, modes)
         groups = mode.accuracy.by_skill | mode.accuracy.by_category
-        ours = groups.get(figure.subset) if figure.subset else mode.accuracy.ours
+        ours, metric = (groups.get(figure.subset), "ours") if figure.subset else _counterpart(name, mode)
         if figure.share is not None and ours is not None:
             prompt = str(run.card.settings.get("prompt", ""))
             items = _items(run, name, mode.mode, figure.subset)
@@ -206,6 +213,7 @@ def _published(run: Run, name: str, modes: Sequence[ModeReport]) -> tuple[Beside
                     figure,
                     mode.mode,
                     ours.value,
+                    metric,
                     _less(ours, figure),
                     figure_differs(figure, measured),
                     protocol_differs(figure.protocol, measured),
@@ -214,8 +222,21 @@ def _published(run: Run, name: str, modes: Sequence[ModeReport]) -> tuple[Beside
     return tuple(found)
 
 
+def _counterpart(suite: str, mode: ModeReport) -> tuple[Estimate, str]:
+    """What of ours is nearest to a published figure of all items: the suite's own metric where it is whole.
+
+    We-Math's is a score over problems, of whose items it is no mean; it has no interval here.
+    """
+    accuracy = mode.accuracy
+    if suite in SCORES:
+        value = mode.official_figures.get(SCORES[suite])
+        return Estimate(value, 0.0, 1.0, 0, 0, "cluster"), SCORES[suite]
+    whole = accuracy.official.n == accuracy.ours.n
+    return (accuracy.official, "official") if whole else (accuracy.ours, "ours")
+
+
 def _less(ours: Estimate, figure: Figure) -> Unpaired | None:
-    if ours.value is None or figure.items is None or figure.share is None:
+    if ours.value is None or not ours.clusters or figure.items is None or figure.share is None:
         return None
     return two_proportions(ours.value, ours.clusters, figure.share, figure.items)
 

@@ -159,7 +159,7 @@ def published_table(suite: SuiteReport, *, subsets: bool = True) -> Table:
             ", ".join(one.figure.tools) or "none",
             one.figure.subset or "all",
             printed(one.figure),
-            "–" if one.ours is None else f"{100 * one.ours:.1f} (tools {one.mode})",
+            "–" if one.ours is None else f"{100 * one.ours:.1f} ({one.metric}, tools {one.mode})",
             _less(one),
             one.figure.table,
             "; ".join([*one.differs, *([f"note: {one.figure.note}"] if one.figure.note else [])]),

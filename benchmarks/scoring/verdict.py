@@ -24,7 +24,7 @@ class Verdict:
         correct: Our verdict, or None.
         official: The suite's own metric in [0, 1], or None.
         rule: What decided.
-        judge_failed: Whether a judge was asked and gave no verdict.
+        judge_failed: Whether a judge was asked, alone or beside the rules, and gave no verdict.
         judged: The judge's verdict where it was asked beside the rules.
         refused: Whether the answer was that the question cannot be answered.
     """
@@ -72,9 +72,12 @@ def verdict(
         asked = _judged(item, answer, judge)
         grade, failed = asked or Grade(False, UNSCORED, confident=False), asked is None
     correct = None if failed else grade.correct
+    also = None
+    if beside and judge and ruled.confident and not_for_judges(answer) is None:
+        also = _asked(item, answer, judge)
+        failed = also is None
     if by_suite is None and grade.confident:
         by_suite = float(grade.correct)
-    also = _second_opinion(item, answer, judge) if beside and judge and ruled.confident else None
     return Verdict(correct, by_suite, grade.rule, failed, also, refused)
 
 
@@ -82,24 +85,16 @@ def _judged(item: Item, answer: str, judge: Judge) -> Grade | None:
     """The judge's grade, or ours for what it must not see; None if it failed."""
     if (reason := not_for_judges(answer)) is not None:
         return Grade(False, reason)
+    said = _asked(item, answer, judge)
+    return None if said is None else Grade(said, "judge")
+
+
+def _asked(item: Item, answer: str, judge: Judge) -> bool | None:
+    """What the judge says; None if it failed."""
     try:
-        return Grade(_ask(item, answer, judge), "judge")
+        return judge.says_equivalent(item.task.question, reference_for_judges(item.task.answer), answer)
     except JudgeError:
         return None
-
-
-def _second_opinion(item: Item, answer: str, judge: Judge) -> bool | None:
-    """What the judge says of an answer that rules have decided; None if it failed or must not see it."""
-    if not_for_judges(answer) is not None:
-        return None
-    try:
-        return _ask(item, answer, judge)
-    except JudgeError:
-        return None
-
-
-def _ask(item: Item, answer: str, judge: Judge) -> bool:
-    return judge.says_equivalent(item.task.question, reference_for_judges(item.task.answer), answer)
 
 
 def reference_for_judges(reference: Answer) -> str:

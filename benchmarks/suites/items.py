@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,52 @@ KEPT_ITEMS = 16
 """Items that are kept with their pictures: whoever asks one scores it soon after."""
 
 
-class SuiteItems:
-    """A suite with its rows; its items are the split `test`. A row is read when its item is asked for.
+class IndexedItems(ABC):
+    """Items by index, as a task source: all of them are the split `test`.
+
+    Attributes:
+        suite: The suite.
+    """
+
+    suite: Suite
+
+    @property
+    def name(self) -> str:
+        """Name of the suite."""
+        return self.suite.card.name
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _made(self, index: int) -> Item:
+        """The item at an index that is there."""
+
+    def size(self, split: Split) -> int:
+        """Number of items of `test`; nobody trains on a benchmark, so the other splits are empty."""
+        return len(self) if split == "test" else 0
+
+    def item(self, index: int) -> Item:
+        """The item at `index`, from 0: always the same one.
+
+        Raises:
+            IndexError: There is no such item.
+            RowError: Its row cannot be used.
+            DatasetError: Its row cannot be read.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} is outside the {len(self)} items of {self.name!r}")
+        return self._made(index)
+
+    def task(self, index: int, split: Split = "test") -> Task:
+        """The task of the item at `index`; raises as `item`, and `IndexError` for any split but `test`."""
+        if split != "test":
+            raise IndexError(f"{self.name!r} has no split {split!r} but test")
+        return self.item(index).task
+
+
+class SuiteItems(IndexedItems):
+    """A suite with its rows. A row is read when its item is asked for.
 
     Attributes:
         suite: The suite.
@@ -40,41 +85,11 @@ class SuiteItems:
         self._places = _places(suite, copy)
         self._kept = lru_cache(maxsize=KEPT_ITEMS)(self._read)
 
-    @property
-    def name(self) -> str:
-        """Name of the suite."""
-        return self.suite.card.name
-
     def __len__(self) -> int:
         return len(self._places)
 
-    def size(self, split: Split) -> int:
-        """Number of items of `test`; nobody trains on a benchmark, so the other splits are empty."""
-        return len(self) if split == "test" else 0
-
-    def item(self, index: int) -> Item:
-        """The item at `index`, from 0: always the same one.
-
-        Raises:
-            IndexError: There is no such item.
-            RowError: Its row cannot be used.
-            DatasetError: Its row cannot be read.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} is outside the {len(self)} items of {self.name!r}")
+    def _made(self, index: int) -> Item:
         return self._kept(index)
-
-    def task(self, index: int, split: Split = "test") -> Task:
-        """The task of the item at `index`.
-
-        Raises:
-            IndexError: There is no such item, or another split than `test` was asked for.
-            RowError: Its row cannot be used.
-            DatasetError: Its row cannot be read.
-        """
-        if split != "test":
-            raise IndexError(f"{self.name!r} has no split {split!r} but test")
-        return self.item(index).task
 
     def search_engine(self) -> SearchEngine | None:
         """None: a benchmark brings no corpus; `EnvConfig.search` says what is searched."""

@@ -25,11 +25,11 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.suites.items import IndexedItems
 from benchmarks.suites.row import Row
 from benchmarks.suites.suite import Card, Item, Marked, Release, Suite
 from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.rewards.accuracy import grade_by_rule
-from deepeyes_env.task import Split, Task
 from deepeyes_env.tasks.worlds import integration, perception, reasoning, search
 from deepeyes_env.tasks.worlds.fictional.facts import NOT_RECORDED
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
@@ -70,7 +70,7 @@ _MOST_LOST = 0.13
 """The hardest setting of `no-record`'s knob `lost`: only lost facts are taken, so it merely saves draws."""
 
 
-class WorldBenchItems:
+class WorldBenchItems(IndexedItems):
     """The items by number; each is drawn when it is first asked for.
 
     Attributes:
@@ -82,37 +82,11 @@ class WorldBenchItems:
         self.suite = suite
         self._drawn = cache(self._draw)
 
-    @property
-    def name(self) -> str:
-        """Name of the suite."""
-        return self.suite.card.name
-
     def __len__(self) -> int:
         return SIZES[self.name]
 
-    def size(self, split: Split) -> int:
-        """Number of items of `test`; the other splits are empty."""
-        return len(self) if split == "test" else 0
-
-    def item(self, index: int) -> Item:
-        """The item at `index`: always the same one.
-
-        Raises:
-            IndexError: There is no such item.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} is outside the {len(self)} items of {self.name!r}")
+    def _made(self, index: int) -> Item:
         return self._drawn(index)
-
-    def task(self, index: int, split: Split = "test") -> Task:
-        """The task of the item at `index`.
-
-        Raises:
-            IndexError: There is no such item, or another split than `test` was asked for.
-        """
-        if split != "test":
-            raise IndexError(f"{self.name!r} has no split {split!r} but test")
-        return self.item(index).task
 
     def search_engine(self) -> SearchEngine | None:
         """The engine over the world's own pages."""

@@ -16,6 +16,7 @@ from benchmarks.protocol import evaluate as evaluating
 from benchmarks.protocol.command import main
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
+from benchmarks.report.accuracy import ours
 from benchmarks.run_folder import read_run
 from deepeyes_env.errors import ConfigError
 from trainers.evaluation import proportion
@@ -61,6 +62,19 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
         assert stored[one.trajectory].answer == one.answer
     official = json.loads((out / "official.json").read_text())["worldbench-small"]
     assert official["all"]["accuracy"] == official["all"]["twin_consistency"] == 1.0
+
+
+def test_the_guesser_is_near_chance_on_worldbench_and_a_policy_of_accuracy_p_is_found_so(
+    tmp_path: Path,
+) -> None:
+    assert main(["--policy", "guesser", "--modes", "off", "--out", str(tmp_path / "guesser")]) == 0
+    guessed = [bool(one.correct) for one in read_run(tmp_path / "guesser").results]
+    assert len(guessed) == 60
+    assert proportion(guessed).high < 0.2
+    found = run(tmp_path, right_with_probability(0.7), modes="off", samples=4)
+    interval = ours(found.results)
+    assert interval.n == 240
+    assert interval.low < 0.7 < interval.high
 
 
 @pytest.mark.usefixtures("choices")

@@ -81,7 +81,7 @@ def test_beside_rules_the_judge_is_heard_and_decides_nothing() -> None:
     assert found == Verdict(True, 0.5, "exact", judged=False)
     with JudgeServer(broken) as server:
         found = verdict(YEAR, "1859", ANSWERED, half, judge(server), beside=True)
-    assert found == Verdict(True, 0.5, "exact", judged=None)
+    assert found == Verdict(True, 0.5, "exact", judge_failed=True, judged=None), "counted, and asked again"
 
 
 def test_infrastructure_is_no_verdict_and_no_answer_is_wrong() -> None:
