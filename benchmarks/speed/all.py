@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -141,17 +142,17 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The commit of this checkout, `-dirty` with changes; None where it is none."""
+    """The commit of this checkout, with a hash of its changes if there are some; None where it is none."""
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        commit, changes = _git("rev-parse", "--short=12", "HEAD"), _git("diff", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else commit
+
+
+def _git(*arguments: str) -> str:
+    told = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, check=True)
+    return told.stdout.decode(errors="replace").strip()
 
 
 def _write(

@@ -64,17 +64,19 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     assert official["all"]["accuracy"] == official["all"]["twin_consistency"] == 1.0
 
 
-def test_the_guesser_is_near_chance_on_worldbench_and_a_policy_of_accuracy_p_is_found_so(
-    tmp_path: Path,
-) -> None:
+def test_on_worldbench_the_guesser_is_near_chance(tmp_path: Path) -> None:
     assert main(["--policy", "guesser", "--modes", "off", "--out", str(tmp_path / "guesser")]) == 0
     guessed = [bool(one.correct) for one in read_run(tmp_path / "guesser").results]
     assert len(guessed) == 60
     assert proportion(guessed).high < 0.2
-    found = run(tmp_path, right_with_probability(0.7), modes="off", samples=4)
-    interval = ours(found.results)
-    assert interval.n == 240
-    assert interval.low < 0.7 < interval.high
+
+
+def test_on_worldbench_intervals_hold_a_policys_accuracy(tmp_path: Path) -> None:
+    """A 95 % interval misses one time in twenty: three of eight miss in 0.6 % of all runs."""
+    found = run(tmp_path, right_with_probability(0.7), modes="off", samples=8)
+    samples = [ours(one for one in found.results if one.sample == number) for number in range(8)]
+    assert [one.n for one in samples] == [60] * 8
+    assert sum(one.low <= 0.7 <= one.high for one in samples) >= 6
 
 
 @pytest.mark.usefixtures("choices")
