@@ -100,6 +100,8 @@ def read_card(path: Path | str) -> RunCard:
         DatasetError: The folder is none, or of another format.
     """
     file = Path(path) / CARD
+    if not file.is_file():
+        raise DatasetError(Path(path), "holds no evaluation", "give the folder of a `deepeyes eval`")
     card = read_json(file)
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise DatasetError(file, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
