@@ -24,6 +24,8 @@ FORMAT = 1
 """Version of the layout."""
 
 CARD, RESULTS, SPENT, TRAJECTORIES = "run.json", "results.jsonl", "spent.json", "trajectories"
+OFFICIAL = "official.json"
+"""Suite -> mode -> name of the figure -> value; written at the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,18 @@ from typing import Any, TextIO
 from agents.convert.json_files import read_json
 from agents.store import TrajectoryReader, TrajectoryWriter
 from agents.trajectory import Trajectory
-from benchmarks.protocol.official import OFFICIAL
 from benchmarks.result import Result
-from benchmarks.run_folder import CARD, RESULTS, SPENT, TRAJECTORIES, RunCard, read_card, read_run, write_card
+from benchmarks.run_folder import (
+    CARD,
+    OFFICIAL,
+    RESULTS,
+    SPENT,
+    TRAJECTORIES,
+    RunCard,
+    read_card,
+    read_run,
+    write_card,
+)
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from benchmarks.protocol.plan import Items, Plan
 from benchmarks.result import Result
+from benchmarks.run_folder import OFFICIAL
 from benchmarks.suites.suite import Item, Marked
-
-OFFICIAL = "official.json"
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Suite -> mode -> figure -> value."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.report.draws import by_draw
 from benchmarks.result import Result
 from benchmarks.statistics.estimate import Estimate, estimate
 from benchmarks.statistics.repeated import Repeats, repeats
@@ -38,7 +39,7 @@ def accuracy(results: Sequence[Result]) -> Accuracy:
     """The accuracy of draws of one suite in one mode."""
     return Accuracy(
         ours(results),
-        estimate_of(by_draw(results, lambda one: one.official)),
+        estimate_of(by_draw((one, one.official) for one in results)),
         {skill: ours(some) for skill, some in by_skill(results).items()},
         {category: ours(some) for category, some in by_category(results).items()},
         repeated(results),
@@ -47,26 +48,7 @@ def accuracy(results: Sequence[Result]) -> Accuracy:
 
 def ours(results: Iterable[Result]) -> Estimate:
     """Share of right ones among the draws that have a verdict."""
-    return estimate_of(by_draw(results, lambda one: one.correct))
-
-
-def by_draw(
-    results: Iterable[Result], score: Callable[[Result], float | None]
-) -> list[tuple[float | None, str]]:
-    """Score and cluster of every draw; an item's orders of options are one draw, of their mean score.
-
-    An item with four options is asked in four orders and one without in one: each counts the same.
-    """
-    groups: defaultdict[tuple[object, ...], list[Result]] = defaultdict(list)
-    for one in results:
-        which = (one.suite, one.item, one.mode, one.seed)
-        groups[which if one.option_order else (*which, one.sample)].append(one)
-    return [(_mean([score(one) for one in some]), some[0].cluster) for some in groups.values()]
-
-
-def _mean(scores: Iterable[float | None]) -> float | None:
-    there = [float(score) for score in scores if score is not None]
-    return sum(there) / len(there) if there else None
+    return estimate_of(by_draw((one, one.correct) for one in results))
 
 
 def estimate_of(scored: Sequence[tuple[float | None, str]]) -> Estimate:

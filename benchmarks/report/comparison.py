@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.report.document import Mean
+from benchmarks.report.draws import compare_draws
 from benchmarks.report.pairing import SCORES, Metric, Pair, pair
 from benchmarks.run_folder import Run
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.statistics.clusters import by_cluster
 from benchmarks.statistics.holm import holm
-from benchmarks.statistics.paired import Comparison, compare
+from benchmarks.statistics.paired import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,7 @@ def compare_runs(first: Run, second: Run, metric: Metric) -> RunComparison:
 
 def _compared(pairs: Sequence[Pair], metric: Metric) -> Comparison:
     score = SCORES[metric]
-    first = [score(one.first) or 0.0 for one in pairs]
-    second = [score(one.second) or 0.0 for one in pairs]
-    return compare(first, second, [one.first.cluster for one in pairs])
+    return compare_draws([(one.first, score(one.first) or 0.0, score(one.second) or 0.0) for one in pairs])
 
 
 def _flips(pairs: Sequence[Pair]) -> tuple[Flip, ...]:

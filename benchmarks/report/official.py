@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agents.convert.json_files import read_json
-
-OFFICIAL = "official.json"
-"""Suite -> mode -> name of the figure -> value."""
+from benchmarks.run_folder import OFFICIAL
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 

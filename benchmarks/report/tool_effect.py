@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.report.draws import compare_draws
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import MODES, Mode, Result
-from benchmarks.statistics.paired import Comparison, compare
+from benchmarks.statistics.paired import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,16 @@ def tool_effects(results: Sequence[Result]) -> tuple[ToolEffect, ...]:
 
 
 def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]]) -> ToolEffect:
-    net = compare(
-        [float(bool(without.correct)) for without, _ in pairs],
-        [float(bool(tooled.correct)) for _, tooled in pairs],
-        [without.cluster for without, _ in pairs],
-    )
+    net = compare_draws([(tooled, bool(without.correct), bool(tooled.correct)) for without, tooled in pairs])
+    gain = sum(bool(tooled.correct and not without.correct) for without, tooled in pairs)
+    harm = sum(bool(without.correct and not tooled.correct) for without, tooled in pairs)
     both = sum(bool(without.correct and tooled.correct) for without, tooled in pairs)
     return ToolEffect(
         mode,
         both_right=both,
-        gain=net.gained,
-        harm=net.lost,
-        both_wrong=len(pairs) - both - net.gained - net.lost,
+        gain=gain,
+        harm=harm,
+        both_wrong=len(pairs) - both - gain - harm,
         net=net,
-        solved_without=rate(both, both + net.gained),
+        solved_without=rate(both, both + gain),
     )

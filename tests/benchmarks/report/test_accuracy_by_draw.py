@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 from evaluations import result, write_run
 
 from benchmarks.protocol.official import official_figures
 from benchmarks.protocol.plan import Plan
 from benchmarks.report.accuracy import accuracy, ours
+from benchmarks.report.tool_effect import tool_effects
 from benchmarks.run_folder import RESULTS, read_run
 from benchmarks.suites.suite import Card, Item, Release, Suite
 from deepeyes_env.task import Answer, Task
@@ -39,6 +42,14 @@ def test_an_items_orders_of_options_count_as_one_draw():
     found = ours(in_all_orders())
     assert (found.value, found.n) == (0.5, 2)
     assert accuracy(in_all_orders()).official.value == 0.5
+
+
+def test_tool_effects_weigh_items_alike_and_count_what_was_asked():
+    """Without tools all is right, with them only the free question: one item of two, four draws."""
+    without = [replace(one, mode="off", correct=True) for one in in_all_orders()]
+    (effect,) = tool_effects([*in_all_orders(), *without])
+    assert (effect.gain, effect.harm, effect.both_right) == (0, 4, 1)
+    assert (effect.net.pairs, effect.net.difference) == (2, -0.5)
 
 
 def test_the_official_figures_see_each_item_once():
