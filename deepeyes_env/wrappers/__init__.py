@@ -1,0 +1,1 @@
+"""Gymnasium wrappers: other actions and other observations for the same episodes."""
