@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 IM_START, IM_END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
@@ -14,6 +14,9 @@ IMAGE_PAD, VIDEO_PAD, VISION_PAD = "<|image_pad|>", "<|video_pad|>", "<|vision_p
 BANNED_TOKENS = (PAD, IM_START, VISION_START, VISION_END, VISION_PAD, IMAGE_PAD, VIDEO_PAD)
 """Tokens that a policy must never sample: the reference's bad words (reference 1.5) and all that stands for
 pixels, because a sampled placeholder makes placeholders and features disagree (stack notes section 6)."""
+
+FIXED_CHARS = 16
+"""Texts of at most so many characters are encoded once: the same ones stand around every message."""
 
 
 class VocabularyError(ValueError):
@@ -77,6 +80,9 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids; the name of a control token in it is encoded as letters, not as that token."""
+        return list(_fixed(self, text)) if len(text) <= FIXED_CHARS else self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
     def decode(self, token_ids: Iterable[int]) -> str:
@@ -107,6 +113,12 @@ class Vocabulary:
     def name(self, token_id: int) -> str:
         """The token's name, for messages."""
         return repr(self.tokenizer.convert_ids_to_tokens(int(token_id)))
+
+
+@lru_cache(maxsize=256)
+def _fixed(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
+    """A short text, encoded once: a call into the tokenizer costs more than all else done to a message."""
+    return tuple(vocabulary._encode(text))
 
 
 def _byte_letters() -> dict[str, int]:

@@ -152,8 +152,10 @@ def load_config(cls: type[T], source: str | Path | Mapping[str, Any] | None = No
         ConfigError: An unknown key or a bad value; the message names it and the nearest valid one.
     """
     values = dict(_read_toml(Path(source)) if isinstance(source, str | Path) else source or {}) | overrides
+    kind: Any = cls
     try:
-        return TypeAdapter(cls).validate_python(values, extra="forbid")
+        checked: T = _adapter(kind).validate_python(values, extra="forbid")
+        return checked
     except ValidationError as error:
         raise ConfigError(_explain(cls, error)) from error
 
@@ -175,6 +177,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the configuration {str(path)!r}: {error}") from error
+
+
+@functools.cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from trainers.reproduction.figures import (
     gain_and_harm,
     over_seeds,
 )
-from trainers.reproduction.tasks import CARD_SUM, FAMILIES, NEEDS_A_TOOL, STONE_HEIGHT
+from trainers.reproduction.tasks import CARD_SUM, FAMILIES, NEEDS_A_TOOL, STONE_DIGIT
 
 SIGNIFICANT = 0.01
 """Level of the paired tests, as in the quickstart's report."""
@@ -194,14 +194,14 @@ def _helps(results: Results) -> Verdict:
 
 def _forgets_search(results: Results) -> Verdict:
     says = "RL on data without search lowers search below SFT (Table 6: 56.8 to 52.6, 53.7, 55.0 on MMSearch)"
-    how = "mean accuracy of the three RL arms without search data below `sft` on stone-height, in every seed"
+    how = "mean accuracy of the three RL arms without search data below `sft` on stone-digit, in every seed"
     without = ("rl-perception", "rl-reasoning", "rl-perception-reasoning")
     seeds = _common(results, "sft", *without)
     if not seeds:
         return Verdict(3, says, how, Status.NOT_RUN)
-    sft = [by_seed(results, "sft", (STONE_HEIGHT,))[seed] for seed in seeds]
+    sft = [by_seed(results, "sft", (STONE_DIGIT,))[seed] for seed in seeds]
     means = [
-        sum(by_seed(results, arm, (STONE_HEIGHT,))[seed] for arm in without) / len(without) for seed in seeds
+        sum(by_seed(results, arm, (STONE_DIGIT,))[seed] for arm in without) / len(without) for seed in seeds
     ]
     numbers = (f"accuracy: {_listed(means)} against {_listed(sft)} after SFT",)
     return Verdict(3, says, how, _if(all(a < b for a, b in zip(means, sft, strict=True))), numbers)
@@ -254,7 +254,7 @@ RULES: dict[int, tuple[Callable[[Results], Verdict], ...]] = {
             "Search data in RL are what lifts search (Table 6)",
             "rl",
             "rl-perception-reasoning",
-            (STONE_HEIGHT,),
+            (STONE_DIGIT,),
         ),
         _forgets_search,
     ),

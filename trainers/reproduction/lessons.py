@@ -1,9 +1,9 @@
 """What the tiny base can do before it learns of tools: see, as in the quickstart, and copy what it has read.
 
-A released model finds a number in a text, writes a sum down as Python and a query as JSON; one built from
+A released model finds a digit in a text, writes a sum down as Python and a query as JSON; one built from
 scratch does not. So there are lessons about texts too, one question and one answer each: *formula* (a sum),
-*name* (what a question asks about), *output* (what a program printed), *fact* (a number in a sentence). No
-tools, no episodes, none of the protocol's tags around a call, and numbers of their own.
+*name* (what a question asks about), *output* (what a program printed), *fact* (a digit in a sentence). No
+tools, no episodes, none of the protocol's tags around a call, and facts of their own.
 
 What is asked stands among idle words, now here and now there. Where it always stood in the same place, a
 model learned the place: it copied, or read a digit, in every lesson and in no episode (lab, seed 0).
@@ -22,7 +22,7 @@ from deepeyes_env.protocol import IMAGE_MARKER, CodeOutput, TextHits, render_res
 from deepeyes_env.search.base import Hit
 from deepeyes_env.tasks.worlds.perception import cards
 from trainers.quickstart.visual_pretraining import VIEW, draw_lessons, lesson
-from trainers.reproduction.tasks import Stone, random_sum
+from trainers.reproduction.tasks import random_stone, random_sum
 
 READING_SHARE = 0.5
 """Share of lessons about texts among those that are drawn; the others are the quickstart's about pictures.
@@ -91,12 +91,12 @@ def _formula(rng: random.Random) -> Drawn:
 
 
 def _output(rng: random.Random) -> Drawn:
-    number = str(rng.randrange(11, 1000))
-    return _among(rng, render_result(CodeOutput(f"{number}\n"))), f"<answer>{number}</answer>", ()
+    digit = rng.randrange(10)
+    return _among(rng, render_result(CodeOutput(f"{digit}\n"))), f"<answer>{digit}</answer>", ()
 
 
 def _name(rng: random.Random) -> Drawn:
-    stone = _stone(rng)
+    stone = random_stone(rng)
     return (
         _among(rng, stone.question, "Search for:"),
         json.dumps({"name": "search", "arguments": {"query": stone.title}}),
@@ -105,14 +105,10 @@ def _name(rng: random.Random) -> Drawn:
 
 
 def _fact(rng: random.Random) -> Drawn:
-    stone = _stone(rng)
+    stone = random_stone(rng)
     page = stone.page
     hits = (Hit(1, page.title, page.url, page.body),)
-    return _among(rng, render_result(TextHits(stone.title, hits))), f"<answer>{stone.height}</answer>", ()
-
-
-def _stone(rng: random.Random) -> Stone:
-    return Stone(rng.randrange(100, 1000), rng.randrange(10, 100))
+    return _among(rng, render_result(TextHits(stone.title, hits))), f"<answer>{stone.digit}</answer>", ()
 
 
 KINDS: dict[str, Callable[[random.Random], Drawn]] = {

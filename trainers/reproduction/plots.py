@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from trainers.reproduction import paper
 from trainers.reproduction.figures import Results, by_seed, called, gain_and_harm, over_seeds
-from trainers.reproduction.tasks import CARD_SUM, FAMILIES, STONE_HEIGHT
+from trainers.reproduction.tasks import CARD_SUM, FAMILIES, STONE_DIGIT
 from trainers.svg import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SKILLS = {"perception": FAMILIES["perception"], "reasoning": (CARD_SUM,), "search": (STONE_HEIGHT,)}
+SKILLS = {"perception": FAMILIES["perception"], "reasoning": (CARD_SUM,), "search": (STONE_DIGIT,)}
 
 
 def drawn(claim: int, results: Results) -> str:
@@ -125,7 +125,7 @@ _BONUS = ("bonus-clumsy", "bonus-v1-clumsy", "direct-clumsy")
 _COLD = ("base", "sft-perception", "sft-reasoning", "sft")
 _MIXES = ("sft", "rl-perception", "rl-reasoning", "rl-perception-reasoning", "rl")
 _ADDITIONS = ("sft", "rl", "rl-shaped-filter", "rl-symmetric", "rl-masked", "rl-blamed")
-_NEED = ("closer-look", CARD_SUM, STONE_HEIGHT, "at-a-glance")
+_NEED = ("closer-look", CARD_SUM, STONE_DIGIT, "at-a-glance")
 
 PANELS: dict[int, tuple[Callable[[Axes, Results], None], ...]] = {
     1: (

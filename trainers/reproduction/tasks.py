@@ -1,10 +1,14 @@
 """The microcosm's tasks: three skills, and of each a family that a tiny model can learn in minutes.
 
 * perception: the quickstart's pair, `closer-look` (needs a crop) and `at-a-glance` (needs nothing);
-* reasoning: `card-sum`, "What is 37 times the digit on the red card plus 58?": a tiny model reads the digit
-  and can write the sum as code, but not work it out in its head;
-* search: `stone-height`, "How many metres above sea is boundary stone 482?": one look-up in a gazetteer of
-  hundreds of stones, whose heights follow from nothing but their page.
+* reasoning: `card-sum`, "What is the last digit of 7 times the digit on the red card plus 5?": a tiny model
+  reads the digit and can write the sum as code, but not work it out in its head;
+* search: `stone-digit`, "What digit is on boundary stone oak fox?": one look-up in a gazetteer of hundreds of
+  stones, whose digits follow from nothing but their page.
+
+Every answer is one digit, so that a guess is right once in ten everywhere, and whatever must be copied is a
+word or a digit: a tiny model copied numbers of two and three digits in the wrong order (369 as 396), even
+when it had copied them rightly before its cold start (lab, seeds 0 and 100).
 
 The fictional world's own search families show passages of some hundred words, too long to be read by a model
 that learns in minutes; the gazetteer's pages are one sentence long.
@@ -27,21 +31,65 @@ from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.perception import cards
 from deepeyes_env.tasks.worlds.splits import split_by_hash
 
-CARD_SUM, STONE_HEIGHT = "card-sum", "stone-height"
+CARD_SUM, STONE_DIGIT = "card-sum", "stone-digit"
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "perception": ("closer-look", "at-a-glance"),
     "reasoning": (CARD_SUM,),
-    "search": (STONE_HEIGHT,),
+    "search": (STONE_DIGIT,),
 }
 """Families by skill."""
 
-NEEDS_A_TOOL = frozenset({"closer-look", CARD_SUM, STONE_HEIGHT})
+NEEDS_A_TOOL = frozenset({"closer-look", CARD_SUM, STONE_DIGIT})
 """Families that cannot be solved without one."""
 
-STONES = 600
-"""Boundary stones of a world. To know those of the training tasks by heart does not help: the exam asks for
-others."""
+FACTORS = (3, 7, 9)
+"""What a digit is multiplied by: with each, all last digits are equally likely."""
+
+TREES = (
+    "ash",
+    "beech",
+    "birch",
+    "cedar",
+    "elm",
+    "fir",
+    "hazel",
+    "larch",
+    "lime",
+    "maple",
+    "oak",
+    "pine",
+    "plum",
+    "rowan",
+    "teak",
+    "walnut",
+    "willow",
+    "yew",
+)
+ANIMALS = (
+    "bee",
+    "boar",
+    "cat",
+    "crow",
+    "deer",
+    "dog",
+    "duck",
+    "elk",
+    "fox",
+    "goat",
+    "hare",
+    "hen",
+    "horse",
+    "ibis",
+    "lynx",
+    "owl",
+    "ram",
+    "seal",
+    "swan",
+    "wolf",
+)
+"""A stone is named by one of each: 360 stones of a world. To know those of the training tasks by heart does
+not help: the exam asks for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +97,9 @@ class Sum:
     """A sum with a digit that only the picture tells.
 
     Attributes:
-        factor: What the digit is multiplied by, from 11 to 99.
+        factor: What the digit is multiplied by, one of `FACTORS`.
         digit: The digit on the card.
-        summand: What is added, from 11 to 99.
+        summand: What is added, from 0 to 9.
         colour: The card's colour.
     """
 
@@ -63,17 +111,20 @@ class Sum:
     @property
     def question(self) -> str:
         """The question's text."""
-        return f"What is {self.factor} times the digit on the {self.colour} card plus {self.summand}?"
+        return (
+            f"What is the last digit of {self.factor} times the digit on the {self.colour} card "
+            f"plus {self.summand}?"
+        )
 
     @property
     def code(self) -> str:
         """The program that works it out."""
-        return f"print({self.factor}*{self.digit}+{self.summand})"
+        return f"print(({self.factor}*{self.digit}+{self.summand})%10)"
 
     @property
     def result(self) -> int:
         """The answer."""
-        return self.factor * self.digit + self.summand
+        return (self.factor * self.digit + self.summand) % 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +132,28 @@ class Stone:
     """A boundary stone.
 
     Attributes:
-        number: Its number, three digits.
-        height: Metres above sea, two digits.
+        name: One of `TREES` and one of `ANIMALS`.
+        digit: What is carved into it.
     """
 
-    number: int
-    height: int
+    name: str
+    digit: int
 
     @property
     def title(self) -> str:
-        """Its name, which is also what to search for."""
-        return f"boundary stone {self.number}"
+        """What to search for."""
+        return f"boundary stone {self.name}"
 
     @property
     def question(self) -> str:
         """The question's text."""
-        return f"How many metres above sea is {self.title}?"
+        return f"What digit is on {self.title}?"
 
     @property
     def page(self) -> Page:
         """Its page in the gazetteer."""
-        address = f"https://gazetteer.example/{self.number}"
-        return Page(self.title, address, f"The {self.title} stands {self.height} m above sea.")
+        address = f"https://gazetteer.example/{self.name.replace(' ', '-')}"
+        return Page(self.title, address, f"The {self.title} carries the digit {self.digit}.")
 
 
 class MicrocosmTasks:
@@ -147,15 +198,19 @@ class MicrocosmTasks:
 
 @lru_cache(maxsize=4)
 def stones(seed: int) -> tuple[Stone, ...]:
-    """All boundary stones of a world, in order of their numbers."""
+    """All boundary stones of a world, in order of their names."""
     rng = random.Random(f"stones/{seed}")
-    numbers = sorted(rng.sample(range(100, 1000), STONES))
-    return tuple(Stone(number, rng.randrange(10, 100)) for number in numbers)
+    return tuple(Stone(f"{tree} {animal}", rng.randrange(10)) for tree in TREES for animal in ANIMALS)
+
+
+def random_stone(rng: random.Random) -> Stone:
+    """Draw a name and a digit, of no world."""
+    return Stone(f"{rng.choice(TREES)} {rng.choice(ANIMALS)}", rng.randrange(10))
 
 
 def random_sum(rng: random.Random, digit: int, colour: str) -> Sum:
     """Draw factor and summand."""
-    return Sum(rng.randrange(11, 100), digit, rng.randrange(11, 100), colour)
+    return Sum(rng.choice(FACTORS), digit, rng.randrange(10), colour)
 
 
 def sum_of(task: Task) -> Sum:
@@ -164,7 +219,7 @@ def sum_of(task: Task) -> Sum:
 
 
 def stone_of(task: Task) -> Stone:
-    """The stone that a `stone-height` task asks for."""
+    """The stone that a `stone-digit` task asks for."""
     return Stone(**task.metadata)
 
 
@@ -204,9 +259,9 @@ def _stone_task(name: str, rng: random.Random, seed: int, split: Split) -> Task:
         name,
         stone.question,
         (),
-        Answer(str(stone.height)),
+        Answer(str(stone.digit)),
         frozenset({Skill.SEARCH}),
-        STONE_HEIGHT,
+        STONE_DIGIT,
         metadata=asdict(stone),
     )
 

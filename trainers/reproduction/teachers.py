@@ -10,7 +10,7 @@ calls a question).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,9 +20,9 @@ from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code, printed, search
 from deepeyes_env.tasks.worlds.perception import cards
 from trainers.quickstart.teacher import LOOK_SHARES
-from trainers.reproduction.tasks import CARD_SUM, STONE_HEIGHT, stone_of, sum_of
+from trainers.reproduction.tasks import ANIMALS, CARD_SUM, STONE_DIGIT, TREES, stone_of, sum_of
 
-CALL_SHARES = LOOK_SHARES | {CARD_SUM: 0.45, STONE_HEIGHT: 0.45}
+CALL_SHARES = LOOK_SHARES | {CARD_SUM: 0.45, STONE_DIGIT: 0.45}
 """How often the hasty teacher calls its tool: below one half everywhere, as in the quickstart."""
 
 NOVICE_CALLS = 0.8
@@ -112,14 +112,14 @@ def _found(task: Task, text: str, *, looked_right: bool) -> str | None:
     """What an observation says, right or wrong; None where it says nothing."""
     if task.family == "closer-look" and looked_right:
         return str(cards.picture_of(task.metadata).digit)
-    _, _, after = text.partition("stands " if task.family == STONE_HEIGHT else "stdout:\n```\n")
-    number = after.split()[0] if after.split() else ""
-    return number if number.isdecimal() else None
+    _, _, after = text.partition("carries the digit " if task.family == STONE_DIGIT else "stdout:\n```\n")
+    found = after[:1]
+    return found if found.isdecimal() else None
 
 
 def approach_to(task: Task) -> Approach:
     """How a task of the microcosm can be gone about."""
-    return {CARD_SUM: _sum, STONE_HEIGHT: _stone}.get(task.family, _card)(task)
+    return {CARD_SUM: _sum, STONE_DIGIT: _stone}.get(task.family, _card)(task)
 
 
 def _card(task: Task) -> Approach:
@@ -132,34 +132,46 @@ def _card(task: Task) -> Approach:
         code(looking, "# look closer"),
         cards.reading(picture),
         str(picture.digit) if picture.scale > 1 else None,
-        lambda rng: str(rng.randrange(10)),
+        _any_digit,
     )
 
 
 def _sum(task: Task) -> Approach:
     asked = sum_of(task)
-    astray = (f"print({asked.factor}+{asked.summand})", f"print({asked.factor}*{asked.summand})")
+    astray = (f"print({asked.factor}%10)", f"print(({asked.factor}*{asked.summand})%10)")
     return Approach(
         code(COMPUTE, asked.code),
         tuple(code(COMPUTE, program) for program in astray),
         code(COMPUTE, "# compute"),
         KNOWN_SUM,
         None,
-        lambda rng: str(rng.randrange(11, 1000)),
+        _any_digit,
     )
 
 
 def _stone(task: Task) -> Approach:
     stone = stone_of(task)
-    number = str(stone.number)
+    tree, animal = stone.name.split()
     return Approach(
         search(LOOK_UP, stone.title),
-        (search(LOOK_UP, "boundary stone"), search(LOOK_UP, f"boundary stone {number[::-1]}")),
+        (
+            search(LOOK_UP, "boundary stone"),
+            search(LOOK_UP, f"boundary stone {tree} {_next(ANIMALS, animal)}"),
+            search(LOOK_UP, f"boundary stone {_next(TREES, tree)} {animal}"),
+        ),
         code(LOOK_UP, "# search"),
         KNOWN_STONE,
         None,
-        lambda rng: str(rng.randrange(10, 100)),
+        _any_digit,
     )
+
+
+def _any_digit(rng: random.Random) -> str:
+    return str(rng.randrange(10))
+
+
+def _next(names: Sequence[str], name: str) -> str:
+    return names[(names.index(name) + 1) % len(names)]
 
 
 def _boxes() -> list[cards.Box]:

@@ -97,7 +97,7 @@ def test_additions_are_compared_with_what_they_replace():
 
 
 def test_search_is_forgotten_without_search_data():
-    low, high = record(stone_height=0.2), record(stone_height=0.6)
+    low, high = record(stone_digit=0.2), record(stone_digit=0.6)
     mixes = dict.fromkeys(("rl_perception", "rl_reasoning", "rl_perception_reasoning"), low)
     assert verdicts(3, sft=high, **mixes)[-1] is Status.REPRODUCES
     assert verdicts(3, sft=low, **mixes)[-1] is Status.FAILS

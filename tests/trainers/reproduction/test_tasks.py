@@ -22,7 +22,7 @@ from trainers.reproduction.stages import Exam
 from trainers.reproduction.tasks import (
     CARD_SUM,
     NEEDS_A_TOOL,
-    STONE_HEIGHT,
+    STONE_DIGIT,
     MicrocosmTasks,
     stone_of,
     sum_of,
@@ -85,7 +85,7 @@ def test_a_novice_calls_often_and_rarely_rightly(env, vocabulary):
     called = [one for one in episodes if len(one.turns) > 1]
     assert len(called) / len(episodes) == pytest.approx(NOVICE_CALLS, abs=0.1)
     assert 0.05 < sum(map(placeholders, called)) / len(called) < 0.3
-    sums = [one.reward.accuracy for one in called if one.family in (CARD_SUM, STONE_HEIGHT)]
+    sums = [one.reward.accuracy for one in called if one.family in (CARD_SUM, STONE_DIGIT)]
     assert sum(sums) / len(sums) < 0.15
     assert all(one.reward.format == 1.0 for one in episodes)
 
@@ -99,7 +99,7 @@ def test_the_same_family_has_the_same_tasks_in_every_choice(index: int) -> None:
     assert sum_of(one).result == int(one.answer.text)
 
 
-@pytest.mark.parametrize(("family", "key"), [(CARD_SUM, sum_of), (STONE_HEIGHT, stone_of)])
+@pytest.mark.parametrize(("family", "key"), [(CARD_SUM, sum_of), (STONE_DIGIT, stone_of)])
 def test_no_sum_and_no_stone_is_asked_for_in_two_splits(family, key) -> None:
     tasks = MicrocosmTasks(0, [family])
     asked = {
