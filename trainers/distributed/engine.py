@@ -233,7 +233,10 @@ def checkpointing(model: PreTrainedModel, really: bool = True) -> Iterator[None]
     Without re-entrance: with it, layers whose inputs require no gradient would get none.
     """
     if really:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # Renamed in transformers 5.24.
+        renamed = hasattr(model, "activation_checkpointing_enable")
+        enable = model.activation_checkpointing_enable if renamed else model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     try:
         yield
     finally:

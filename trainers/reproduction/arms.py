@@ -69,7 +69,7 @@ class Sizes:
         exam: Held-out tasks.
     """
 
-    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=9600, steps=1200, batch_size=64))
+    lessons: EyesConfig = field(default_factory=lambda: EyesConfig(lessons=9600, steps=600, batch_size=64))
     cold: SftConfig = field(default_factory=lambda: Quickstart().sft)
     episodes: int = 3200
     toolless: int = 256
