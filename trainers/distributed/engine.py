@@ -232,16 +232,15 @@ def checkpointing(model: PreTrainedModel, really: bool = True) -> Iterator[None]
 
     Without re-entrance: with it, layers whose inputs require no gradient would get none.
     """
+    # Renamed in transformers 5.24.
+    name = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
     if really:
-        # Renamed in transformers 5.24.
-        renamed = hasattr(model, "activation_checkpointing_enable")
-        enable = model.activation_checkpointing_enable if renamed else model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+        getattr(model, f"{name}_checkpointing_enable")({"use_reentrant": False})
     try:
         yield
     finally:
         if really:
-            model.gradient_checkpointing_disable()
+            getattr(model, f"{name}_checkpointing_disable")()
 
 
 @contextmanager
