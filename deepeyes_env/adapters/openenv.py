@@ -36,7 +36,8 @@ from deepeyes_env.host import Host, draw_place, open_host
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox import shared_sandbox
-from deepeyes_env.task import SPLITS, Split
+from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.task import SPLITS, Split, TaskSource
 
 MOST_KNOWN = 1000
 """Images that a client names at `reset`, the last used ones: 67 bytes each."""
@@ -225,17 +226,25 @@ class DeepEyesClient(EnvClient[DeepEyesAction, DeepEyesObservation, DeepEyesStat
         return Picture(sha256=image.sha256, data=_base64(self._has[image.sha256]))
 
 
-def make_app(config: EnvConfig | None = None, max_concurrent_envs: int = DEFAULT_SESSIONS) -> Any:
+def make_app(
+    config: EnvConfig | None = None,
+    max_concurrent_envs: int = DEFAULT_SESSIONS,
+    *,
+    tasks: TaskSource | None = None,
+    sandbox: Sandbox | None = None,
+) -> Any:
     """The server, made by OpenEnv's `create_app`.
 
     Args:
         config: The settings of every episode.
         max_concurrent_envs: Sessions at the same time.
+        tasks: A task source to use in place of the configured one.
+        sandbox: A sandbox to use in place of the configured one.
 
     Returns:
         A FastAPI application. Whoever reaches it can run code in the sandbox: OpenEnv has no log-in.
     """
-    session = functools.partial(DeepEyesEnvironment, open_host(config, {}, None, None, None))
+    session = functools.partial(DeepEyesEnvironment, open_host(config, {}, tasks, sandbox, None))
     return create_app(
         session,
         DeepEyesAction,
