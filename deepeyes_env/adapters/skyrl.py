@@ -6,9 +6,9 @@
         kwargs={"settings": "env.toml"},
     )
 
-Observations are user messages in OpenAI's form with images as data URLs, in the places of their markers. SkyRL
-knows no episode without a reward: an error ends the whole step. So an episode whose infrastructure fails is
-played again, which gives the same to the byte, and only if that fails too is it an error.
+Observations are user messages in OpenAI's form with images as data URLs, in the places of their markers.
+SkyRL knows no episode without a reward: an error ends the whole step. So an episode whose infrastructure fails
+is played again, which gives the same to the byte, and only if that fails too is it an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from deepeyes_env.runner import StepResult
 from deepeyes_env.task import Split
 
 REPLAYS = 2
-"""Times that an episode is played again after a failure of the infrastructure, as many as `openai`'s retries."""
+"""Times that an episode is played again after a failure of the infrastructure."""
 
 
 class DeepEyesTextEnv(BaseTextEnv):
@@ -47,8 +47,8 @@ class DeepEyesTextEnv(BaseTextEnv):
 
         Args:
             env_config: SkyRL's own settings of the environment; it has none for those of others.
-            extras: The row of the data set: `index`, `split` and `seed`, as of `DeepEyesEnv.reset`. SkyRL adds
-                `max_turns` (`generator.max_turns`), which replaces that of the settings.
+            extras: The row of the data set: `index`, `split` and `seed`, as of `DeepEyesEnv.reset`. SkyRL
+                adds `max_turns` (`generator.max_turns`), which replaces that of the settings.
             settings: The settings, or a TOML file of them.
             host: Where the episode runs, in place of `settings`.
         """
@@ -97,10 +97,9 @@ class DeepEyesTextEnv(BaseTextEnv):
         """Figures that SkyRL averages over episodes; none of an episode that SkyRL itself has cut off."""
         if "outcome" not in self._info:
             return {}
-        ends = {
-            str(end): float(self._info["outcome"] == end) for end in (Outcome.TRUNCATED, Outcome.MALFORMED)
-        }
-        return {name: self._info[name] for name in ("accuracy", "format")} | {"turns": self.turns} | ends
+        figures = {name: self._info[name] for name in ("accuracy", "format")} | {"turns": self.turns}
+        ends = (Outcome.TRUNCATED, Outcome.MALFORMED)
+        return figures | {str(end): float(self._info["outcome"] == end) for end in ends}
 
     def close(self) -> None:
         """Free the episode."""

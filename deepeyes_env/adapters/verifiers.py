@@ -4,8 +4,8 @@
 
 The environment plays the user's part: it opens the conversation with the question, performs what each turn
 asks for and answers with text and images. Each model call goes through verifiers' interception server, so its
-clients, traces, limits and retries are as in any other environment. A failure of sandbox, search or judge is an
-`EnvError` of the episode, which `--env.retries` may repeat; it has no reward.
+clients, traces, limits and retries are as in any other environment. A failure of sandbox, search or judge is
+an `EnvError` of the episode, which `--env.retries` may repeat; it has no reward.
 """
 
 from __future__ import annotations

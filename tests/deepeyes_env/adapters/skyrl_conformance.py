@@ -1,4 +1,4 @@
-"""SkyRL's own registry and its generator of vision-language models on the adapter; run under SkyRL's interpreter."""
+"""SkyRL's registry and its generator of vision-language models on the adapter; run under SkyRL."""
 
 from __future__ import annotations
 
@@ -119,7 +119,6 @@ class ScriptedEngine:
             "responses": [turn],
             "response_ids": [ids],
             "stop_reasons": ["stop"],
-            "response_logprobs": None,
         }
 
     async def finish_session(self, session: str) -> None:
