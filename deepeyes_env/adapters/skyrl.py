@@ -7,8 +7,8 @@
     )
 
 Observations are user messages in OpenAI's form with images as data URLs, in the places of their markers.
-SkyRL knows no episode without a reward: an error ends the whole step. So an episode whose infrastructure fails
-is played again, which gives the same to the byte, and only if that fails too is it an error.
+SkyRL knows no episode without a reward: an error ends the whole step. So an episode whose infrastructure
+fails is played again, which gives the same to the byte, and only if that fails too is it an error.
 """
 
 from __future__ import annotations

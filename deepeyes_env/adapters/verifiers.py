@@ -32,9 +32,6 @@ from deepeyes_env.tasks import open_source
 
 __all__ = ["DeepEyesEnv", "DeepEyesHarness", "DeepEyesTaskset"]
 
-TASKSET_ID = "deepeyes"
-"""Name of the package that verifiers finds all this by."""
-
 
 class DeepEyesData(vf.TaskData):
     """Which episode is to be played."""
@@ -112,7 +109,6 @@ class DeepEyesEnvConfig(vf.EnvConfig):
     """Who plays, under `--env.agent.*`."""
 
     agent: vf.AgentConfig = vf.AgentConfig(
-        harness=vf.HarnessConfig(id=TASKSET_ID),
         runtime=vf.SubprocessConfig(),
         sampling=vf.SamplingConfig(stop=list(STOP_STRINGS)),
     )
