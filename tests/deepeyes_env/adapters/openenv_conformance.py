@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +33,7 @@ from deepeyes_env.testing import (
 )
 
 SESSIONS = 24
+PACKAGE = Path(__file__).parents[3] / "packages" / "openenv"
 RUNS_CODE = "<think>a</think>\n<code>\n```python\nprint(1)\n```\n</code>"
 
 
@@ -129,11 +135,45 @@ def test_stock_clients_get_every_image(url: str) -> None:
         assert result.reward == result.observation["info"]["total"]
 
 
-def test_openenv_validates_the_running_server(url: str) -> None:
-    command = "from openenv.cli.__main__ import main; main()"
-    arguments = [sys.executable, "-c", command, "validate", "--url", url, "--timeout", "60"]
-    done = subprocess.run(arguments, capture_output=True, text=True)
+def test_the_documented_example(url: str, documented: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("SERVER", url)
+    exec(documented("OpenEnv"), {})
+    assert capsys.readouterr().out.splitlines()[-1].startswith("True ")
+
+
+def openenv(*arguments: str) -> None:
+    """Run OpenEnv's own command line."""
+    command = Path(sys.executable).with_name("openenv")
+    done = subprocess.run([command, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_openenv_validates_the_running_server(url: str) -> None:
+    openenv("validate", "--url", url, "--timeout", "60")
+
+
+def test_openenv_validates_the_folder_of_the_image() -> None:
+    openenv("validate", str(PACKAGE), "--level", "static", "--skip-build")
+
+
+def test_the_image_starts_a_healthy_server() -> None:
+    """The Dockerfile's own commands, outside of a container and on another port."""
+    dockerfile = (PACKAGE / "server" / "Dockerfile").read_text()
+    start, health = (json.loads(line) for line in re.findall(r"CMD (\[.*\])", dockerfile)[::-1])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    start = [word.replace("8000", port) for word in start]
+    server = subprocess.Popen([sys.executable, "-m", *start], cwd=PACKAGE)
+    try:
+        check = [sys.executable, *(word.replace("8000", port) for word in health[1:])]
+        while subprocess.run(check, capture_output=True).returncode:
+            assert server.poll() is None, "the server ended"
+            time.sleep(0.5)
+        with DeepEyesClient(base_url=f"http://127.0.0.1:{port}").sync() as env:
+            assert env.reset(index=0, seed=0).observation.encoded()
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def test_what_is_wrong_is_said() -> None:

@@ -37,8 +37,9 @@ from skyrl.train.config import GeneratorConfig, SamplingParams, SkyRLGymConfig  
 from skyrl.train.generators.base import TrajectoryID  # noqa: E402
 from skyrl.train.generators.skyrl_vlm_generator import SkyRLVLMGymGenerator  # noqa: E402
 
+NAME = "deepeyes-kit"
 skyrl_gym.register(
-    "deepeyes",
+    NAME,
     entry_point="deepeyes_env.adapters.skyrl:DeepEyesTextEnv",
     kwargs={"settings": adapter_config()},
 )
@@ -71,7 +72,7 @@ class GymDriver:
         return in_threads(self.one, scripts)
 
     def one(self, script: Script) -> Played:
-        with skyrl_gym.make("deepeyes", env_config={}, extras=row(script)) as env:
+        with skyrl_gym.make(NAME, env_config={}, extras=row(script)) as env:
             conversation, _ = env.init([{"role": "user", "content": "?"}])
             assert [message["role"] for message in conversation] == ["system", "user"]
             shown, rewards = [seen(conversation[-1])], []
@@ -137,7 +138,7 @@ class GeneratorDriver:
         loops = [
             generator.agent_loop(
                 prompt=[{"role": "user", "content": "?"}],
-                env_class="deepeyes",
+                env_class=NAME,
                 env_extras=row(script),
                 max_tokens=4096,
                 max_input_length=100_000,
@@ -204,7 +205,7 @@ def test_the_kit_catches_a_broken_generator() -> None:
 
 
 def test_a_batch_of_rows_through_generate() -> None:
-    rows = list(prompt_rows(2, seed=5))
+    rows = list(prompt_rows(2, seed=5, env_class=NAME))
     scripts = [script for script in adapter_scripts() if script.name in ("wrong answer", "malformed turn")]
     engine = ScriptedEngine(scripts)
     batch = {
@@ -218,6 +219,11 @@ def test_a_batch_of_rows_through_generate() -> None:
     assert [sum(reward) for reward in output["rewards"]] == [0.2, 0.0]
     assert output["stop_reasons"] == ["stop", "stop"]
     assert output["rollout_metrics"]["environment/malformed"] == 0.5
+
+
+def test_the_documented_example(documented: Any, capsys: Any) -> None:
+    exec(documented("SkyRL"), {})
+    assert " True {'accuracy': " in capsys.readouterr().out
 
 
 class FailsAtFirst:

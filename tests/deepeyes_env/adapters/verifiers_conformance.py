@@ -176,6 +176,15 @@ def test_a_turn_that_was_cut_off_truncates_the_episode(settings: Path) -> None:
     assert trace.reward == 0
 
 
+def test_the_documented_example(documented: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    model = ScriptedModel({"Qwen/Qwen2.5-VL-7B-Instruct": [SEES, GUESS]})
+    with served(model.app) as url:
+        monkeypatch.setenv("BASE_URL", f"{url}/v1")
+        exec(documented("verifiers"), {"__name__": "example"})
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:2] for line in words[-2:]] == [["validation/0", "True"], ["validation/1", "True"]]
+
+
 def test_the_command_line(settings: Path, tmp_path: Path) -> None:
     model = ScriptedModel({"guesser": [SEES, GUESS]})
     with served(model.app) as url:
