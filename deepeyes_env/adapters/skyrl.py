@@ -56,7 +56,7 @@ class DeepEyesTextEnv(BaseTextEnv):
         row = dict(extras or {})
         self._host = host or _shared_host(settings, row.get("max_turns"))
         self.max_turns = self._host.config.max_turns
-        options = {name: row[name] for name in ("index", "split") if name in row}
+        options: dict[str, Any] = {name: row[name] for name in ("index", "split") if name in row}
         rng = np.random.default_rng(row.get("seed", 0))
         self._place = draw_place(self._host.tasks, self._host.config.split, options, rng)
         self._runner = self._host.runner()

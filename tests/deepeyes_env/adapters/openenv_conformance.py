@@ -135,7 +135,7 @@ def test_stock_clients_get_every_image(url: str) -> None:
         assert result.reward == result.observation["info"]["total"]
 
 
-def test_the_documented_example(url: str, documented: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_documented_example(url: str, documented: Any, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setenv("SERVER", url)
     exec(documented("OpenEnv"), {})
     assert capsys.readouterr().out.splitlines()[-1].startswith("True ")

@@ -178,7 +178,8 @@ TOKENIZER = build_tokenizer(["a few words of a question about an image"])
 
 def make_generator(engine: ScriptedEngine) -> SkyRLVLMGymGenerator:
     sampling = SamplingParams(max_generate_length=4096, logprobs=None)
-    settings = GeneratorConfig(sampling_params=sampling, max_turns=adapter_config().max_turns)
+    turns = adapter_config().max_turns
+    settings = GeneratorConfig(sampling_params=sampling, max_turns=turns, max_input_length=100_000)
     return SkyRLVLMGymGenerator(settings, SkyRLGymConfig(), engine, engine.tokenizer)
 
 

@@ -209,4 +209,4 @@ def test_the_command_line(settings: Path, tmp_path: Path) -> None:
         (trace,) = episode["traces"]
         assert episode["ok"]
         assert trace["metrics"] == {"accuracy": 0.0, "format": 1.0}
-        assert trace["rewards"]["deepeyes"]["value"] == pytest.approx(0.2)
+        assert trace["rewards"]["deepeyes"]["score"] == pytest.approx(0.2)
