@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import verifiers.v1 as vf
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from local_server import served
+from verifiers.v1.cli.eval.main import main as vf_eval
 
 from deepeyes_env.adapters.verifiers import DeepEyesConfig, DeepEyesData, DeepEyesEnvConfig, DeepEyesTask
 from deepeyes_env.config import EnvConfig, load_config
@@ -60,11 +60,11 @@ class ScriptedModel:
             for stop in body["stop"]:
                 text = text.removesuffix(stop)
             finish = "length" if name == "too long" else "stop"
-            choice = {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": finish,
-            }
+            message = {"role": "assistant", "content": text}
+            if name == "thinks apart":
+                thought, _, message["content"] = text.partition("</think>\n")
+                message["reasoning_content"] = thought.removeprefix("<think>")
+            choice = {"index": 0, "message": message, "finish_reason": finish}
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
             reply = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
             return JSONResponse(reply | {"choices": [choice], "usage": usage})
@@ -176,6 +176,11 @@ def test_a_turn_that_was_cut_off_truncates_the_episode(settings: Path) -> None:
     assert trace.reward == 0
 
 
+def test_reasoning_in_a_field_of_its_own_goes_back_into_the_turn(settings: Path) -> None:
+    episode = one_episode(settings, ScriptedModel({"thinks apart": [SEES, GUESS]}), "thinks apart")
+    assert episode.traces[0].metrics == {"accuracy": 0.0, "format": 1.0}
+
+
 def test_the_documented_example(documented: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     model = ScriptedModel({"Qwen/Qwen2.5-VL-7B-Instruct": [SEES, GUESS]})
     with served(model.app) as url:
@@ -185,23 +190,14 @@ def test_the_documented_example(documented: Any, monkeypatch: pytest.MonkeyPatch
     assert [line[:2] for line in words[-2:]] == [["validation/0", "True"], ["validation/1", "True"]]
 
 
-def test_the_command_line(settings: Path, tmp_path: Path) -> None:
+def test_the_command_line(settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["vf-eval"])
     model = ScriptedModel({"guesser": [SEES, GUESS]})
     with served(model.app) as url:
-        command = [
-            Path(sys.executable).with_name("vf-eval"),
-            "deepeyes",
-            "-n",
-            "3",
-            "-r",
-            "2",
-            "-m",
-            "guesser",
-        ]
-        command += ["--env.taskset.settings", settings, "--env.taskset.start", "2", "--no-push", "--no-rich"]
-        command += ["--client.base-url", f"{url}/v1", "-o", tmp_path, "--run.name", "run"]
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+        arguments = ["deepeyes", "-n", "3", "-r", "2", "-m", "guesser", "--client.base-url", f"{url}/v1"]
+        arguments += ["--env.taskset.settings", str(settings), "--env.taskset.start", "2"]
+        arguments += ["-o", str(tmp_path), "--run.name", "run", "--no-push", "--no-rich"]
+        vf_eval(arguments)
     episodes = [json.loads(line) for line in (tmp_path / "run" / "traces.jsonl").read_text().splitlines()]
     assert len(episodes) == 6
     assert {episode["task"]["data"]["index"] for episode in episodes} == {2, 3, 4}
