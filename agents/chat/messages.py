@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
-from PIL import Image
-
 from agents.trajectory import Turn
+from deepeyes_env.chat_parts import content_parts
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.protocol import IMAGE_MARKER
-
-EXIF_ORIENTATION = 0x0112
-"""Tag of the side that is up (EXIF 2.32, section 4.6.4)."""
-
-FORMATS = ("PNG", "JPEG", "WEBP")
-"""What services take (OpenAI's guide to images and vision); other files are sent as PNG."""
 
 Message = dict[str, Any]
 
@@ -65,27 +55,5 @@ def chat_messages(conversation: Conversation) -> list[Message]:
     return messages
 
 
-def data_url(image: EncodedImage) -> str:
-    """The image as a `data:` address that every service shows the right way up."""
-    with Image.open(io.BytesIO(image.data)) as opened:
-        as_it_is = opened.format in FORMATS and opened.getexif().get(EXIF_ORIENTATION, 1) == 1
-        mime = f"image/{opened.format}".lower()
-    if not as_it_is:
-        mime, image = "image/png", EncodedImage.from_pil(image.decode())
-    return f"data:{mime};base64,{base64.b64encode(image.data).decode('ascii')}"
-
-
 def _user_message(text: str, images: Iterator[EncodedImage]) -> Message:
-    return {"role": "user", "content": _parts(text.split(IMAGE_MARKER), images)}
-
-
-def _parts(pieces: Sequence[str], images: Iterator[EncodedImage]) -> list[Message]:
-    parts = [_text(pieces[0])]
-    for piece in pieces[1:]:
-        parts += [{"type": "image_url", "image_url": {"url": data_url(next(images))}}, _text(piece)]
-    # Services refuse an empty part, and a message without any.
-    return [part for part in parts if part.get("text") != ""] or [_text(" ")]
-
-
-def _text(text: str) -> Message:
-    return {"type": "text", "text": text}
+    return {"role": "user", "content": content_parts(text, images)}

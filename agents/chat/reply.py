@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from agents.chat.account import Usage
+from deepeyes_env.chat_parts import dropped_stop, with_reasoning
 
 
 class _Function(BaseModel):
@@ -111,8 +112,8 @@ class Reply:
     @property
     def text(self) -> str:
         """What the model has written so far; lone surrogates, which nothing can store, as question marks."""
-        thought = f"<think>{self._reasoning}</think>\n" if self._reasoning else ""
-        text = thought + self._content + "".join(_written(*call) for call in self._calls.values())
+        content = self._content + "".join(_written(*call) for call in self._calls.values())
+        text = with_reasoning(content, self._reasoning)
         return text.encode("utf-8", "replace").decode("utf-8")
 
     def turn(self, stop: Sequence[str]) -> str:
@@ -127,9 +128,7 @@ class Reply:
         if self._tells_stop_reason:  # vLLM says what stopped it: a string, or nothing at the end of a turn
             reason = self._stop_reason
             return reason if isinstance(reason, str) and not text.endswith(reason) else ""
-        opened = {text.rfind(closing.replace("</", "<")): closing for closing in stop}
-        start = max(opened, default=-1)
-        return opened[start] if start >= 0 and opened[start] not in text[start:] else ""
+        return dropped_stop(text, stop)
 
 
 def up_to_stop(text: str, stop: Sequence[str]) -> str:

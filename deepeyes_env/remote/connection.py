@@ -6,13 +6,13 @@ import hashlib
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote.error import TOKEN_VARIABLE, ConnectionBroken, RemoteError, SessionLost
 from deepeyes_env.remote.wire import PROTOCOL, Json, dump, load
 from deepeyes_env.stripes import Stripes
@@ -36,9 +36,6 @@ KEEPALIVE_SECONDS = 2.0
 
 MAX_REPLY_BYTES = 64 << 20
 """Largest reply: room for a losslessly encoded picture of `MAX_PIXELS`."""
-
-MAX_KEPT_BYTES = 256 << 20
-"""Encoded images that a session keeps, so that they are sent once; the oldest go first."""
 
 _MENDS = {
     400: "call it by its address or a name that it knows",
@@ -84,8 +81,7 @@ class Connection:
         self._token = os.environ.get(TOKEN_VARIABLE)
         self._lock = threading.Lock()
         self._lease: Lease | None = None
-        self._images: OrderedDict[str, EncodedImage] = OrderedDict()
-        self._kept_bytes = 0
+        self._images = KeptImages()
         self._asking = Stripes()
         self._client: httpx.Client | None = None
 
@@ -145,7 +141,7 @@ class Connection:
             RemoteError: The server does not send it.
         """
         with self._asking.of(hash(name)):  # the slots of a group want the same one at the same time
-            return self._kept(name) or self._fetch(lease, name)
+            return self._images.get(name) or self._fetch(lease, name)
 
     # --- Inside --------------------------------------------------------------------------------------------
 
@@ -157,21 +153,8 @@ class Connection:
             image = EncodedImage.from_bytes(data)
         except ImageError as error:
             raise RemoteError(f"the server sent an unusable image: {error}") from error
-        self._keep(image)
+        self._images.add(image)
         return image
-
-    def _kept(self, name: str) -> EncodedImage | None:
-        with self._lock:
-            if name in self._images:
-                self._images.move_to_end(name)
-            return self._images.get(name)
-
-    def _keep(self, image: EncodedImage) -> None:
-        with self._lock:
-            self._images[image.sha256] = image
-            self._kept_bytes += len(image.data)
-            while self._kept_bytes > MAX_KEPT_BYTES:
-                self._kept_bytes -= len(self._images.popitem(last=False)[1].data)
 
     @property
     def _http(self) -> httpx.Client:
@@ -210,7 +193,6 @@ class Connection:
     def _end(self) -> None:
         lease, self._lease = self._lease, None
         self._images.clear()
-        self._kept_bytes = 0
         if lease is not None:
             lease.stream.close()
 

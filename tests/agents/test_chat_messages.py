@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from talk import SYSTEM, noise_image, scripted, seen, vocabulary
 
-from agents.chat.messages import chat_messages, data_url
+from agents.chat.messages import chat_messages
 from agents.transcript import Transcript
+from deepeyes_env.chat_parts import data_url
 from deepeyes_env.images import EncodedImage
 
 

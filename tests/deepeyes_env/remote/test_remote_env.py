@@ -21,6 +21,7 @@ from gymnasium.error import ResetNeeded
 from PIL import Image
 
 from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig
+from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
 from deepeyes_env.remote.server.app import EnvServerLimits, make_app
@@ -158,7 +159,7 @@ def test_an_image_is_sent_once_in_a_session(monkeypatch: pytest.MonkeyPatch) -> 
             for _ in range(2):
                 env.step(code("show(image_1.resize((112, 56)))"))
         assert len(asked) == len(set(asked)) == 2
-        monkeypatch.setattr(connection, "MAX_KEPT_BYTES", 0)
+        monkeypatch.setattr(env._host._connection, "_images", KeptImages(max_bytes=0))
         env.reset(seed=0, options={"index": 1})
         env.reset(seed=0, options={"index": 1})
         assert len(asked) == 4

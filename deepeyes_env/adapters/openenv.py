@@ -1,0 +1,274 @@
+r"""DeepEyes as an OpenEnv environment: its server, and a client to which no image is sent twice.
+
+    uvicorn --factory deepeyes_env.adapters.openenv:app --port 8000
+
+    with DeepEyesClient(base_url="http://127.0.0.1:8000").sync() as env:
+        result = env.reset(index=0, seed=0)
+        result = env.step(DeepEyesAction(turn="<think>I see it.</think>\n<answer>7</answer>"))
+
+OpenEnv's messages are JSON: an image travels in base64 the first time. At `reset` a client may name the
+images that it has (`known_images`); of these, and of those that the episode has shown, only the hash is sent.
+OpenEnv's own clients name none and are sent every image.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from openenv.core.client_types import StepResult
+from openenv.core.env_client import EnvClient
+from openenv.core.env_server.http_server import create_app
+from openenv.core.env_server.interfaces import Environment
+from openenv.core.env_server.types import Action, EnvironmentMetadata, Observation, State
+from pydantic import BaseModel, Field, field_validator
+
+from deepeyes_env.adapters.unscored import scored
+from deepeyes_env.config import ConfigError, EnvConfig, load_config
+from deepeyes_env.episode import Observation as Shown
+from deepeyes_env.host import Host, draw_place, open_host
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.kept_images import KeptImages
+from deepeyes_env.sandbox import shared_sandbox
+from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.task import SPLITS, Split, TaskSource
+
+MOST_KNOWN = 1000
+"""Images that a client names at `reset`, the last used ones: 67 bytes each."""
+
+DEFAULT_SESSIONS = 64
+"""Sessions at the same time, as of `deepeyes serve env`."""
+
+
+class DeepEyesAction(Action):
+    """The policy's whole turn as text."""
+
+    turn: str = Field(description="Reasoning in <think> tags, then a <code>, <tool_call> or <answer> block")
+
+    @field_validator("turn", mode="before")
+    @classmethod
+    def _encodable(cls, turn: object) -> object:
+        # Lone surrogates are a malformed turn's business, and must not look like a broken connection.
+        return turn.encode("utf-8", "replace").decode() if isinstance(turn, str) else turn
+
+
+class Picture(BaseModel):
+    """An image of an observation: its hash, and its encoded bytes unless the client has them."""
+
+    sha256: str
+    data: str | None = Field(default=None, description="The encoded image (PNG, JPEG, ...) in base64")
+
+
+class DeepEyesObservation(Observation):
+    """What the policy sees next; at the end it is empty, and `info` has the parts of the reward."""
+
+    text: str = Field(description="With one `<image>` marker for each of `images`")
+    images: list[Picture] = Field(default_factory=list)
+    info: dict[str, Any] = Field(default_factory=dict)
+
+    def encoded(self) -> tuple[EncodedImage, ...]:
+        """The images; a `DeepEyesClient` has filled in all of them."""
+        return tuple(EncodedImage.from_bytes(base64.b64decode(image.data or "")) for image in self.images)
+
+
+class DeepEyesState(State):
+    """How far the session's episode is."""
+
+    task_id: str | None = None
+    outcome: str | None = None
+
+
+class DeepEyesEnvironment(Environment[DeepEyesAction, DeepEyesObservation, DeepEyesState]):
+    """One session: one episode at a time. Sessions share tasks, search and sandbox, but no state."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self, host: Host) -> None:
+        """Make an idle session of the episodes of `host`."""
+        super().__init__()
+        self._host, self._runner = host, host.runner()
+        self._has: set[str] | None = None
+        self._state = DeepEyesState()
+
+    def reset(
+        self,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        known_images: Sequence[str] | None = None,
+        **options: Any,
+    ) -> DeepEyesObservation:
+        """Begin an episode.
+
+        Args:
+            seed: Seeds the draws: the task's index, if none is given, and the sandbox session.
+            episode_id: A name for the episode; drawn if left out.
+            known_images: Hashes of images that the client has; None if it keeps none.
+            **options: `index` and `split`, as of `DeepEyesEnv.reset`.
+
+        Raises:
+            ConfigError: An unknown option or split, or no task of this index.
+        """
+        place = draw_place(self._host.tasks, self._host.config.split, options, np.random.default_rng(seed))
+        first, info = self._runner.begin(place)
+        self._has = None if known_images is None else set(known_images)
+        name = episode_id or str(uuid.uuid4())
+        self._state = DeepEyesState(episode_id=name, step_count=0, task_id=info["task_id"])
+        return self._observation(first, info)
+
+    def step(
+        self, action: DeepEyesAction, timeout_s: float | None = None, **kwargs: Any
+    ) -> DeepEyesObservation:
+        """Take a turn; a cell has the sandbox's own limit of time, `timeout_s` is not used.
+
+        Raises:
+            EpisodeFailed: The infrastructure failed; the client gets OpenEnv's `EXECUTION_ERROR`.
+            RuntimeError: No episode is running.
+        """
+        if not self._runner.running:
+            raise RuntimeError("no episode is running: call reset() first, in the same (WebSocket) session")
+        result = self._runner.step(action.turn)
+        outcome = result.info.get("outcome")
+        self._state = self._state.model_copy(
+            update={"step_count": self._state.step_count + 1, "outcome": outcome}
+        )
+        scored(result, self._runner.telemetry.failures)
+        return self._observation(result.observation, result.info, reward=result.reward, done=result.done)
+
+    @property
+    def state(self) -> DeepEyesState:
+        """How far the episode is."""
+        return self._state
+
+    def get_metadata(self) -> EnvironmentMetadata:
+        """What `/metadata` says."""
+        return EnvironmentMetadata(
+            name="deepeyes", description="Questions about images, to be answered with code and search"
+        )
+
+    def list_splits(self) -> list[Split]:
+        """The parts of the task source that have tasks (OpenEnv's task API)."""
+        return [split for split in SPLITS if self._host.tasks.size(split) != 0]
+
+    def num_tasks(self, split: Split) -> int:
+        """Number of tasks of a split.
+
+        Raises:
+            NotImplementedError: There are endlessly many; OpenEnv answers 501.
+        """
+        size = self._host.tasks.size(split)
+        if size is None:
+            raise NotImplementedError(f"split {split!r} of {self._host.tasks.name!r} never ends")
+        return size
+
+    def get_task(self, split: Split, index: int) -> dict[str, Any]:
+        """What may be told of a task before it is played: not its answer.
+
+        Raises:
+            TaskIndexError: There is none; OpenEnv answers 400.
+        """
+        place = draw_place(self._host.tasks, split, {"index": index}, np.random.default_rng(0))
+        task = self._host.tasks.task(place.index, place.split)
+        return {"id": task.id, "index": index, "family": task.family, "skills": sorted(map(str, task.skills))}
+
+    def close(self) -> None:
+        """Free the running episode."""
+        self._runner.close()
+
+    def _observation(self, shown: Shown, info: Mapping[str, Any], **fields: Any) -> DeepEyesObservation:
+        images = [self._picture(image) for image in shown.images]
+        return DeepEyesObservation(text=shown.text, images=images, info=dict(info), **fields)
+
+    def _picture(self, image: EncodedImage) -> Picture:
+        if self._has is None:
+            return Picture(sha256=image.sha256, data=_base64(image))
+        new = image.sha256 not in self._has
+        self._has.add(image.sha256)
+        return Picture(sha256=image.sha256, data=_base64(image) if new else None)
+
+
+class DeepEyesClient(EnvClient[DeepEyesAction, DeepEyesObservation, DeepEyesState]):
+    """OpenEnv's client with DeepEyes' types; the images are kept for all clients of the process."""
+
+    kept = KeptImages()
+    _has: dict[str, EncodedImage]
+
+    async def _reset_async(self, **kwargs: Any) -> StepResult[DeepEyesObservation]:
+        self._has = self.kept.newest(MOST_KNOWN)  # held here, so that none is forgotten before its turn comes
+        return await super()._reset_async(known_images=list(self._has), **kwargs)
+
+    def _step_payload(self, action: DeepEyesAction) -> dict[str, Any]:
+        return {"turn": action.turn}
+
+    def _parse_result(self, payload: dict[str, Any]) -> StepResult[DeepEyesObservation]:
+        given, reward, done = payload["observation"], payload.get("reward"), payload.get("done", False)
+        observation = DeepEyesObservation(**given, reward=reward, done=done)
+        observation.images = [self._filled(image) for image in observation.images]
+        return StepResult(observation=observation, reward=reward, done=done)
+
+    def _parse_state(self, payload: dict[str, Any]) -> DeepEyesState:
+        return DeepEyesState(**payload)
+
+    def _filled(self, image: Picture) -> Picture:
+        if image.data is not None:
+            data = base64.b64decode(image.data)
+            if hashlib.sha256(data).hexdigest() != image.sha256:
+                raise RuntimeError(f"the server sent another image than {image.sha256}")
+            self._has[image.sha256] = EncodedImage.from_bytes(data)
+        elif image.sha256 not in self._has:
+            raise RuntimeError(f"the server left out image {image.sha256}, which the client has not")
+        self.kept.add(self._has[image.sha256])
+        return Picture(sha256=image.sha256, data=_base64(self._has[image.sha256]))
+
+
+def make_app(
+    config: EnvConfig | None = None,
+    max_concurrent_envs: int = DEFAULT_SESSIONS,
+    *,
+    tasks: TaskSource | None = None,
+    sandbox: Sandbox | None = None,
+) -> Any:
+    """The server, made by OpenEnv's `create_app`.
+
+    Args:
+        config: The settings of every episode.
+        max_concurrent_envs: Sessions at the same time.
+        tasks: A task source to use in place of the configured one.
+        sandbox: A sandbox to use in place of the configured one.
+
+    Returns:
+        A FastAPI application. Whoever reaches it can run code in the sandbox: OpenEnv has no log-in.
+    """
+    session = functools.partial(DeepEyesEnvironment, open_host(config, {}, tasks, sandbox, None))
+    return create_app(
+        session,
+        DeepEyesAction,
+        DeepEyesObservation,
+        env_name="deepeyes",
+        max_concurrent_envs=max_concurrent_envs,
+        state_cls=DeepEyesState,
+    )
+
+
+def app() -> Any:
+    """The server of the image, set up by its environment: `DEEPEYES_ENV`, `MAX_CONCURRENT_ENVS`.
+
+    Raises:
+        ConfigError: They cannot be used.
+        SandboxError: No code can be run here, such as in a container that forbids every wall of the sandbox.
+    """
+    config = load_config(EnvConfig, os.environ.get("DEEPEYES_ENV") or None)
+    sessions = os.environ.get("MAX_CONCURRENT_ENVS") or str(DEFAULT_SESSIONS)
+    if not sessions.isdecimal():
+        raise ConfigError(f"MAX_CONCURRENT_ENVS = {sessions!r}: must be a whole number")
+    shared_sandbox(config.sandbox_backend, config.limits).open([]).close()
+    return make_app(config, int(sessions))
+
+
+def _base64(image: EncodedImage) -> str:
+    return base64.b64encode(image.data).decode("ascii")

@@ -1,0 +1,70 @@
+"""Episodes over chat APIs: observations as parts with images in place, and turns put together again."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from PIL import Image
+
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.protocol import IMAGE_MARKER, STOP_STRINGS
+
+EXIF_ORIENTATION = 0x0112
+"""Tag of the side that is up (EXIF 2.32, section 4.6.4)."""
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+"""What services take (OpenAI's guide to images and vision); other files are sent as PNG."""
+
+Part = dict[str, Any]
+"""`{"type": "text", ...}` or `{"type": "image_url", ...}`, as in OpenAI's chat messages."""
+
+
+def content_parts(text: str, images: Iterable[EncodedImage]) -> list[Part]:
+    """A text with its images in the place of their markers.
+
+    Args:
+        text: With one `<image>` marker per image.
+        images: The images, in order; no more are taken than there are markers.
+
+    Returns:
+        The parts, at least one, none of them empty: services refuse those.
+    """
+    remaining, pieces = iter(images), text.split(IMAGE_MARKER)
+    parts = [_text(pieces[0])]
+    for piece in pieces[1:]:
+        parts += [{"type": "image_url", "image_url": {"url": data_url(next(remaining))}}, _text(piece)]
+    return [part for part in parts if part.get("text") != ""] or [_text(" ")]
+
+
+def data_url(image: EncodedImage) -> str:
+    """The image as a `data:` address that every service shows the right way up."""
+    with Image.open(io.BytesIO(image.data)) as opened:
+        as_it_is = opened.format in FORMATS and opened.getexif().get(EXIF_ORIENTATION, 1) == 1
+        mime = f"image/{opened.format}".lower()
+    if not as_it_is:
+        mime, image = "image/png", EncodedImage.from_pil(image.decode())
+    return f"data:{mime};base64,{base64.b64encode(image.data).decode('ascii')}"
+
+
+def with_reasoning(content: str, reasoning: str) -> str:
+    """A turn whose reasoning the server has moved into a field of its own, as the model wrote it."""
+    return f"<think>{reasoning}</think>\n{content}" if reasoning else content
+
+
+def dropped_stop(text: str, stop: Sequence[str] = STOP_STRINGS) -> str:
+    """The stop string that a server left out at the end of a turn that it stopped, or nothing.
+
+    Args:
+        text: The turn as the server gave it.
+        stop: The stop strings of the request: closing tags.
+    """
+    opened = {text.rfind(closing.replace("</", "<")): closing for closing in stop}
+    start = max(opened, default=-1)
+    return opened[start] if start >= 0 and opened[start] not in text[start:] else ""
+
+
+def _text(text: str) -> Part:
+    return {"type": "text", "text": text}
