@@ -1,8 +1,8 @@
 """GRPO with TRL on the CPU, with crops that the policy makes in the loss.
 
-A tiny Qwen2.5-VL first imitates a scripted policy (TRL's `SFTTrainer`), because one that has learned nothing never
-writes a turn; then TRL's `GRPOTrainer` trains it on episodes of its own. It is a demonstration that runs, not one
-that learns much: `deepeyes quickstart` is that.
+A tiny Qwen2.5-VL first imitates a scripted policy, because one that has learned nothing never writes a turn;
+then TRL's `GRPOTrainer` trains it on episodes of its own. It shows that all parts fit together; to see
+something learned, run `deepeyes quickstart`.
 
 Run: python examples/trl_grpo.py --steps 3
 """
@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 import tyro
-from datasets import Dataset, Image, List
-from transformers import PreTrainedModel
-from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+from trl import GRPOConfig, GRPOTrainer
 
-from agents.convert.trl import to_row
-from agents.qwen import build_processor, load_qwen
+from agents.batch import Batch, collate, token_logprobs
+from agents.pixels import PixelCache
+from agents.qwen import Qwen, build_processor, load_qwen
+from agents.sampling import banned_mask
 from agents.scripted import Script, demonstrate_many
 from agents.speaker import RolloutRequest
 from agents.tiny import TinyShape, build_tiny
@@ -68,51 +68,64 @@ class Options:
 
 
 def crop_and_guess(task: Task, lineage: SeedLineage) -> Script:
-    """Looks at the picture's upper left quarter, whatever the question, and guesses."""
-    yield code("I look.", "image_1.crop((0, 0, 112, 112))")
-    yield answer("I guess.", str((7 * lineage.prompt + len(task.id)) % 10))
+    """Looks at the upper left corner, whatever the question, and guesses.
+
+    Its turns end with a line break, so that the end of a turn is learned too: TRL has no stop strings.
+    """
+    del task
+    yield code("Look.", "image_1.crop((0, 0, 112, 112))") + "\n"
+    yield answer("Guess.", str(lineage.prompt % 10)) + "\n"
 
 
-def demonstrations(tokenizer: Any, count: int) -> Dataset:
-    """Episodes of the scripted policy as rows for `SFTTrainer`."""
+def demonstrations(vocabulary: Vocabulary, count: int = 10) -> Batch:
+    """Episodes of the scripted policy."""
     env = DeepEyesAsyncEnv(4, CONFIG)
     requests = [RolloutRequest(index, "train", SeedLineage(0, prompt=index)) for index in range(count)]
     try:
-        played = demonstrate_many(env, Vocabulary(tokenizer), requests, crop_and_guess)
-        return Dataset.from_list([to_row(one) for one in played]).cast_column("images", List(Image()))
+        return collate(
+            list(demonstrate_many(env, vocabulary, requests, crop_and_guess)), vocabulary, PixelCache()
+        )
     finally:
         env.close()
 
 
-def imitate(model: PreTrainedModel, processor: Any, options: Options) -> None:
+def imitate(qwen: Qwen, steps: int) -> None:
     """Teach the model the shape of a turn."""
-    args = SFTConfig(
-        output_dir=str(options.output / "imitation"),
-        max_steps=options.imitation,
-        per_device_train_batch_size=8,
-        learning_rate=5e-3,
-        assistant_only_loss=True,
-        max_length=None,
-        **ON_THE_CPU,
-    )
-    dataset = demonstrations(processor.tokenizer, 32)
-    SFTTrainer(model, args, train_dataset=dataset, processing_class=processor).train()
+    vocabulary = Vocabulary(qwen.tokenizer)
+    batch = demonstrations(vocabulary)
+    banned = banned_mask(vocabulary, qwen.model.config.text_config.vocab_size)
+    optimiser = torch.optim.AdamW(qwen.model.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
+    for _ in range(steps):
+        loss = -token_logprobs(qwen.model, batch, banned).sum() / batch.loss_mask.sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    print(f"imitation: {loss.item():.3f} nats per token")
 
 
-def train(model: PreTrainedModel, processor: Any, options: Options) -> GRPOTrainer:
+def train(qwen: Qwen, options: Options) -> GRPOTrainer:
     """TRL's GRPO on episodes of the model's own."""
+    processor = prepare_processor(build_processor(qwen.tokenizer))
     args = GRPOConfig(
         output_dir=str(options.output),
         max_steps=options.steps,
         per_device_train_batch_size=8,
-        num_generations=4,
-        max_completion_length=256,
+        num_generations=8,
+        max_completion_length=160,
         learning_rate=1e-4,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=1,
+        disable_tqdm=True,
         **rollout_settings(processor, CONFIG),
-        **ON_THE_CPU,
     )
     trainer = GRPOTrainer(
-        model,
+        qwen.model,
         episode_reward,
         args,
         to_dataset(range(64), CONFIG),
@@ -123,26 +136,15 @@ def train(model: PreTrainedModel, processor: Any, options: Options) -> GRPOTrain
     return trainer
 
 
-ON_THE_CPU: dict[str, Any] = {
-    "use_cpu": True,
-    "bf16": False,
-    "gradient_checkpointing": False,
-    "report_to": "none",
-    "save_strategy": "no",
-    "logging_steps": 1,
-    "disable_tqdm": True,
-}
-"""What both trainers need on a laptop."""
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run it."""
     options = tyro.cli(Options, args=argv)
-    qwen = load_qwen(options.checkpoint) if options.checkpoint else build_tiny(shape=TinyShape(64, 2, 2))
-    processor = prepare_processor(build_processor(qwen.tokenizer))
-    if options.checkpoint is None:
-        imitate(qwen.model, processor, options)
-    trainer = train(qwen.model, processor, options)
+    if options.checkpoint:
+        qwen = load_qwen(options.checkpoint)
+    else:
+        qwen = build_tiny(shape=TinyShape(hidden=64, layers=2, vision_layers=1))
+        imitate(qwen, options.imitation)
+    trainer = train(qwen, options)
     for step in trainer.state.log_history[: options.steps]:
         print({name: round(step[name], 4) for name in SHOWN})
 
@@ -155,7 +157,7 @@ SHOWN = (
     "loss",
     "grad_norm",
 )
-"""Of every step: tool calls per rollout, how the episodes went, and that there was something to learn from."""
+"""Of every step: tool calls per rollout, how the episodes went, and whether there was something to learn."""
 
 
 if __name__ == "__main__":

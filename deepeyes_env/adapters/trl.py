@@ -1,4 +1,4 @@
-"""TRL's `GRPOTrainer` on this environment, with the paper's own tags and with the images of tools in the loss.
+"""TRL's `GRPOTrainer` on this environment, with the paper's own tags and the images of tools in the loss.
 
     processor = prepare_processor(AutoProcessor.from_pretrained(model))
     args = GRPOConfig(..., **rollout_settings(processor, config))
@@ -7,10 +7,10 @@
         environment_factory=environment_factory(args, config),
     )
 
-To TRL, a turn that asks for a tool is one call of `take_turn` with all that was sampled, which the environment's
-own parser reads; any other turn is content and ends the rollout. The tokens are those of our own rollouts: a
-result is a user's message, and every turn but the first begins with a given `<think>` (reference 1.4). Written
-for TRL 1.16 and transformers 5.24; needs neither torch nor TRL to be imported.
+To TRL, a turn that asks for a tool is one call of `take_turn` with all that was sampled, which the
+environment's own parser reads; any other turn is content and ends the rollout. The tokens are those of our
+own rollouts: a result is a user's message, and every turn but the first begins with a given `<think>`
+(reference 1.4). Written for TRL 1.16 and transformers 5.24; to be imported, it needs neither them nor torch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from trl import GRPOConfig
 
 Block = dict[str, Any]
-"""A content block of a message: `{"type": "text", "text": str}` or `{"type": "image", "image": PIL.Image}`."""
+"""A content block of a message: `{"type": "text", "text": str}` or `{"type": "image", "image": Image}`."""
 
 Message = Mapping[str, Any]
 """A message as TRL keeps it: `role`, `content`, and `tool_calls` where the turn asks for a tool."""
@@ -46,7 +46,7 @@ END_OF_TURN = "<|im_end|>"
 """Ends every message of Qwen2.5-VL's chat template, and every sampled turn."""
 
 CHAT_TEMPLATE = (Path(__file__).parent / "trl_chat_template.jinja").read_text(encoding="utf-8")
-"""Qwen2.5-VL's chat template, with tool results as a user's messages and calls as the turns that they were."""
+"""Qwen2.5-VL's chat template, with tool results as a user's messages and calls as the turns they were."""
 
 _BLANK = r"[\s\x1c-\x1f]*+"
 """What `str.strip` removes; the module `regex` counts four separators less as white space."""
@@ -56,7 +56,7 @@ _ASKS_FOR_A_TOOL = (
     rf"(?!.*<answer>{_BLANK}(?!</answer>).*</answer>)"
     rf"(?:.*<code>.*</code>|.*<tool_call>{_BLANK}(?!</tool_call>).*</tool_call>))"
 )
-"""Where `parse_turn` finds a code block or a tool call, and no answer; it opens the call at the turn's start."""
+"""The start of a turn in which `parse_turn` finds a code block or a tool call, and no answer."""
 
 RESPONSE_TEMPLATE: dict[str, Any] = {
     "defaults": {"role": "assistant"},
@@ -74,7 +74,7 @@ RESPONSE_TEMPLATE: dict[str, Any] = {
         },
     },
 }
-"""How transformers reads a turn (`transformers.utils.chat_parsing`): all of it is a call, or all is content."""
+"""How transformers reads a turn (`transformers.utils.chat_parsing`): all is a call, or all is content."""
 
 
 def prepare_processor(processor: Any) -> Any:
@@ -95,8 +95,8 @@ def prepare_processor(processor: Any) -> Any:
     tokenizer = processor.tokenizer
     if tokenizer.eos_token != END_OF_TURN or "<|image_pad|>" not in tokenizer.get_vocab():
         raise ValueError(
-            f"a processor whose texts end with {tokenizer.eos_token!r} is not Qwen2.5-VL's; load the processor of "
-            "a Qwen2.5-VL checkpoint that was tuned for chat"
+            f"a processor whose texts end with {tokenizer.eos_token!r} is not Qwen2.5-VL's; load that of a "
+            "Qwen2.5-VL checkpoint that was tuned for chat"
         )
     processor.chat_template = tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.response_template = RESPONSE_TEMPLATE
@@ -112,8 +112,8 @@ def rollout_settings(processor: Any, config: EnvConfig) -> dict[str, Any]:
     """Fields of `GRPOConfig` that follow from the environment.
 
     Args:
-        processor: Tells the control tokens. None but the end of a turn may be sampled by `transformers`: for a
-            sampled image placeholder TRL drops the images of the whole batch.
+        processor: Tells the control tokens. None but the end of a turn may be sampled: for a sampled image
+            placeholder TRL drops the images of the whole batch.
         config: Tells the number of turns; the last one's tool call is not run.
     """
     added = processor.tokenizer.added_tokens_decoder.items()
@@ -210,9 +210,7 @@ class TurnEnvironment:
         """
         del row
         options = {"index": index, "split": split}
-        place = draw_place(
-            self._host.tasks, self._host.config.split, options, np.random.default_rng(seed)
-        )
+        place = draw_place(self._host.tasks, self._host.config.split, options, np.random.default_rng(seed))
         self._result = self._error = None
         return to_blocks(self._runner.begin(place)[0])
 
@@ -264,8 +262,8 @@ def episode_reward(
         **columns: The dataset's columns and all else that TRL gives.
 
     Returns:
-        The rewards; None where the infrastructure failed, which TRL leaves out of the group's mean and gives an
-        advantage of 0 (as long as no other reward function scores it).
+        The rewards; None where the infrastructure failed, which TRL leaves out of the group's mean and gives
+        an advantage of 0 (as long as no other reward function scores it).
 
     Raises:
         Exception: Whatever a tool raised that was no failure of the infrastructure.

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
@@ -48,28 +49,23 @@ def end_of_turn() -> int:
 class Sampling:
     """Stands for `model.generate`: each row of a batch gets its script's next turn.
 
-    TRL keeps the rows in order and leaves out those that are done, so a row is that of the first unused script
-    whose conversation so far begins the row.
+    TRL keeps the rows in order and leaves out those that are done, so a row is that of the first unused
+    script whose conversation so far begins the row.
     """
 
     def __init__(self, scripts: Sequence[Sequence[str]]) -> None:
         self._scripts = [list(turns) for turns in scripts]
         self.sampled: list[list[list[int]]] = [[] for _ in scripts]
         self._seen: list[list[int]] = [[] for _ in scripts]
-        self.pixels: list[torch.Tensor] = []
 
-    def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        if "pixel_values" in inputs:
-            self.pixels.append(inputs["pixel_values"])
+    def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any) -> torch.Tensor:
         rows = [ids[mask.bool()].tolist() for ids, mask in zip(input_ids, attention_mask, strict=True)]
         turns, unused = [], iter(range(len(self._scripts)))
         for row in rows:
             number = next(n for n in unused if self._continues(n, row))
             turns.append(torch.tensor(self._sample(number, row)))
-        padding = build_tiny_pad()
-        return torch.cat(
-            [input_ids, torch.nn.utils.rnn.pad_sequence(turns, batch_first=True, padding_value=padding)], dim=1
-        )
+        padding = float(processor().tokenizer.pad_token_id)
+        return torch.cat([input_ids, pad_sequence(turns, batch_first=True, padding_value=padding)], dim=1)
 
     def _continues(self, number: int, row: list[int]) -> bool:
         known = self._seen[number]
@@ -81,10 +77,6 @@ class Sampling:
         self.sampled[number].append(ids)
         self._seen[number] = row + ids
         return ids
-
-
-def build_tiny_pad() -> int:
-    return int(processor().tokenizer.pad_token_id)
 
 
 class Rollout:
