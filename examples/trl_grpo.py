@@ -77,7 +77,7 @@ def crop_and_guess(task: Task, lineage: SeedLineage) -> Script:
     yield answer("Guess.", str(lineage.prompt % 10)) + "\n"
 
 
-def demonstrations(vocabulary: Vocabulary, count: int = 10) -> Batch:
+def demonstrations(vocabulary: Vocabulary, count: int = 5) -> Batch:
     """Episodes of the scripted policy."""
     env = DeepEyesAsyncEnv(4, CONFIG)
     requests = [RolloutRequest(index, "train", SeedLineage(0, prompt=index)) for index in range(count)]

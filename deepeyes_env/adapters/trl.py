@@ -273,11 +273,15 @@ def episode_reward(
         environment._finish(messages[-1])
         for environment, messages in zip(environments, completions, strict=True)
     ]
-    scored = [result for result in results if result.info["outcome"] != Outcome.INFRA_FAILED]
+    scored = [result for result in results if _is_scored(result)]
     log_metric("episodes/infra_failed", 1 - len(scored) / len(results))
     if scored:
         log_metric("episodes/accuracy", sum(result.info["accuracy"] for result in scored) / len(scored))
-    return [result.reward if result in scored else None for result in results]
+    return [result.reward if _is_scored(result) else None for result in results]
+
+
+def _is_scored(result: StepResult) -> bool:
+    return bool(result.info["outcome"] != Outcome.INFRA_FAILED)
 
 
 def to_blocks(observation: Observation) -> list[Block]:
