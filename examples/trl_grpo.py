@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -62,7 +63,7 @@ class Options:
     """
 
     checkpoint: Path | None = None
-    imitation: int = 60
+    imitation: int = 100
     steps: int = 3
     output: Path = Path("runs/trl")
 
@@ -91,13 +92,14 @@ def demonstrations(vocabulary: Vocabulary, count: int = 5) -> Batch:
 
 def imitate(qwen: Qwen, steps: int) -> None:
     """Teach the model the shape of a turn."""
+    model: Any = qwen.model
     vocabulary = Vocabulary(qwen.tokenizer)
     batch = demonstrations(vocabulary)
-    banned = banned_mask(vocabulary, qwen.model.config.text_config.vocab_size)
-    optimiser = torch.optim.AdamW(qwen.model.parameters(), lr=5e-3)
+    banned = banned_mask(vocabulary, model.config.text_config.vocab_size)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
     for _ in range(steps):
-        loss = -token_logprobs(qwen.model, batch, banned).sum() / batch.loss_mask.sum()
+        loss = -token_logprobs(model, batch, banned).sum() / batch.loss_mask.sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
