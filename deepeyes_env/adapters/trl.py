@@ -176,8 +176,8 @@ def environment_factory(
         sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
 
     Returns:
-        Makes the `TurnEnvironment`s of the rollouts, which share source, sandbox and search. (TRL takes lists of
-        blocks from `reset`, but its annotations do not say so.)
+        Makes the `TurnEnvironment`s of the rollouts, which share source, sandbox and search. (TRL takes lists
+        of blocks from `reset`, but its annotations do not say so.)
     """
     host = open_host(config, {}, tasks, sandbox, remote=None)
     # Each word is a token of its own at least, so that the result is longer than any that TRL accepts.

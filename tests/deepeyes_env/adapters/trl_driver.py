@@ -91,7 +91,7 @@ class Rollout:
 
     def __init__(self, config: EnvConfig, *, sandbox: Sandbox | None = None, **settings: Any) -> None:
         args = GRPOConfig(
-            output_dir=tempfile.mkdtemp(),
+            output_dir=tempfile.gettempdir(),
             use_cpu=True,
             bf16=False,
             gradient_checkpointing=False,
