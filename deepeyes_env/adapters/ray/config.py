@@ -13,8 +13,8 @@ class RayConfig:
     """The actors that hold the episodes.
 
     Attributes:
-        address: The cluster, as `ray.init` takes it: `auto` (the one of this machine), `HOST:PORT`, or `local`
-            for one of this process alone. A process that is connected already stays with its cluster.
+        address: The cluster, as `ray.init` takes it: `auto` (the one of this machine), `HOST:PORT`, or
+            `local` for one of this process alone. A process that is connected stays with its cluster.
         slots: Episodes at once in an actor, each with a sandbox process.
         min_actors: Actors that are kept while there is nothing to do.
         max_actors: Most actors; None is as many as the environment's episodes need. Further episodes wait.

@@ -6,4 +6,4 @@ from deepeyes_env.remote.error import RemoteError
 
 
 class ClusterError(RemoteError):
-    """The cluster cannot run an episode: it is gone or full, or actors do not start. Never the policy's fault."""
+    """The cluster cannot run an episode: it is gone or full, or no actor starts. Not the policy's fault."""

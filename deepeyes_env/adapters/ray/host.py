@@ -170,7 +170,7 @@ class RayRunner:
                     raise
                 reason = error
         raise ClusterError(
-            f"an episode could not be begun: {attempts} actors were lost at it, the last one because: {reason}"
+            f"an episode could not be begun, {attempts} actors were lost at it, the last one so: {reason}"
         ) from reason
 
     def step(self, text: str) -> StepResult:

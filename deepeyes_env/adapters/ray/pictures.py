@@ -15,7 +15,7 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.stripes import Stripes
 
 SHELF_BYTES = 64 << 20
-"""Encoded images that an actor holds in its node's object store (Ray's default size is 30 % of the memory): a few
+"""Encoded images that an actor holds in its node's object store (by default 30 % of the node's memory): a few
 hundred, for the episodes of a group to find again. Those that are on their way to a driver stay longer."""
 
 GALLERY_BYTES = 256 << 20
