@@ -10,9 +10,22 @@ Actors that are lost are replaced; their episodes end as `infra_failed` and nobo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from deepeyes_env.adapters.ray.config import RayConfig
-from deepeyes_env.adapters.ray.envs import RayAsyncEnv, RayVectorEnv
 from deepeyes_env.adapters.ray.error import ClusterError
-from deepeyes_env.adapters.ray.host import RayHost
+
+if TYPE_CHECKING:
+    from deepeyes_env.adapters.ray.envs import RayAsyncEnv, RayVectorEnv
+    from deepeyes_env.adapters.ray.host import RayHost
 
 __all__ = ["ClusterError", "RayAsyncEnv", "RayConfig", "RayHost", "RayVectorEnv"]
+
+
+def __getattr__(name: str) -> Any:
+    # Settings and errors are read where Ray is not installed.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from deepeyes_env.adapters.ray import envs, host
+
+    return getattr(host if name == "RayHost" else envs, name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import ray
+
 from deepeyes_env.adapters.ray.pictures import Reference, Referred, Shelf
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.host import LocalHost, Place, Runner
@@ -58,13 +60,17 @@ class EpisodeActor:
         self._shelf = Shelf()
         self._runners: dict[str, Runner] = {}
 
-    def open(self) -> None:
+    def open(self) -> str:
         """Open what episodes share; the first call.
+
+        Returns:
+            The node's id.
 
         Raises:
             ConfigError: The node lacks what the settings name: a file, a package.
         """
         self._host = LocalHost(*self._given)
+        return str(ray.get_runtime_context().get_node_id())
 
     def begin(self, name: str, place: Place) -> Begun:
         """Begin an episode under a new name."""

@@ -31,16 +31,21 @@ class Worker:
     Attributes:
         handle: Ray's handle of it.
         opening: Reference of its first call.
-        ready: Whether it has opened.
+        node: Id of its node once it has opened, else None.
         held: Slots that are taken.
         idle_since: When it was started or its last slot became free, on the monotonic clock.
     """
 
     handle: Any
     opening: Any
-    ready: bool = False
+    node: str | None = None
     held: int = 0
     idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has opened."""
+        return self.node is not None
 
 
 class Pool:
@@ -134,11 +139,11 @@ class Pool:
             self._workers.append(worker)
             worker.opening.future().add_done_callback(partial(self._opened, worker))
 
-    def _opened(self, worker: Worker, opening: Future[None]) -> None:
+    def _opened(self, worker: Worker, opening: Future[str]) -> None:
         error = opening.exception()
         with self._changed:
             if error is None:
-                worker.ready, worker.idle_since, self._failed_starts = True, time.monotonic(), 0
+                worker.node, worker.idle_since, self._failed_starts = opening.result(), time.monotonic(), 0
             elif worker in self._workers:
                 self._workers.remove(worker)
                 self._failed_starts += 1
