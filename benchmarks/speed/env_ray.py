@@ -115,8 +115,9 @@ def _name(count: int) -> str:
 
 @contextmanager
 def _cluster(counts: Sequence[int]) -> Iterator[None]:
-    """As many nodes as the largest contender has; the first N have a token `nodes-N`, for one of its actors."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    """As many nodes as the largest contender has; the first N have a token `nodes-N` for an actor of it."""
+    # Without the monitor that kills actors when other programs fill the memory of the machine.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_memory_monitor_refresh_ms="0")
     try:
         import ray
         from ray.cluster_utils import Cluster

@@ -39,6 +39,9 @@ BEGIN_ATTEMPTS = 3
 CLOSE_SECONDS = 5.0
 """Wall time for an actor to forget an episode."""
 
+REASON_CHARS = 500
+"""Characters of what Ray says of a failure; where memory is short it lists all processes."""
+
 
 class RayHost:
     """Episodes in actors, which are started as they are needed.
@@ -170,7 +173,8 @@ class RayRunner:
                     raise
                 reason = error
         raise ClusterError(
-            f"an episode could not be begun, {attempts} actors were lost at it, the last one so: {reason}"
+            f"an episode could not be begun: {attempts} actors were lost at it, the last one so: "
+            f"{_reason(reason)}"
         ) from reason
 
     def step(self, text: str) -> StepResult:
@@ -221,7 +225,7 @@ class RayRunner:
         return replace(performed.result, observation=observation)
 
     def _lost(self, running: _Running, action: str | None, error: RayError) -> StepResult:
-        self.telemetry.failures.append(f"the node lost the episode: {_first_line(error)}")
+        self.telemetry.failures.append(f"the episode was lost with its actor: {_reason(error)}")
         self._running, self.reward = None, NO_REWARD
         self._forget(running.worker, running.name, error)
         return infra_failed(running.info, self._turns, action)
@@ -250,5 +254,7 @@ def _is_dead(error: BaseException) -> bool:
     return isinstance(error, RayActorError) and not isinstance(error, ActorUnavailableError)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _reason(error: BaseException) -> str:
+    """What Ray says of a failure, without the indented particulars."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
+    return " ".join(lines)[:REASON_CHARS] or type(error).__name__

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Without the monitor that kills actors when other programs fill the memory of the machine.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_memory_monitor_refresh_ms="0", RAY_worker_niceness="0")
 
+import psutil
 import ray
 from ray.cluster_utils import Cluster
 
@@ -48,3 +50,13 @@ def cluster_of(*nodes: dict[str, Any]) -> Iterator[tuple[Cluster, list[Any]]]:
 def add_node(cluster: Cluster, **arguments: Any) -> Any:
     """Another node, with a small object store."""
     return cluster.add_node(object_store_memory=STORE_BYTES, **arguments)
+
+
+def kill_node(cluster: Cluster, node: Any) -> None:
+    """End all processes of a node at once, as a power cut does: a worker may outlive its raylet by seconds."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    raylet.suspend()
+    for process in raylet.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    cluster.remove_node(node, allow_graceful=False)

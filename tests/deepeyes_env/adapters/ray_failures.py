@@ -9,6 +9,7 @@ import os
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import ray
 from PIL import Image
 from ray.autoscaler.v2.sdk import get_cluster_status
-from ray_cluster import add_node, cluster_of
+from ray_cluster import add_node, cluster_of, kill_node
 
 from agents.actor import text_vocabulary
 from agents.event_loop import iterate
@@ -147,14 +148,18 @@ def _said(observation: Observation) -> tuple[str, list[str]]:
 
 
 def test_a_node_that_dies_takes_only_its_own_episodes_with_it(cluster, tmp_path):
-    envs = RayVectorEnv(6, CONFIG, tasks=Sevens(), cluster=RayConfig(slots=2, idle_seconds=0.1))
-    here = DeepEyesVectorEnv(6, CONFIG, tasks=Sevens())
+    envs = RayVectorEnv(
+        6,
+        CONFIG,
+        tasks=Sevens(),
+        sandbox=Counted(str(tmp_path)),
+        cluster=RayConfig(slots=2, idle_seconds=0.1),
+    )
+    here = DeepEyesVectorEnv(6, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)))
     wanted = play(here, range(6))
     assert all(results[-1].reward > 0 for results in wanted.values())
 
-    seen = play(
-        envs, range(6), lambda: cluster.remove_node(node_of(cluster, holder(envs)), allow_graceful=False)
-    )
+    seen = play(envs, range(6), lambda: kill_node(cluster, node_of(cluster, holder(envs))))
     lost = [slot for slot, results in seen.items() if results[-1].info["outcome"] == "infra_failed"]
     assert len(lost) == 2
     for slot, results in seen.items():
@@ -166,7 +171,7 @@ def test_a_node_that_dies_takes_only_its_own_episodes_with_it(cluster, tmp_path)
         else:
             assert said(results) == said(wanted[slot])
     assert len(envs.telemetry.failures) == 2
-    assert "node has died" in envs.telemetry.failures[0]
+    assert all("lost with its actor: The actor died" in reason for reason in envs.telemetry.failures)
 
     # There is room for one actor less now: what was lost is played again in the slots of the others.
     assert {slot: said(results) for slot, results in play(envs, lost).items()} == {
@@ -185,12 +190,16 @@ def test_a_rollout_loses_nothing_with_a_node(cluster):
 
     env = RayAsyncEnv(6, CONFIG, cluster=RayConfig(slots=2))
 
+    def fullest_node() -> Any:
+        held = Counter(runner._running.worker for runner in env._runners if runner._running)
+        return node_of(cluster, held.most_common(1)[0][0])
+
     def deadly(task: Task, lineage: SeedLineage) -> Any:
         """The oracle, but after its first turn in the sixth task a node dies with all that it holds."""
         script = oracle_program(task, lineage)
         observation = yield next(script)
         if lineage.prompt == 5 and len(cluster.worker_nodes) == 3:
-            cluster.remove_node(node_of(cluster, holder(env)), allow_graceful=False)
+            kill_node(cluster, fullest_node())
         while True:
             observation = yield script.send(observation)
 
@@ -203,8 +212,8 @@ def test_a_rollout_loses_nothing_with_a_node(cluster):
     assert got == wanted
 
 
-def test_an_actor_that_dies_is_replaced(cluster):
-    envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), cluster=RayConfig(slots=2))
+def test_an_actor_that_dies_is_replaced(cluster, tmp_path):
+    envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=RayConfig(slots=2))
     before = play(envs, range(4))
     kept, killed = None, []
 
@@ -256,8 +265,8 @@ def test_no_more_episodes_at_once_than_there_are_slots(cluster, tmp_path):
         RayVectorEnv(5, CONFIG, cluster=RayConfig(slots=2, max_actors=2))
 
 
-def test_an_image_is_fetched_once_whichever_node_shows_it(cluster):
-    envs = RayVectorEnv(8, CONFIG, tasks=Sevens(), cluster=RayConfig(slots=4))
+def test_an_image_is_fetched_once_whichever_node_shows_it(cluster, tmp_path):
+    envs = RayVectorEnv(8, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=RayConfig(slots=4))
     seen = play(envs, range(8))
     shown = {image.sha256 for each in seen.values() for one in each[1:-1] for image in one.observation.images}
     shown |= {image.sha256 for each in seen.values() for image in each[0].images}
@@ -268,10 +277,10 @@ def test_an_image_is_fetched_once_whichever_node_shows_it(cluster):
     envs.close()
 
 
-def test_nodes_are_asked_for_and_let_go_again(cluster):
+def test_nodes_are_asked_for_and_let_go_again(cluster, tmp_path):
     """This test is the autoscaler: it reads the demand where Ray's own does, and adds what is asked for."""
     settings = RayConfig(slots=2, cpus=0, resources={"episodes": 1.0}, min_actors=0, idle_seconds=0.5)
-    envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), cluster=settings)
+    envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=settings)
     begun = threading.Thread(target=play, args=(envs, range(4)), daemon=True)
     begun.start()
     wait_for(lambda: demand() == {"episodes": 2})
@@ -303,15 +312,17 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.1)
 
 
-def test_episodes_run_near_the_gpus_that_use_them(cluster):
+def test_episodes_run_near_the_gpus_that_use_them(cluster, tmp_path):
     node = add_node(cluster, num_cpus=1, labels={"trainer": "yes"})
     near = RayConfig(slots=2, near={"trainer": "yes"})
-    envs = RayVectorEnv(2, CONFIG, tasks=Sevens(), cluster=near)
+    envs = RayVectorEnv(2, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=near)
     play(envs, range(2))
     assert [worker.node for worker in envs.host.pool.workers] == [node.node_id]
     envs.close()
 
-    envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), cluster=near)  # more than it has room for
+    envs = RayVectorEnv(
+        4, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=near
+    )  # more than it has room for
     play(envs, range(4))
     nodes = [worker.node for worker in envs.host.pool.workers]
     assert node.node_id in nodes
@@ -320,20 +331,26 @@ def test_episodes_run_near_the_gpus_that_use_them(cluster):
     cluster.remove_node(node)
 
 
-def test_what_a_user_must_mend_is_told(cluster):
+def test_what_a_user_must_mend_is_told(cluster, tmp_path):
     envs = RayVectorEnv(1, CONFIG, tasks=Broken(), cluster=RayConfig())
     with pytest.raises(ConfigError, match="no such directory on this node"):
         envs.begin(0, 0)
     envs.close()
 
-    envs = RayVectorEnv(1, CONFIG, tasks=Sevens(), cluster=RayConfig(cpus=99, wait_seconds=0.5))
+    envs = RayVectorEnv(
+        1,
+        CONFIG,
+        tasks=Sevens(),
+        sandbox=Counted(str(tmp_path)),
+        cluster=RayConfig(cpus=99, wait_seconds=0.5),
+    )
     with pytest.raises(ClusterError, match=r"0 of at most 1 actors run.* 1 wait for a node"):
         envs.begin(0, 0)
     envs.close()
 
 
-def test_who_goes_on_after_closing_gets_new_actors(cluster):
-    envs = RayVectorEnv(1, CONFIG, tasks=Sevens(), cluster=RayConfig())
+def test_who_goes_on_after_closing_gets_new_actors(cluster, tmp_path):
+    envs = RayVectorEnv(1, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=RayConfig())
     first = said(play(envs, [0])[0])
     envs.host.close()
     assert not envs.host.pool.workers

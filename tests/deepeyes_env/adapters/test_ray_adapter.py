@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 PATHS = f"{HERE.parents[2]}:{HERE}"
 """Actors find the tests' own tasks and sandboxes on it."""
 
-FAST = {"PYTHONPATH": PATHS, "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 COUNTS = st.integers(0, 200)
 
@@ -24,12 +24,14 @@ COUNTS = st.integers(0, 200)
 def test_the_kit_the_example_and_rollouts(plugin, documented, tmp_path):
     example = tmp_path / "example.py"
     example.write_text(documented("Ray"))
-    assert "conforms" in plugin("ray").run(HERE / "ray_conformance.py", example, tmp_path, **FAST)
+    assert "conforms" in plugin("ray").run(HERE / "ray_conformance.py", example, tmp_path, **ENVIRONMENT)
 
 
 def test_dead_nodes_limits_and_new_nodes(plugin):
     said = plugin("ray").run(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"), HERE / "ray_failures.py", **FAST
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+        HERE / "ray_failures.py",
+        **ENVIRONMENT,
     )
     assert "9 passed" in said
 
