@@ -53,7 +53,7 @@ def add_node(cluster: Cluster, **arguments: Any) -> Any:
 
 
 def kill_node(cluster: Cluster, node: Any) -> None:
-    """End all processes of a node at once, as a power cut does: a worker may outlive its raylet by seconds."""
+    """End all processes of a node at once, as a power cut does: workers may outlive a raylet by seconds."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     raylet.suspend()
     for process in raylet.children(recursive=True):

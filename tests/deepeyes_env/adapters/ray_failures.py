@@ -5,6 +5,7 @@ The three nodes of the cluster have a processor each, so there is one actor on a
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import threading
@@ -27,7 +28,8 @@ from agents.rollout import stream
 from agents.rollout_stats import RolloutStats
 from agents.scripted import ScriptSpeaker, oracle_program
 from agents.speaker import RolloutRequest
-from agents.trajectory import SeedLineage
+from agents.store import RECORDS, TrajectoryWriter
+from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env import DeepEyesAsyncEnv, DeepEyesVectorEnv, EnvConfig
 from deepeyes_env.adapters.ray import ClusterError, RayAsyncEnv, RayConfig, RayVectorEnv
 from deepeyes_env.config import ConfigError
@@ -181,7 +183,14 @@ def test_a_node_that_dies_takes_only_its_own_episodes_with_it(cluster, tmp_path)
     here.close()
 
 
-def test_a_rollout_loses_nothing_with_a_node(cluster):
+def stored(trajectories: Sequence[Trajectory], folder: Path) -> bytes:
+    with TrajectoryWriter(folder) as writer:
+        for one in trajectories:
+            writer.append(one)
+    return (folder / RECORDS).read_bytes()
+
+
+def test_a_rollout_loses_nothing_with_a_node(cluster, tmp_path):
     requests = [RolloutRequest(index, "train", SeedLineage(1, prompt=index)) for index in range(12)]
     words = text_vocabulary()
     here = DeepEyesAsyncEnv(6, CONFIG)
@@ -209,7 +218,7 @@ def test_a_rollout_loses_nothing_with_a_node(cluster):
     assert len(cluster.worker_nodes) == 2
     assert stats.retries > 0
     assert [one.reward.accuracy for one in wanted] == [1.0] * 12
-    assert got == wanted
+    assert stored(got, tmp_path / "got") == stored(wanted, tmp_path / "wanted")
 
 
 def test_an_actor_that_dies_is_replaced(cluster, tmp_path):
@@ -246,6 +255,12 @@ def test_no_more_episodes_at_once_than_there_are_slots(cluster, tmp_path):
         cluster=RayConfig(slots=2, max_actors=2),
     )
     requests = [RolloutRequest(index, "train", SeedLineage(1, prompt=index)) for index in range(16)]
+
+    async def start_both_actors() -> None:
+        for episode in [await env.begin(index) for index in range(4)]:
+            await episode.close()
+
+    asyncio.run(start_both_actors())
 
     def looks(task: Task, lineage: SeedLineage) -> Any:
         yield LOOK
