@@ -177,7 +177,7 @@ class EpisodeRunner:
     @property
     def task(self) -> Task | None:
         """The episode's task, or None before the first."""
-        return self.episode and self.episode.task
+        return None if self.episode is None else self.episode.task
 
     @property
     def running(self) -> bool:

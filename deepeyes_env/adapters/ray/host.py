@@ -202,7 +202,7 @@ class RayRunner:
         except BaseException as error:
             self._forget(worker, name, error)
             raise
-        known = {key: begun.info[key] for key in ("task_id", "family") if key in begun.info}
+        known: dict[str, Any] = {key: begun.info[key] for key in ("task_id", "family")}
         self._running = _Running(worker, name, known)
         return observation, begun.info
 

@@ -296,12 +296,14 @@ def test_nodes_are_asked_for_and_let_go_again(cluster, tmp_path):
     """This test is the autoscaler: it reads the demand where Ray's own does, and adds what is asked for."""
     settings = RayConfig(slots=2, cpus=0, resources={"episodes": 1.0}, min_actors=0, idle_seconds=0.5)
     envs = RayVectorEnv(4, CONFIG, tasks=Sevens(), sandbox=Counted(str(tmp_path)), cluster=settings)
-    begun = threading.Thread(target=play, args=(envs, range(4)), daemon=True)
+    begun = threading.Thread(target=envs.reset, daemon=True)
     begun.start()
     wait_for(lambda: demand() == {"episodes": 2})
     added = [add_node(cluster, num_cpus=0, resources={"episodes": 1.0}) for _ in range(2)]
     begun.join(60)
     assert not begun.is_alive()
+    assert {worker.node for worker in envs.host.pool.workers} == {node.node_id for node in added}
+    play(envs, range(4))
     wait_for(lambda: not envs.host.pool.workers)
     play(envs, range(1))
     envs.close()
