@@ -1,5 +1,6 @@
 """Episodes on a Ray cluster: the kit, and what happens when nodes die; both under Ray's own interpreter."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_dead_nodes_limits_and_new_nodes(plugin):
         **ENVIRONMENT,
     )
     assert "9 passed" in said
+
+
+def test_episodes_grow_with_nodes(plugin, tmp_path):
+    written = tmp_path / "scaling.json"
+    smallest = "--nodes 1 2 --slots 2 --latency 20 --side 56 --episodes 1 --rounds 1".split()
+    bench = ("-m", "deepeyes_env.cli", "bench", "env-ray", *smallest, "--output", written)
+    assert "2 nodes / 1 node" in plugin("ray").run(*bench, **ENVIRONMENT)
+    figures = json.loads(written.read_text())["figures"]
+    assert {"1 node", "2 nodes"} <= {row["contender"] for row in figures if row["p50"] > 0}
 
 
 @given(held=COUNTS, waiting=COUNTS, slots=st.integers(1, 20), fewest=st.integers(0, 5), more=COUNTS)
