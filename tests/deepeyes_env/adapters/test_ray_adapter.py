@@ -19,15 +19,22 @@ PATHS = f"{HERE.parents[2]}:{HERE}"
 
 ENVIRONMENT = {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
+PATIENCE = 600
+"""Seconds: a cluster is some twenty processes, whose start takes minutes where other work fills the processors."""
+
 COUNTS = st.integers(0, 200)
 
 
+@pytest.mark.timeout(PATIENCE)
 def test_the_kit_the_example_and_rollouts(plugin, documented, tmp_path):
     example = tmp_path / "example.py"
     example.write_text(documented("Ray"))
-    assert "conforms" in plugin("ray").run(HERE / "ray_conformance.py", example, tmp_path, **ENVIRONMENT)
+    assert "conforms" in plugin("ray").run(
+        HERE / "ray_conformance.py", example, tmp_path, timeout=PATIENCE, **ENVIRONMENT
+    )
 
 
+@pytest.mark.timeout(PATIENCE)
 def test_dead_nodes_limits_and_new_nodes(plugin):
     said = plugin("ray").run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
@@ -39,8 +46,8 @@ def test_dead_nodes_limits_and_new_nodes(plugin):
 
 def test_episodes_grow_with_nodes(plugin, tmp_path):
     written = tmp_path / "scaling.json"
-    smallest = "--nodes 1 2 --slots 2 --latency 20 --side 56 --episodes 1 --rounds 1".split()
-    bench = ("-m", "deepeyes_env.cli", "bench", "env-ray", *smallest, "--output", written)
+    sizes = ("--nodes", "1", "2", "--slots", "2", "--episodes", "1", "--rounds", "1")
+    bench = ("-m", "deepeyes_env.cli", "bench", "env-ray", *sizes, "--latency", "20", "--output", written)
     assert "2 nodes / 1 node" in plugin("ray").run(*bench, **ENVIRONMENT)
     figures = json.loads(written.read_text())["figures"]
     assert {"1 node", "2 nodes"} <= {row["contender"] for row in figures if row["p50"] > 0}
