@@ -20,7 +20,7 @@ PATHS = f"{HERE.parents[2]}:{HERE}"
 ENVIRONMENT = {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 PATIENCE = 600
-"""Seconds: a cluster is some twenty processes, whose start takes minutes where other work fills the processors."""
+"""Seconds: a cluster is some twenty processes, which take minutes to start on processors that are busy."""
 
 COUNTS = st.integers(0, 200)
 
@@ -39,6 +39,7 @@ def test_dead_nodes_limits_and_new_nodes(plugin):
     said = plugin("ray").run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
         HERE / "ray_failures.py",
+        timeout=PATIENCE,
         **ENVIRONMENT,
     )
     assert "9 passed" in said
