@@ -37,7 +37,7 @@ def test_the_kit_the_example_and_rollouts(plugin, documented, tmp_path):
 @pytest.mark.timeout(PATIENCE)
 def test_dead_nodes_limits_and_new_nodes(plugin):
     said = plugin("ray").run(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+        *("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"),
         HERE / "ray_failures.py",
         timeout=PATIENCE,
         **ENVIRONMENT,
