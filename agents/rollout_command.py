@@ -24,6 +24,9 @@ from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finishe
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.config import load_config
+from deepeyes_env.errors import ConfigError
+from deepeyes_env.remote.error import RemoteError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +38,24 @@ class RolloutOptions(ActorOptions):
             `datasets.load_dataset` loads it.
         samples: Rollouts per task.
         resume: Leave out what the directory holds already; draws whose infrastructure failed are repeated.
+        ray: Address of a Ray cluster whose nodes run the episodes: `auto` (the one of this machine),
+            `HOST:PORT`, or `local` for one of this process; default: this process runs them.
+        ray_settings: TOML file of its other settings (`RayConfig`): slots, actors, nodes to be preferred.
     """
 
     out: Path
     samples: int = 1
     resume: bool = False
+    ray: str | None = None
+    ray_settings: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(self, {"samples": 1})
+        if self.ray_settings is not None and self.ray is None:
+            raise ConfigError(
+                f"ray_settings = {str(self.ray_settings)!r}: settings of a cluster; add --ray auto"
+            )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -60,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
     options = tyro.cli(RolloutOptions, args=list(argv), prog="deepeyes rollout")
     try:
         metrics = run(options)
-    except (ModelError, StoreError, PolicyError) as error:
+    except (ModelError, StoreError, PolicyError, RemoteError) as error:
         raise SystemExit(f"deepeyes rollout: {error}") from error
     except ContextFull as error:
         raise SystemExit(f"deepeyes rollout: {no_room(error)}") from error
@@ -85,13 +97,13 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         What they did.
 
     Raises:
-        ConfigError: The environment's file cannot be used.
+        ConfigError: The environment's file cannot be used, or that of the cluster.
         ModelError: The policy is no Qwen2.5-VL.
+        RemoteError: The cluster cannot be used.
         StoreError: Another process writes to `options.out`.
     """
-    config = options.env_config
     _missing(options)  # before a model is loaded for nothing
-    with closing(DeepEyesAsyncEnv(options.num_envs, config)) as env, closing(Actor(options)) as actor:
+    with closing(_open_env(options)) as env, closing(Actor(options)) as actor:
         stats = RolloutStats()
         with TrajectoryWriter(options.out) as writer:
             requests = _missing(options)
@@ -103,6 +115,16 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         print(line)
     _seal(options.out)
     return metrics
+
+
+def _open_env(options: RolloutOptions) -> DeepEyesAsyncEnv:
+    config = options.env_config
+    if options.ray is None:
+        return DeepEyesAsyncEnv(options.num_envs, config)
+    from deepeyes_env.adapters.ray import RayAsyncEnv, RayConfig
+
+    cluster = load_config(RayConfig, options.ray_settings, address=options.ray)
+    return RayAsyncEnv(options.num_envs, config, cluster=cluster)
 
 
 def _written(trajectories: Iterable[Trajectory], writer: TrajectoryWriter) -> Iterator[Trajectory]:

@@ -21,7 +21,7 @@ import numpy as np
 from deepeyes_env.config import ConfigError, EnvConfig
 from deepeyes_env.env import check_action
 from deepeyes_env.episode import Observation
-from deepeyes_env.host import Place, Runner, draw_place, open_host
+from deepeyes_env.host import Host, Place, Runner, draw_place, open_host
 from deepeyes_env.runner import StepResult
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.search import SearchEngine
@@ -56,7 +56,7 @@ class DeepEyesAsyncEnv:
         *,
         tasks: TaskSource | None = None,
         sandbox: Sandbox | None = None,
-        remote: str | None = None,
+        remote: str | Host | None = None,
         workers: int | None = None,
         **overrides: Any,
     ) -> None:
@@ -67,7 +67,7 @@ class DeepEyesAsyncEnv:
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
-            remote: Address of a `deepeyes serve env`; see `DeepEyesEnv`.
+            remote: Address of a `deepeyes serve env`, or another host; see `DeepEyesEnv`.
             workers: Most turns performed at once; default: `num_envs`, at most `MAX_TOOLS`.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
 
@@ -178,9 +178,9 @@ class AsyncEpisode:
         Raises:
             RuntimeError: The episode runs on a server, which does not tell the answers.
         """
-        if self._runner.episode is None:
+        if self._runner.task is None:
             raise RuntimeError("the task of a remote episode stays on its server, with its answer")
-        return self._runner.episode.task
+        return self._runner.task
 
     async def step(self, text: str, timeout: float | None = None) -> StepResult:
         """Take the policy's turn, perform what it asks for, and score the episode if it ends.

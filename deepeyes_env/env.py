@@ -14,7 +14,7 @@ from gymnasium.error import ResetNeeded
 from deepeyes_env.config import ConfigError, EnvConfig
 from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.errors import nearest
-from deepeyes_env.host import draw_place, open_host
+from deepeyes_env.host import Host, draw_place, open_host
 from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.sandbox.base import Sandbox
@@ -41,7 +41,7 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
         *,
         tasks: TaskSource | None = None,
         sandbox: Sandbox | None = None,
-        remote: str | None = None,
+        remote: str | Host | None = None,
         render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
@@ -51,8 +51,8 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
-            remote: Address of a `deepeyes serve env`, where the episodes run by that server's settings;
-                then there can be no others.
+            remote: Address of a `deepeyes serve env`, where the episodes run by that server's settings, or
+                another host of episodes with its own; then there can be no others.
             render_mode: `human` prints, `rgb_array` paints, `ansi` writes the episode; None shows nothing.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
 
@@ -164,7 +164,7 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
             sys.stdout.flush()
 
 
-def check_render_mode(mode: str | None, modes: Collection[str], remote: str | None = None) -> None:
+def check_render_mode(mode: str | None, modes: Collection[str], remote: object = None) -> None:
     """Refuse an unknown render mode.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where the episodes of an environment run: in this process, or on a server. The shells see no difference."""
+"""Where the episodes of an environment run: in this process, or elsewhere. The shells see no difference."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ class Runner(Protocol):
     episode: Episode | None
     """The episode, or None before the first and where it runs elsewhere."""
     reward: Reward | None
+
+    @property
+    def task(self) -> Task | None:
+        """The episode's task, or None before the first and where it is not told."""
+        ...
 
     @property
     def running(self) -> bool:
@@ -131,7 +136,7 @@ def open_host(
     overrides: Mapping[str, Any],
     tasks: TaskSource | None,
     sandbox: Sandbox | None,
-    remote: str | None,
+    remote: str | Host | None,
 ) -> Host:
     """Where an environment's episodes run.
 
@@ -140,10 +145,11 @@ def open_host(
         overrides: Fields of `EnvConfig` that replace those of `config`.
         tasks: A task source to use in place of the configured one.
         sandbox: A sandbox to use in place of the configured one.
-        remote: Address of a server, which has its own settings, tasks and sandbox; None for this process.
+        remote: Address of a server, or an opened host, either of which has its own settings, tasks and
+            sandbox; None for this process.
 
     Raises:
-        ConfigError: A bad setting, or settings for a server.
+        ConfigError: A bad setting, or settings for another place than this process.
         RemoteError: The server cannot be used.
     """
     if remote is None:
@@ -151,6 +157,8 @@ def open_host(
     given = {"config": config, "tasks": tasks, "sandbox": sandbox} | dict(overrides)
     if wrong := [name for name, value in given.items() if value is not None]:
         raise ConfigError(f"{', '.join(wrong)}: with `remote` the server decides; set it where it is started")
+    if not isinstance(remote, str):
+        return remote
     from deepeyes_env.remote.host import RemoteHost
 
     return RemoteHost(remote)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,20 @@ class StepResult:
     def done(self) -> bool:
         """Whether the episode has ended."""
         return self.terminated or self.truncated
+
+
+def infra_failed(known: Mapping[str, Any], turns: int, action: str | None) -> StepResult:
+    """The end of an episode that was lost with its host, as a failure of any other infrastructure looks.
+
+    Args:
+        known: What its infos repeat: `task_id` and `family`.
+        turns: Turns taken, the lost one included.
+        action: Name of the lost turn's action; None when it was abandoned.
+    """
+    info = {**known, "turn": turns} | ({"action": action} if action else {})
+    info |= {"outcome": str(Outcome.INFRA_FAILED), "answer": ""}
+    info |= {"accuracy": 0.0, "format": 0.0, "total": 0.0, "rule": "none"}
+    return StepResult(Observation(), 0.0, terminated=False, truncated=True, info=info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,11 @@ class EpisodeRunner:
         tools, self._tools = self._tools, None
         if tools is not None:
             tools.close()
+
+    @property
+    def task(self) -> Task | None:
+        """The episode's task, or None before the first."""
+        return None if self.episode is None else self.episode.task
 
     @property
     def running(self) -> bool:

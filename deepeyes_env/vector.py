@@ -27,7 +27,7 @@ from deepeyes_env.env import (
     to_arrays,
 )
 from deepeyes_env.episode import Episode, Observation
-from deepeyes_env.host import draw_place, open_host
+from deepeyes_env.host import Host, draw_place, open_host
 from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.runner import StepResult
 from deepeyes_env.sandbox.base import Sandbox
@@ -59,7 +59,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         *,
         tasks: TaskSource | None = None,
         sandbox: Sandbox | None = None,
-        remote: str | None = None,
+        remote: str | Host | None = None,
         workers: int | None = None,
         render_mode: str | None = None,
         **overrides: Any,
@@ -71,7 +71,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             config: Settings; the defaults are the generated world and the local sandbox.
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
-            remote: Address of a `deepeyes serve env`; see `DeepEyesEnv`.
+            remote: Address of a `deepeyes serve env`, or another host; see `DeepEyesEnv`.
             workers: Threads; default: one per slot, at most `MAX_WORKERS`.
             render_mode: `rgb_array` or `ansi`: what `render` gives per slot.
             **overrides: Fields of `EnvConfig` that replace those of `config`.

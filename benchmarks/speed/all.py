@@ -34,7 +34,8 @@ QUICK: dict[BenchName, tuple[str, ...]] = {
     "stress": ("--episodes", "16", "--rounds", "2"),
 }
 """The benchmarks in their order, each with the arguments of its smallest run in which every contender works.
-`mismatch` is none of them: it needs a rollout of the user's, and measures no speed."""
+`mismatch` is none of them: it needs a rollout of the user's, and measures no speed. Nor is `env-ray`, which
+needs Ray."""
 
 PACKAGES = (
     "deepeyes-gym",

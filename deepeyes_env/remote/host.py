@@ -11,13 +11,12 @@ from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.host import Place, Runner
 from deepeyes_env.images import EncodedImage
-from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import parse_turn
 from deepeyes_env.remote.connection import Connection, Lease
 from deepeyes_env.remote.error import ConnectionBroken, RemoteError, SessionLost
 from deepeyes_env.remote.wire import Json, read_info, read_observation, read_result, read_rules
 from deepeyes_env.rewards.base import NO_REWARD, Reward
-from deepeyes_env.runner import ACTION_NAMES, StepResult
+from deepeyes_env.runner import ACTION_NAMES, StepResult, infra_failed
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.task import SPLITS, Split, Task, TaskSource
 from deepeyes_env.telemetry import Telemetry
@@ -117,6 +116,7 @@ class RemoteRunner:
         """Make an idle runner; an observation of more than `max_images` images is refused."""
         self.telemetry = Telemetry()
         self.episode: Episode | None = None
+        self.task: Task | None = None
         self.reward: Reward | None = None
         self._connection = connection
         self._max_images = max_images
@@ -182,18 +182,11 @@ class RemoteRunner:
             self.telemetry.failures.append(str(error))
             self.close()
             self.reward = NO_REWARD
-            return self._failed(running, action)
+            return infra_failed(running.info, self._turns, action)
         if result.done:
             self._running = None
             self.reward = Reward(*(result.info[key] for key in ("accuracy", "format", "total")))
         return result
-
-    def _failed(self, running: _Running, action: str | None) -> StepResult:
-        """The end of an episode whose server failed, as a failure of any other infrastructure looks."""
-        info = running.info | {"turn": self._turns} | ({"action": action} if action else {})
-        info |= {"outcome": str(Outcome.INFRA_FAILED), "answer": ""}
-        info |= {"accuracy": 0.0, "format": 0.0, "total": 0.0, "rule": "none"}
-        return StepResult(Observation(), 0.0, terminated=False, truncated=True, info=info)
 
     def _image(self, lease: Lease) -> Any:
         def image(name: str) -> EncodedImage:

@@ -79,6 +79,20 @@ class SingleEnvDriver:
             env.close()
 
 
+def play_in_slots(envs: DeepEyesVectorEnv, scripts: Sequence[Script]) -> list[Played]:
+    """Play scripts through the streaming interface of `envs`, a slot for each."""
+    begun = [envs.begin(slot, s.index, s.split, s.seed) for slot, s in enumerate(scripts)]
+    results: list[list[StepResult]] = [[] for _ in scripts]
+    for slot, script in enumerate(scripts):
+        envs.submit(slot, script.turns[0])
+    while done := envs.ready():
+        for slot, result in done:
+            results[slot].append(result)
+            if not result.done:
+                envs.submit(slot, scripts[slot].turns[len(results[slot])])
+    return [played(first, steps) for (first, _), steps in zip(begun, results, strict=True)]
+
+
 class VectorEnvDriver:
     """Plays through the streaming interface of `DeepEyesVectorEnv`, a slot for each script."""
 
@@ -86,16 +100,7 @@ class VectorEnvDriver:
         """See `Driver.play`."""
         envs = self.make(len(scripts))
         try:
-            begun = [envs.begin(slot, s.index, s.split, s.seed) for slot, s in enumerate(scripts)]
-            results: list[list[StepResult]] = [[] for _ in scripts]
-            for slot, script in enumerate(scripts):
-                envs.submit(slot, script.turns[0])
-            while done := envs.ready():
-                for slot, result in done:
-                    results[slot].append(result)
-                    if not result.done:
-                        envs.submit(slot, scripts[slot].turns[len(results[slot])])
-            return [played(first, steps) for (first, _), steps in zip(begun, results, strict=True)]
+            return play_in_slots(envs, scripts)
         finally:
             envs.close()
 

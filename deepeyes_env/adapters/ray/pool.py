@@ -1,0 +1,206 @@
+"""The actors of an environment: more while episodes wait, fewer when idle, new ones for lost ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import ray
+from ray.exceptions import RayTaskError
+
+from deepeyes_env.adapters.ray.config import RayConfig
+from deepeyes_env.adapters.ray.error import ClusterError
+from deepeyes_env.adapters.ray.scaling import Load, actors_wanted
+
+MAX_FAILED_STARTS = 3
+"""Actors in a row that do not start before the cause is told: one node may die, three are no accident."""
+
+END_SECONDS = 5.0
+"""Wall time for actors to free their sandboxes before they are killed."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """An actor.
+
+    Attributes:
+        handle: Ray's handle of it.
+        opening: Reference of its first call.
+        node: Id of its node once it has opened, else None.
+        held: Slots that are taken.
+        idle_since: When it was started or its last slot became free, on the monotonic clock.
+    """
+
+    handle: Any
+    opening: Any
+    node: str | None = None
+    held: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has opened."""
+        return self.node is not None
+
+
+class Pool:
+    """Safe to use from many threads."""
+
+    def __init__(self, start: Callable[[], Any], config: RayConfig, most: int) -> None:
+        """Start nothing yet.
+
+        Args:
+            start: Starts an `EpisodeActor` and gives its handle.
+            config: Slots, bounds and waits.
+            most: Most actors.
+        """
+        self._start = start
+        self._config = config
+        self._most = most
+        self._workers: list[Worker] = []
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._mistake: BaseException | None = None
+        self._failed_starts = 0
+        self._last_failure: BaseException | None = None
+        self._sweeper: threading.Timer | None = None
+
+    def lease(self) -> Worker:
+        """Take a slot of the actor that has the most free ones; wait for one, and have actors started for it.
+
+        Raises:
+            ClusterError: None became free in time, or actors do not start.
+            Exception: What an actor raised as it opened, such as a `ConfigError`.
+        """
+        deadline = time.monotonic() + self._config.wait_seconds
+        with self._changed:
+            self._waiting += 1
+            try:
+                while (worker := self._freest()) is None:
+                    self._grow()
+                    self._raise_failures()
+                    if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                        raise ClusterError(self._shortage())
+            finally:
+                self._waiting -= 1
+            worker.held += 1
+            return worker
+
+    def release(self, worker: Worker) -> None:
+        """Give a slot back."""
+        with self._changed:
+            worker.held -= 1
+            worker.idle_since = time.monotonic()
+            self._sweep_later()
+            self._changed.notify()
+
+    def lost(self, worker: Worker) -> None:
+        """Forget an actor that is dead, with all its slots; those who wait get another."""
+        with self._changed:
+            if worker in self._workers:
+                self._workers.remove(worker)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End all actors. Idempotent; the next lease starts new ones."""
+        with self._changed:
+            workers, self._workers = self._workers, []
+            self._mistake, self._failed_starts = None, 0
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+                self._sweeper = None
+        _end(workers)
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """The actors, those included that are still starting."""
+        with self._changed:
+            return tuple(self._workers)
+
+    # --- Inside, under the lock ----------------------------------------------------------------------------
+
+    def _freest(self) -> Worker | None:
+        free = [worker for worker in self._workers if worker.ready and worker.held < self._config.slots]
+        return min(free, key=lambda worker: worker.held, default=None)
+
+    def _wanted(self) -> int:
+        load = Load(sum(worker.held for worker in self._workers), self._waiting)
+        return actors_wanted(load, self._config.slots, self._config.min_actors, self._most)
+
+    def _grow(self) -> None:
+        while len(self._workers) < self._wanted() and not self._stuck:
+            handle = self._start()
+            worker = Worker(handle, handle.open.remote())
+            self._workers.append(worker)
+            worker.opening.future().add_done_callback(partial(self._opened, worker))
+
+    def _opened(self, worker: Worker, opening: Future[str]) -> None:
+        error = opening.exception()
+        with self._changed:
+            if error is None:
+                worker.node, worker.idle_since, self._failed_starts = opening.result(), time.monotonic(), 0
+            elif worker in self._workers:
+                self._workers.remove(worker)
+                self._failed_starts += 1
+                self._last_failure = error
+                if isinstance(error, RayTaskError):
+                    self._mistake = error
+            self._sweep_later()
+            self._changed.notify_all()
+
+    @property
+    def _stuck(self) -> bool:
+        return self._mistake is not None or self._failed_starts >= MAX_FAILED_STARTS
+
+    def _raise_failures(self) -> None:
+        if not self._stuck or self._workers:
+            return
+        mistake, error = self._mistake, self._last_failure
+        self._mistake, self._failed_starts = None, 0  # whoever comes next tries anew
+        if mistake is not None:
+            raise mistake
+        raise ClusterError(
+            f"{MAX_FAILED_STARTS} actors in a row did not start; is this project on all nodes? {error}"
+        ) from error
+
+    def _shortage(self) -> str:
+        ready = sum(worker.ready for worker in self._workers)
+        starting = len(self._workers) - ready
+        return (
+            f"no episode slot became free within {self._config.wait_seconds:g} s: {ready} of at most "
+            f"{self._most} actors run, with {self._config.slots} slots each"
+            + (f", and {starting} wait for a node with room" if starting else "")
+            + "; add nodes, play fewer episodes at once or raise slots, max_actors or wait_seconds"
+        )
+
+    def _sweep_later(self) -> None:
+        """End surplus actors when they have been idle for long enough, if there are any by then."""
+        if self._sweeper is None and len(self._workers) > self._config.min_actors:
+            self._sweeper = threading.Timer(self._config.idle_seconds, self._sweep)
+            self._sweeper.daemon = True
+            self._sweeper.start()
+
+    def _sweep(self) -> None:
+        with self._changed:
+            self._sweeper = None
+            before = time.monotonic() - self._config.idle_seconds
+            idle = [one for one in self._workers if not one.held and one.idle_since <= before]
+            surplus = idle[: max(0, len(self._workers) - self._wanted())]
+            self._workers = [worker for worker in self._workers if worker not in surplus]
+            if any(not one.held for one in self._workers):
+                self._sweep_later()
+        _end(surplus)
+
+
+def _end(workers: Sequence[Worker]) -> None:
+    """Let actors free what they hold, then kill what is left of them."""
+    ends = [worker.handle.__ray_terminate__.remote() for worker in workers if worker.ready]
+    if ends:
+        ray.wait(ends, num_returns=len(ends), timeout=END_SECONDS)
+    for worker in workers:
+        ray.kill(worker.handle)
