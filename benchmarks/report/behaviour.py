@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import Result
+from benchmarks.statistics.average import Average, average
 from benchmarks.statistics.estimate import Estimate, estimate
 from deepeyes_env.outcome import Outcome
 
@@ -19,6 +19,8 @@ SEARCHES = ("search", "image_search")
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """Draws of one suite in one mode. Means and rates are over those whose infrastructure held.
+
+    Intervals are over clusters of items: what one item makes a policy do in one turn it does in the next.
 
     Attributes:
         draws: All draws.
@@ -45,47 +47,53 @@ class Behaviour:
     judge_failed: int
     unscored: int
     with_tool: Estimate
-    calls: dict[str, float]
+    calls: dict[str, Average]
     code_errors: Rate
     placeholders: Rate
     search_misses: Rate
     truncated: Rate
-    turns: float | None
-    prompt_tokens: float | None
-    sampled_tokens: float | None
-    images: float | None
+    turns: Average
+    prompt_tokens: Average
+    sampled_tokens: Average
+    images: Average
     total_sampled_tokens: int
 
 
 def behaviour(results: Sequence[Result]) -> Behaviour:
     """What happened in draws of one suite in one mode."""
     held = [one for one in results if one.outcome != Outcome.INFRA_FAILED]
-    calls: Counter[str] = Counter()
-    for one in held:
-        calls.update(dict(one.calls))
-    searches = sum(calls[kind] for kind in SEARCHES)
+    kinds = sorted({kind for one in held for kind in one.calls})
+    clusters = [one.cluster for one in held]
+
+    def mean(count: Callable[[Result], int]) -> Average:
+        return average([count(one) for one in held], clusters)
+
+    def share(count: Callable[[Result], int], of: Callable[[Result], int]) -> Rate:
+        return rate((count(one), of(one), one.cluster) for one in held)
+
     return Behaviour(
         draws=len(results),
         outcomes=dict(sorted(Counter(one.outcome for one in results).items())),
         infra_failed=len(results) - len(held),
         judge_failed=sum(one.judge_failed for one in results),
         unscored=sum(one.correct is None for one in results),
-        with_tool=estimate(
-            [float(sum(one.calls.values()) > 0) for one in held], [one.cluster for one in held]
-        ),
-        calls={kind: calls[kind] / len(held) for kind in sorted(calls)},
-        code_errors=rate(sum(one.code_errors for one in held), calls["code"]),
-        placeholders=rate(sum(one.placeholders for one in held), calls["code"]),
-        search_misses=rate(sum(one.search_misses for one in held), searches),
-        truncated=rate(sum(one.outcome == Outcome.TRUNCATED for one in held), len(held)),
-        turns=_mean(one.turns for one in held),
-        prompt_tokens=_mean(one.prompt_tokens for one in held),
-        sampled_tokens=_mean(one.sampled_tokens for one in held),
-        images=_mean(one.images for one in held),
+        with_tool=estimate([float(sum(one.calls.values()) > 0) for one in held], clusters),
+        calls={kind: average([one.calls.get(kind, 0) for one in held], clusters) for kind in kinds},
+        code_errors=share(lambda one: one.code_errors, _cells),
+        placeholders=share(lambda one: one.placeholders, _cells),
+        search_misses=share(lambda one: one.search_misses, _searches),
+        truncated=share(lambda one: one.outcome == Outcome.TRUNCATED, lambda one: 1),
+        turns=mean(lambda one: one.turns),
+        prompt_tokens=mean(lambda one: one.prompt_tokens),
+        sampled_tokens=mean(lambda one: one.sampled_tokens),
+        images=mean(lambda one: one.images),
         total_sampled_tokens=sum(one.sampled_tokens for one in results),
     )
 
 
-def _mean(values: Iterable[int]) -> float | None:
-    found = list(values)
-    return fmean(found) if found else None
+def _cells(one: Result) -> int:
+    return one.calls.get("code", 0)
+
+
+def _searches(one: Result) -> int:
+    return sum(one.calls.get(kind, 0) for kind in SEARCHES)

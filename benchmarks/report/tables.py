@@ -95,10 +95,10 @@ def behaviour_table(suite: SuiteReport) -> Table:
         _across(suite, "placeholder cells", lambda one: str(one.behaviour.placeholders)),
         _across(suite, "searches without a hit", lambda one: str(one.behaviour.search_misses)),
         _across(suite, "truncated", lambda one: str(one.behaviour.truncated)),
-        _across(suite, "turns a draw", lambda one: _per(one.behaviour.turns)),
-        _across(suite, "images a draw", lambda one: _per(one.behaviour.images)),
-        _across(suite, "tokens read a draw", lambda one: _per(one.behaviour.prompt_tokens, 0)),
-        _across(suite, "tokens sampled a draw", lambda one: _per(one.behaviour.sampled_tokens, 0)),
+        _across(suite, "turns a draw", lambda one: one.behaviour.turns.to_text(2)),
+        _across(suite, "images a draw", lambda one: one.behaviour.images.to_text(2)),
+        _across(suite, "tokens read a draw", lambda one: one.behaviour.prompt_tokens.to_text(0)),
+        _across(suite, "tokens sampled a draw", lambda one: one.behaviour.sampled_tokens.to_text(0)),
         *_repeated(suite),
         *_refusals(suite),
         *_twins(suite),
@@ -109,7 +109,8 @@ def behaviour_table(suite: SuiteReport) -> Table:
         "What happened",
         ("", *(f"tools {mode.mode}" for mode in suite.modes)),
         tuple(rows),
-        "Per draw whose infrastructure held. Draws without a verdict count nowhere as wrong.",
+        "Per draw whose infrastructure held. Draws without a verdict count nowhere as wrong. In brackets: "
+        "95 % intervals over items, for calls of one item are alike; a mean has none where nothing varies.",
     )
 
 
@@ -253,7 +254,13 @@ Rows = Sequence[tuple[str, ...]]
 def _calls(suite: SuiteReport) -> Rows:
     kinds = sorted({kind for mode in suite.modes for kind in mode.behaviour.calls})
     return [
-        (f"{kind} calls a draw", *(_per(mode.behaviour.calls.get(kind, 0.0)) for mode in suite.modes))
+        (
+            f"{kind} calls a draw",
+            *(
+                mode.behaviour.calls[kind].to_text(2) if kind in mode.behaviour.calls else "0.00"
+                for mode in suite.modes
+            ),
+        )
         for kind in kinds
     ]
 

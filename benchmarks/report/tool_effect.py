@@ -60,6 +60,7 @@ def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]]) -> ToolEffect:
     gain = sum(bool(tooled.correct and not without.correct) for without, tooled in pairs)
     harm = sum(bool(without.correct and not tooled.correct) for without, tooled in pairs)
     both = sum(bool(without.correct and tooled.correct) for without, tooled in pairs)
+    solved = [(int(bool(without.correct)), 1, tooled.cluster) for without, tooled in pairs if tooled.correct]
     return ToolEffect(
         mode,
         both_right=both,
@@ -67,5 +68,5 @@ def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]]) -> ToolEffect:
         harm=harm,
         both_wrong=len(pairs) - both - gain - harm,
         net=net,
-        solved_without=rate(both, both + gain),
+        solved_without=rate(solved),
     )

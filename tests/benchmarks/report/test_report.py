@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from evaluations import card, evaluations, in_suite, policy_with, result, write_run
 from hypothesis import given, settings
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.report.accuracy import accuracy
 from benchmarks.report.agreement import agreement
@@ -17,6 +19,7 @@ from benchmarks.report.behaviour import behaviour
 from benchmarks.report.command import NAMES, main, write_report
 from benchmarks.report.document import report_of, to_json
 from benchmarks.report.official import OFFICIAL
+from benchmarks.report.rate import rate
 from benchmarks.report.refusals import refusals
 from benchmarks.report.tool_effect import tool_effects
 from benchmarks.report.twins import twins
@@ -113,12 +116,58 @@ def test_rates_are_of_what_ran():
         result("vstar/2", calls={"code": 7}, code_errors=7, outcome="infra_failed", correct=None),
     ]
     found = behaviour(results)
-    assert found.calls == {"code": 1.5, "image_search": 0.5, "search": 0.5}
+    assert {kind: one.value for kind, one in found.calls.items()} == {
+        "code": 1.5,
+        "image_search": 0.5,
+        "search": 0.5,
+    }
     assert (found.code_errors.count, found.code_errors.of) == (1, 3)
     assert found.placeholders.value == pytest.approx(1 / 3)
-    assert (found.search_misses.value, found.truncated.value, found.turns) == (0.5, 0.5, 4.0)
+    assert (found.search_misses.value, found.truncated.value, found.turns.value) == (0.5, 0.5, 4.0)
     assert found.with_tool.value == 1.0
     assert behaviour([result()]).code_errors.value is None
+
+
+def test_rates_and_means_have_intervals_over_items_and_not_over_calls():
+    """Each item's cells all fail or all run, so that twenty items say less than their eighty cells."""
+
+    def asked(items: int, cells: int) -> list:
+        return [
+            result(f"vstar/{n}", calls={"code": cells}, code_errors=cells * (n % 4 == 0), turns=1 + n % 2)
+            for n in range(items)
+        ]
+
+    one_cell, four_cells = (behaviour(asked(20, cells)) for cells in (1, 4))
+    alone, together = one_cell.code_errors, four_cells.code_errors
+    assert (alone.low, alone.high) == pytest.approx(proportion_confint(5, 20, method="wilson"))
+    assert (together.count, together.of, together.clusters) == (20, 80, 20)
+    naive = proportion_confint(20, 80, method="wilson")
+    assert together.low < naive[0] < 0.25 < naive[1] < together.high
+    assert together.high - together.low > 0.95 * (alone.high - alone.low)
+    assert one_cell.turns.value == 1.5
+    assert (one_cell.turns.low, one_cell.turns.high) == pytest.approx(
+        DescrStatsW([1, 2] * 10).tconfint_mean()
+    )
+    assert (one_cell.calls["code"].value, one_cell.calls["code"].low) == (1.0, None)
+    assert behaviour([result()]).code_errors.clusters == 0
+    with pytest.raises(ValueError, match="2 of 1"):
+        rate([(2, 1, "a")])
+
+
+def test_every_rate_is_told_with_its_interval(tmp_path):
+    """In JSON, on the page and in Markdown."""
+    run = write_run(tmp_path, policy_with({"all": 0.8, "search": 0.7, "off": 0.5}, 40))
+    write_report(run)
+    happened = json.loads((run / "report.json").read_text())["suites"][0]["modes"][0]["behaviour"]
+    for name in ("code_errors", "placeholders", "search_misses", "truncated", "turns", "sampled_tokens"):
+        assert {"value", "low", "high", "clusters"} <= happened[name].keys(), name
+    assert 0 < happened["search_misses"]["low"] < 0.2 < happened["search_misses"]["high"]
+    assert {"value", "low", "high"} <= happened["calls"]["code"].keys()
+    for name in ("report.html", "report.md"):
+        text = (run / name).read_text().replace("\\", "")
+        assert "15.0 [7.1, 29.1] % (6/40)" in text, "cells in error"
+        assert "20.0 [10.5, 34.8] % (8/40)" in text, "searches without a hit"
+        assert re.search(r"truncated.{1,9}0\.0 \[0\.0, 8\.8\] % \(0/40\)", text)
 
 
 # --- Judge, refusals, twins --------------------------------------------------------------------
