@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     options = tyro.cli(CompareOptions, args=list(argv), prog="deepeyes eval compare")
     require(len(options.runs) > 1, "runs", [str(run) for run in options.runs], "two folders or more")
     first, *others = [read_run(run) for run in options.runs]
-    compared = [compare_runs(first, other, options.metric) for other in others]
+    compared = compare_runs(first, others, options.metric)
     console = Console()
     for one in compared:
         console.print(rich_table(compare_table(one)))

@@ -45,16 +45,17 @@ def main_table(report: Report) -> Table:
     for mode, mean in report.means.items():
         interval = "" if mean.low is None else f" [{100 * mean.low:.1f}, {100 * (mean.high or 0):.1f}]"
         rows.append(
-            (f"mean of {mean.suites}", mode, "", f"{100 * mean.value:.1f}{interval}", "", "", "", "", "")
+            (f"mean of {mean.suites}", mode, "", f"{100 * mean.value:.1f}{interval}", "", "", "", "", "", "")
         )
     return Table(
         "Accuracy",
-        ("suite", "tools", "n", "accuracy", "official", "gain", "harm", "net", "p"),
+        ("suite", "tools", "n", "accuracy", "official", "gain", "harm", "net", "p", "Holm"),
         tuple(rows),
         "Accuracy in percent with its 95 % interval (Wilson's, widened for clusters such as the cycles of a "
         "question). n: scored draws, in brackets all of them if some have no verdict. gain, harm: draws "
         "right only with, only without tools; net: their difference in points with a cluster bootstrap's "
-        "interval; p: exact McNemar test, or a permutation of clusters (*).",
+        "interval; p: exact McNemar test, or a permutation of clusters (*); Holm: after correction over all "
+        "suites and modes of this table.",
     )
 
 
@@ -126,6 +127,7 @@ def effect_table(suite: SuiteReport) -> Table:
             str(one.both_wrong),
             _net(one),
             _p(one),
+            f"{one.p_holm:.2g}",
             "none" if one.net.detectable is None else f"{100 * one.net.detectable:.1f}",
             str(one.solved_without),
         )
@@ -142,13 +144,14 @@ def effect_table(suite: SuiteReport) -> Table:
             "both wrong",
             "net",
             "p",
+            "Holm",
             "detectable",
             "solved without",
         ),
         rows,
-        "The same draws with these tools and with none. detectable: the smallest difference in points that "
-        "80 % of such comparisons would find. solved without: of what is right with tools, what is right "
-        "without them.",
+        "The same draws with these tools and with none. Holm: p after correction over all suites and modes "
+        "of the report. detectable: the smallest difference in points that 80 % of such comparisons would "
+        "find. solved without: of what is right with tools, what is right without them.",
     )
 
 
@@ -220,11 +223,11 @@ def _official(mode: ModeReport) -> str:
     return str(mode.accuracy.official)
 
 
-def _effect(suite: SuiteReport, mode: str) -> tuple[str, str, str, str]:
+def _effect(suite: SuiteReport, mode: str) -> tuple[str, ...]:
     for one in suite.tools:
         if one.mode == mode:
-            return str(one.gain), str(one.harm), _net(one), _p(one)
-    return "", "", "", ""
+            return str(one.gain), str(one.harm), _net(one), _p(one), f"{one.p_holm:.2g}"
+    return ("",) * 5
 
 
 def _net(effect: ToolEffect) -> str:
@@ -271,12 +274,12 @@ def _repeated(suite: SuiteReport) -> Rows:
 
     def cell(name: str) -> tuple[str, ...]:
         found = [mode.accuracy.repeats for mode in suite.modes]
-        return tuple("–" if one is None else f"{100 * getattr(one, name):.1f}" for one in found)
+        return tuple("–" if one is None else _percent(getattr(one, name)) for one in found)
 
     draws = [mode.accuracy.repeats for mode in suite.modes]
     k = max(one.draws for one in draws if one is not None)
     seeds = tuple(
-        "–" if one is None else ", ".join(f"{seed}: {100 * share:.1f}" for seed, share in one.by_seed.items())
+        "–" if one is None else ", ".join(f"{seed}: {share}" for seed, share in one.by_seed.items())
         for one in draws
     )
     return (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from evaluations import card, evaluations, in_suite, policy_with, result, write_run
 from hypothesis import given, settings
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
@@ -18,6 +19,7 @@ from benchmarks.report.agreement import agreement
 from benchmarks.report.behaviour import behaviour
 from benchmarks.report.command import NAMES, main, write_report
 from benchmarks.report.document import report_of, to_json
+from benchmarks.report.markdown import to_markdown
 from benchmarks.report.official import OFFICIAL
 from benchmarks.report.rate import rate
 from benchmarks.report.refusals import refusals
@@ -83,8 +85,9 @@ def test_several_draws_of_an_item_give_pass_at_k_and_one_cluster():
     found = accuracy(results)
     assert found.ours.clusters == 2
     assert found.repeats is not None
-    assert (found.repeats.pass_1, found.repeats.pass_at_k, found.repeats.pass_all_k) == (0.75, 1.0, 0.5)
-    assert found.repeats.by_seed == {"0": 1.0, "1": 0.5}
+    told = found.repeats.pass_1, found.repeats.pass_at_k, found.repeats.pass_all_k
+    assert [(one.value, one.clusters) for one in told] == [(0.75, 2), (1.0, 2), (0.5, 2)]
+    assert {seed: one.value for seed, one in found.repeats.by_seed.items()} == {"0": 1.0, "1": 0.5}
     assert accuracy([result()]).repeats is None
 
 
@@ -98,13 +101,29 @@ def test_gain_and_harm_are_counted_on_the_same_draws():
         result("vstar/7", "all", correct=None, outcome="infra_failed"),
         result("vstar/99", "all"),
     ]
-    (found,) = tool_effects(results)
+    (found,) = tool_effects(results)["vstar"]
     assert (found.mode, found.both_right, found.gain, found.harm, found.both_wrong) == ("all", 1, 4, 2, 0)
     assert found.net.pairs == 7
     assert found.net.difference == pytest.approx(2 / 7)
     assert found.net.test == "mcnemar"
     assert (found.solved_without.count, found.solved_without.of) == (1, 5)
-    assert tool_effects([one for one in results if one.mode != "off"]) == ()
+    assert found.p_holm == found.net.p_value
+    assert tool_effects([one for one in results if one.mode != "off"]) == {}
+
+
+def test_p_values_of_tools_are_corrected_over_all_suites_and_modes():
+    """As in a comparison: of twenty tests one is below 5 % by chance."""
+    first = policy_with({"all": 0.8, "code": 0.5, "search": 0.5, "off": 0.5}, 60, 1)
+    results = [*first, *in_suite(policy_with({"all": 0.6, "off": 0.5}, 40, 2), "mmsearch")]
+    suites = {"vstar": {"title": "V*"}, "mmsearch": {"title": "MMSearch"}}
+    report = report_of(run_of(results, card(suites=suites)))
+    found = [one for suite in report.suites for one in suite.tools]
+    assert [one.mode for one in found] == ["all", "code", "search", "all"]
+    p_values = [one.net.p_value for one in found]
+    assert [one.p_holm for one in found] == pytest.approx(multipletests(p_values, method="holm")[1])
+    best = min(found, key=lambda one: one.net.p_value)
+    assert best.p_holm == pytest.approx(4 * best.net.p_value)
+    assert f"| {best.net.p_value:.2g} | {best.p_holm:.2g} |" in to_markdown(report)
 
 
 def test_rates_are_of_what_ran():
@@ -302,7 +321,7 @@ def test_markdown_cells_hold_no_markup(tmp_path):
         for line in text.split("##")[0].splitlines()
         if line.startswith("|")
     }
-    assert columns == {10}
+    assert columns == {11}
 
 
 def test_an_empty_run_is_reported_as_one(tmp_path):
@@ -369,6 +388,9 @@ def test_seeds_judges_and_gaps_are_said():
     undecided = [replace(one, rule="none", correct=False) for one in results]
     assert "No judge: 191 answers" in said(undecided)
     assert "No judge" not in said(undecided, judge={"model": "m"})
+    assert "other versions (torch 2.12; 2.13)" in said(
+        results, versions={"torch": "2.12; 2.13", "numpy": "2"}
+    )
     gap = [replace(results[0], correct=None, judge_failed=True), *results[1:]]
     assert "1 draws have no verdict (1 for the judge, 0 for the infrastructure)" in said(gap)
     uneven = [*results, replace(results[0], mode="off")]
