@@ -30,6 +30,7 @@ from benchmarks.report.accuracy import ours
 from benchmarks.report.command import write_report
 from benchmarks.result import Result
 from benchmarks.scoring.option_order import LayoutError
+from deepeyes_env.errors import ConfigError, nearest
 
 PARTS = {
     "report": "benchmarks.report.command",
@@ -50,12 +51,14 @@ def main(argv: Sequence[str]) -> int:
         The exit status of a part; 1 where the infrastructure failed in an episode, else 0.
 
     Raises:
-        ConfigError: An option or the environment's file cannot be used.
+        ConfigError: An option or the environment's file cannot be used, or there is no such part.
         SystemExit: The policy, the folder or a suite cannot be used; the message says why.
     """
     if argv and argv[0] in PARTS:
         status: int | None = importlib.import_module(PARTS[argv[0]]).main(list(argv[1:]))
         return status or 0
+    if argv and not argv[0].startswith("-"):
+        raise ConfigError(f"deepeyes eval: unknown part {argv[0]!r}: {nearest(argv[0], PARTS)}")
     options = tyro.cli(EvalOptions, args=list(argv), prog="deepeyes eval")
     console = Console()
     try:
@@ -69,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     console.print(f"{options.folder}/report.html, report.md, report.json", highlight=False)
     console.print(f"deepeyes view {options.folder}/trajectories", highlight=False)
     for failure in outcome.failures:
-        console.print(failure, style="red")
+        console.print(failure, style="red", markup=False)
     unscored = sum(not is_scored(one) for one in outcome.results)
     if unscored:
         console.print(f"{unscored} answers have no verdict: run the same command again to ask for them")
