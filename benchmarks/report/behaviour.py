@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.protocol.presets import TOOLS
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import Result
 from benchmarks.statistics.average import Average, average
@@ -28,8 +29,9 @@ class Behaviour:
         infra_failed: Draws whose infrastructure failed; never scored.
         judge_failed: Draws whose judge gave no verdict; never scored.
         unscored: Draws without a verdict, for whatever reason.
-        with_tool: Share that called a tool.
-        calls: Calls per draw by kind.
+        with_tool: Share that called a tool that there was.
+        calls: Calls per draw by kind, of the tools that there were.
+        refused_calls: Calls per draw to tools that were off.
         code_errors: Of all cells, those that ended in an error.
         placeholders: Of all cells, those that did nothing.
         search_misses: Of all searches, those that found nothing.
@@ -48,6 +50,7 @@ class Behaviour:
     unscored: int
     with_tool: Estimate
     calls: dict[str, Average]
+    refused_calls: Average
     code_errors: Rate
     placeholders: Rate
     search_misses: Rate
@@ -62,14 +65,14 @@ class Behaviour:
 def behaviour(results: Sequence[Result]) -> Behaviour:
     """What happened in draws of one suite in one mode."""
     held = [one for one in results if one.outcome != Outcome.INFRA_FAILED]
-    kinds = sorted({kind for one in held for kind in one.calls})
+    kinds = sorted({kind for one in held for kind in _answered(one)})
     clusters = [one.cluster for one in held]
 
     def mean(count: Callable[[Result], int]) -> Average:
         return average([count(one) for one in held], clusters)
 
     def share(count: Callable[[Result], int], of: Callable[[Result], int]) -> Rate:
-        return rate((count(one), of(one), one.cluster) for one in held)
+        return rate((count(one), of(one), one.cluster) for one in held if of(one))
 
     return Behaviour(
         draws=len(results),
@@ -77,8 +80,9 @@ def behaviour(results: Sequence[Result]) -> Behaviour:
         infra_failed=len(results) - len(held),
         judge_failed=sum(one.judge_failed for one in results),
         unscored=sum(one.correct is None for one in results),
-        with_tool=estimate([float(sum(one.calls.values()) > 0) for one in held], clusters),
+        with_tool=estimate([float(sum(_answered(one).values()) > 0) for one in held], clusters),
         calls={kind: average([one.calls.get(kind, 0) for one in held], clusters) for kind in kinds},
+        refused_calls=mean(lambda one: sum(one.calls.values()) - sum(_answered(one).values())),
         code_errors=share(lambda one: one.code_errors, _cells),
         placeholders=share(lambda one: one.placeholders, _cells),
         search_misses=share(lambda one: one.search_misses, _searches),
@@ -91,9 +95,14 @@ def behaviour(results: Sequence[Result]) -> Behaviour:
     )
 
 
+def _answered(one: Result) -> dict[str, int]:
+    """Calls by kind, without those to tools that were off."""
+    return {kind: count for kind, count in one.calls.items() if kind in TOOLS[one.mode]}
+
+
 def _cells(one: Result) -> int:
-    return one.calls.get("code", 0)
+    return _answered(one).get("code", 0)
 
 
 def _searches(one: Result) -> int:
-    return sum(one.calls.get(kind, 0) for kind in SEARCHES)
+    return sum(_answered(one).get(kind, 0) for kind in SEARCHES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.report.document import Report
-from benchmarks.report.tables import Table, behaviour_table, main_table, published_table
+from benchmarks.report.tables import Table, behaviour_table, group_table, main_table, published_table
 
 
 def to_markdown(report: Report) -> str:
@@ -13,12 +13,10 @@ def to_markdown(report: Report) -> str:
         parts += ["**Before quoting:**", "\n".join(f"- {_plain(one)}" for one in report.caveats)]
     for suite in report.suites:
         title = _plain(str(suite.about.get("title", suite.name)))
-        if suite.modes:
-            happened = behaviour_table(suite)
-            parts += [f"## {title}: {happened.title.lower()}", markdown_table(happened)]
-        beside = published_table(suite, subsets=False)
-        if beside.rows:
-            parts += [f"## {title}: {beside.title.lower()}", markdown_table(beside)]
+        tables = (group_table(suite), behaviour_table(suite)) if suite.modes else ()
+        for table in (*tables, published_table(suite, subsets=False)):
+            if table.rows:
+                parts += [f"## {title}: {table.title.lower()}", markdown_table(table)]
     return "\n\n".join(parts) + "\n"
 
 

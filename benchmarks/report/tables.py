@@ -92,6 +92,7 @@ def behaviour_table(suite: SuiteReport) -> Table:
         ),
         _across(suite, "called a tool", lambda one: _percent(one.behaviour.with_tool)),
         *_calls(suite),
+        _across(suite, "calls to tools that are off", lambda one: one.behaviour.refused_calls.to_text(2)),
         _across(suite, "cells in error", lambda one: str(one.behaviour.code_errors)),
         _across(suite, "placeholder cells", lambda one: str(one.behaviour.placeholders)),
         _across(suite, "searches without a hit", lambda one: str(one.behaviour.search_misses)),

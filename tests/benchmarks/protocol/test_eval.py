@@ -47,6 +47,7 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     )
     shown = capsys.readouterr().out
     assert "worldbench-small" in shown
+    assert "so that only the judge is asked" in " ".join(shown.split())
     run = read_run(out)
     right = {mode: [one.correct for one in run.results if one.mode == mode] for mode in ("all", "off")}
     assert len(right["all"]) == len(right["off"]) == 8
@@ -57,6 +58,9 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     assert run.spent["seconds"] > 0
     used = [one for one in run.results if one.calls and one.mode == "all"]
     assert {kind for one in used for kind in one.calls} == {"code", "search", "image_search"}
+    refused = [one for one in run.results if one.mode == "off" and one.calls.get("code")]
+    assert refused, "the oracle tries"
+    assert all(one.code_errors == one.placeholders == 0 for one in refused), "no cell has run"
     stored = list(read_trajectories(out / "trajectories"))
     for one in run.results:
         assert one.trajectory is not None

@@ -66,6 +66,12 @@ def test_what_another_run_has_asked_is_taken_over_whole(runs: Runs) -> None:
     assert all(image.data for one in episodes for image in one.images)
 
 
+def test_another_judge_asks_the_policy_nothing(runs: Runs) -> None:
+    judge = {"judge": "http://127.0.0.1:9/v1", "judge_model": "m"}
+    assert runs.ask("judged", cached=False, cache=runs.root / "first", **judge) == []
+    assert runs.taken("judged") == 3
+
+
 def test_without_a_cache_everything_is_asked(runs: Runs) -> None:
     assert len(runs.ask("second", cached=False)) == 3
 

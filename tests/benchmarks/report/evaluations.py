@@ -137,7 +137,7 @@ def evaluations(draw: st.DrawFn) -> list[Result]:
                         refused=draw(st.booleans()),
                         twin=f"vstar/{number - 1}" if number % 2 else None,
                         calls={"code": code} if code else {},
-                        code_errors=draw(st.integers(0, code)),
+                        code_errors=draw(st.integers(0, code if mode in ("all", "code") else 0)),
                     )
                 )
     return sorted(found, key=lambda one: (one.suite, one.item, one.mode, one.seed, one.sample))

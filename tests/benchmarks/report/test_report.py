@@ -147,6 +147,39 @@ def test_rates_are_of_what_ran():
     assert behaviour([result()]).code_errors.value is None
 
 
+def test_calls_to_tools_that_are_off_are_no_cells_and_no_searches():
+    calls = {"code": 2, "search": 3, "image_search": 1}
+    found = {
+        mode: behaviour([result(f"vstar/{n}", mode, calls=calls, search_misses=0) for n in range(2)])
+        for mode in ("all", "code", "search", "off")
+    }
+    assert {mode: one.code_errors.of for mode, one in found.items()} == {
+        "all": 4,
+        "code": 4,
+        "search": 0,
+        "off": 0,
+    }
+    assert {mode: one.search_misses.of for mode, one in found.items()} == {
+        "all": 8,
+        "code": 0,
+        "search": 8,
+        "off": 0,
+    }
+    assert {mode: one.refused_calls.value for mode, one in found.items()} == {
+        "all": 0.0,
+        "code": 4.0,
+        "search": 2.0,
+        "off": 6.0,
+    }
+    assert {mode: sorted(one.calls) for mode, one in found.items()} == {
+        "all": ["code", "image_search", "search"],
+        "code": ["code"],
+        "search": ["image_search", "search"],
+        "off": [],
+    }
+    assert [found[mode].with_tool.value for mode in ("all", "off")] == [1.0, 0.0]
+
+
 def test_rates_and_means_have_intervals_over_items_and_not_over_calls():
     """Each item's cells all fail or all run, so that twenty items say less than their eighty cells."""
 
@@ -186,6 +219,7 @@ def test_every_rate_is_told_with_its_interval(tmp_path):
         text = (run / name).read_text().replace("\\", "")
         assert "15.0 [7.1, 29.1] % (6/40)" in text, "cells in error"
         assert "20.0 [10.5, 34.8] % (8/40)" in text, "searches without a hit"
+        assert "direct_attributes" in text, "accuracy by category"
         assert re.search(r"truncated.{1,9}0\.0 \[0\.0, 8\.8\] % \(0/40\)", text)
 
 
