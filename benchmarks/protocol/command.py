@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         status: int | None = importlib.import_module(PARTS[argv[0]]).main(list(argv[1:]))
         return status or 0
     if argv and not argv[0].startswith("-"):
-        raise ConfigError(f"deepeyes eval: unknown part {argv[0]!r}: {nearest(argv[0], PARTS)}")
+        raise ConfigError(f"unknown part {argv[0]!r}: {nearest(argv[0], PARTS)}")
     options = tyro.cli(EvalOptions, args=list(argv), prog="deepeyes eval")
     console = Console()
     try:
