@@ -79,7 +79,7 @@ def own_rules(config: EnvConfig, pictures: int, max_tokens: int) -> EnvConfig:
     config = with_overrides(config, judge=None, max_pixels=min(config.max_pixels, most))
     if config.search is not None:
         return config
-    prompt = "code_only" if config.prompt == "full" else config.prompt
+    prompt = "code_only" if config.prompt in ("full", "search_only") else config.prompt
     return replace(config, tools=config.tools & {"code"}, prompt=prompt)
 
 

@@ -36,7 +36,7 @@ class Result:
         refused: Whether the policy said so.
         twin: Id of the item of which this is the counterfactual twin, or None.
         turns: Turns of the policy.
-        calls: Tool calls by kind (`code`, `search`, `image_search`).
+        calls: Tool calls by kind (`code`, `search`, `image_search`), those to tools that were off among them.
         code_errors: Cells that ended in an error.
         placeholders: Cells that did nothing (`deepeyes_env.placeholder`).
         search_misses: Searches that found nothing.

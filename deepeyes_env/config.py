@@ -69,7 +69,8 @@ class EnvConfig:
         tools: The tools that answer; a call to another one is told so and the episode goes on.
         image_search: Whether an image search may name a picture and a part of it (`crop`), as later systems
             do, or always takes the question's first image (`original`), as in the paper (reference 2.3).
-        prompt: Prompt variant (`deepeyes_env.prompts`): `full`, `code_only`, `direct` (no tools), `minimal`.
+        prompt: Prompt variant (`deepeyes_env.prompts`): `full`, `code_only`, `search_only`, `direct` (no
+            tools), `minimal`.
         think: Whether the format reward demands that every turn opens with `<think>` (reference 1.1).
         max_turns: Turns of the policy; a tool call in the last one is not run (reference 1.5).
         min_pixels: Smallest area at which the question's images are observed (reference 1.6).
@@ -98,7 +99,7 @@ class EnvConfig:
     split: Split = "train"
     tools: frozenset[Tool] = frozenset(get_args(Tool))
     image_search: Literal["crop", "original"] = "crop"
-    prompt: Literal["full", "code_only", "direct", "minimal"] = "full"
+    prompt: Literal["full", "code_only", "search_only", "direct", "minimal"] = "full"
     think: Literal["required", "optional"] = "required"
     max_turns: int = 9
     min_pixels: int = MIN_PIXELS

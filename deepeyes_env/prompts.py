@@ -2,14 +2,15 @@
 
 `full` and `code_only` carry every rule of the two upstream prompts (reference 1.2, 1.3) in this project's own
 words, with upstream's slips mended: a missing word, trailing commas in the signatures, a doubled `<think>`.
+`search_only` carries their rules of searching and names no Python; upstream has no such prompt.
 `direct` asks for an answer without tools, under the system prompt of Qwen's own chat template.
 `minimal` states the three shapes of a turn and nothing else, for policies of a few hundred tokens of context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.images import EncodedImage
@@ -17,23 +18,8 @@ from deepeyes_env.protocol import IMAGE_MARKER, neutralise
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """One variant.
-
-    Attributes:
-        system: The system prompt; `{seconds}`, `{hits}` and the names of an `ImageSearchWords` are filled
-        from
-            the configuration.
-        instructions: What follows the question in the first user message.
-    """
-
-    system: str
-    instructions: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImageSearchWords:
-    """What the `full` prompt says of image search.
+    """What a prompt says of image search.
 
     Attributes:
         looked_up: What an image search looks up.
@@ -50,11 +36,32 @@ class ImageSearchWords:
     use: str
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One variant.
+
+    Attributes:
+        system: The system prompt; `{seconds}`, `{hits}` and the names of an `ImageSearchWords` are filled
+            from the configuration.
+        instructions: What follows the question in the first user message.
+        sizes: How the sizes of the question's images are stated where they differ from what is observed
+            (`EnvConfig.sandbox_pixels`); empty where no tool measures in them.
+        image_search: What is said of image search, by `EnvConfig.image_search`; empty where it is not named.
+    """
+
+    system: str
+    instructions: str
+    sizes: str = "Sizes in pixels (width x height) in Python: {sizes}."
+    image_search: Mapping[str, ImageSearchWords] = field(default_factory=dict)
+
+
 _AGENT = """\
 You are an agent. Keep going until the user's query is completely resolved; end your turn only when you \
 are sure \
 that the problem is solved.
+"""
 
+_CODER = """\
 Solve the problem step by step. Whenever the answer cannot be determined directly, you can write Python \
 code in a \
 Jupyter notebook to process the images and extract more information from them. What the code writes to \
@@ -85,6 +92,12 @@ insight.
 _COMBINER = """\
 You can combine Python code and search flexibly over several rounds, but use only one kind of tool in each \
 round.
+"""
+
+_NAMED = """\
+The i-th image provided is called `image_i`; the first one is `image_1`.
+
+## Tools
 """
 
 _PYTHON = """\
@@ -140,45 +153,56 @@ Notes on search:
 4. Make only one search per round{use}.
 """
 
-_REGION = (
-    '{"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4, "description": '
-    '"A part of the image to search with: left, top, right, bottom in its pixels in Python; all of it if '
-    'left out."}'
-)
-_VARIABLE = (
-    '{"type": "string", "description": "The Python variable that holds the image, such as image_1 or one '
-    'that your code has made; the original image if left out."}'
+_ORIGINAL_WORDS = ImageSearchWords(
+    looked_up="the original image",
+    description="Search the Internet with the original image; returns the top {hits} matching images and "
+    "their titles. Use it only once.",
+    parameters="null",
+    example="",
+    use=", and use image search only once",
 )
 
-IMAGE_SEARCH_WORDS = {
-    "crop": ImageSearchWords(
+
+def _crop_words(image: str, pixels: str) -> ImageSearchWords:
+    """Words for image search with a part of an image: what names one, and whose pixels the part is in."""
+    region = (
+        '{"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4, '
+        f'"description": "A part of the image to search with: left, top, right, bottom in {pixels}; '
+        'all of it if left out."}'
+    )
+    variable = f'{{"type": "string", "description": "{image}; the original image if left out."}}'
+    return ImageSearchWords(
         looked_up="the original image or a part of it",
         description="Search the Internet with an image, by default the original one; returns the top {hits} "
         "matching images and their titles.",
-        parameters='{"type": "object", "properties": {"image": '
-        + _VARIABLE
-        + ', "region": '
-        + _REGION
-        + "}}",
+        parameters=f'{{"type": "object", "properties": {{"image": {variable}, "region": {region}}}}}',
         example='<tool_call>\n{"name": "image_search", "arguments": {"image": "image_1", "region": '
         "[100, 100, 300, 300]}}\n</tool_call>\nor\n",
         use="",
+    )
+
+
+IMAGE_SEARCH_WORDS = {
+    "crop": _crop_words(
+        "The Python variable that holds the image, such as image_1 or one that your code has made",
+        "its pixels in Python",
     ),
-    "original": ImageSearchWords(
-        looked_up="the original image",
-        description="Search the Internet with the original image; returns the top {hits} matching images and "
-        "their titles. Use it only once.",
-        parameters="null",
-        example="",
-        use=", and use image search only once",
-    ),
+    "original": _ORIGINAL_WORDS,
 }
-"""What is said of image search, by `EnvConfig.image_search`."""
+"""What is said of image search beside Python, by `EnvConfig.image_search`."""
+
+SEARCH_ONLY_WORDS = {
+    "crop": _crop_words("The name of one of the images, such as image_1", "its pixels"),
+    "original": _ORIGINAL_WORDS,
+}
+"""The same where there is no Python."""
 
 _ANSWERING = """\
 Put your final answer between <answer> and </answer>. Reason step by step, and use Python code to process \
 the image \
 if necessary."""
+
+_SEARCHING = "You may search the Internet."
 
 _CODE_SHAPE = "<think> </think> <code> </code> (if code is needed)"
 _CALL_SHAPE = "<think> </think> <tool_call> </tool_call> (if a search is needed)"
@@ -186,18 +210,27 @@ _ANSWER_SHAPE = "<think> </think> <answer> </answer>"
 
 PROMPTS: dict[str, Prompt] = {
     "full": Prompt(
-        system="\n".join((_AGENT, _SEARCHER, _PLANNER, _COMBINER, _PYTHON)) + _SEARCH,
-        instructions=f"{_ANSWERING} You may search the Internet.\n"
+        system="\n".join((_AGENT, _CODER, _SEARCHER, _PLANNER, _COMBINER, _PYTHON)) + _SEARCH,
+        instructions=f"{_ANSWERING} {_SEARCHING}\n"
         f"Format strictly as {_CODE_SHAPE} or {_CALL_SHAPE} or {_ANSWER_SHAPE}.",
+        image_search=IMAGE_SEARCH_WORDS,
     ),
     "code_only": Prompt(
-        system="\n".join((_AGENT, _PLANNER, _PYTHON)),
+        system="\n".join((_AGENT, _CODER, _PLANNER, _PYTHON)),
         instructions=f"{_ANSWERING}\nFormat strictly as {_CODE_SHAPE} or {_ANSWER_SHAPE}.",
+    ),
+    "search_only": Prompt(
+        system="\n".join((_AGENT, _SEARCHER, _PLANNER, _NAMED)) + _SEARCH,
+        instructions="Put your final answer between <answer> and </answer>. Reason step by step. "
+        f"{_SEARCHING}\nFormat strictly as {_CALL_SHAPE} or {_ANSWER_SHAPE}.",
+        sizes="Sizes in pixels (width x height): {sizes}.",
+        image_search=SEARCH_ONLY_WORDS,
     ),
     "direct": Prompt(
         system="You are a helpful assistant.",
         instructions="Reason step by step, then put your final answer between <answer> and </answer>.\n"
         f"Format strictly as {_ANSWER_SHAPE}.",
+        sizes="",
     ),
     "minimal": Prompt(
         system="Answer. Turn: <think></think> then <code>```python\n```</code>, <tool_call></tool_call> or "
@@ -210,10 +243,12 @@ PROMPTS: dict[str, Prompt] = {
 
 def system_prompt(config: EnvConfig) -> str:
     """The system prompt of the configured variant."""
-    words = IMAGE_SEARCH_WORDS[config.image_search]
-    values = asdict(words) | {"description": words.description.format(hits=config.search_hits)}
-    template = PROMPTS[config.prompt].system
-    return template.format(seconds=config.limits.cell_seconds, hits=config.search_hits, **values).strip()
+    prompt = PROMPTS[config.prompt]
+    values: dict[str, object] = {"seconds": config.limits.cell_seconds, "hits": config.search_hits}
+    if prompt.image_search:
+        words = prompt.image_search[config.image_search]
+        values |= asdict(words) | {"description": words.description.format(hits=config.search_hits)}
+    return prompt.system.format(**values).strip()
 
 
 def user_prompt(question: str, originals: Sequence[EncodedImage], config: EnvConfig) -> str:
@@ -229,11 +264,12 @@ def user_prompt(question: str, originals: Sequence[EncodedImage], config: EnvCon
     """
     markers = IMAGE_MARKER * len(originals) + "\n" if originals else ""
     parts = [neutralise(question).strip()]
-    if config.sandbox_pixels == "original":
+    prompt = PROMPTS[config.prompt]
+    if config.sandbox_pixels == "original" and prompt.sizes:
         sizes = ", ".join(
             f"image_{i} is {image.width}x{image.height}" for i, image in enumerate(originals, 1)
         )
-        parts.append(f"Sizes in pixels (width x height) in Python: {sizes}.")
-    if instructions := PROMPTS[config.prompt].instructions:
-        parts.append(instructions)
+        parts.append(prompt.sizes.format(sizes=sizes))
+    if prompt.instructions:
+        parts.append(prompt.instructions)
     return markers + "\n\n".join(parts)

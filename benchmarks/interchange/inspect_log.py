@@ -9,7 +9,7 @@ turn as the policy wrote it stays in the message's metadata.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +50,11 @@ if TYPE_CHECKING:
     from inspect_ai.scorer import Score
     from inspect_ai.tool import ToolCall
 
-OURS, OFFICIAL = "accuracy", "official"
-"""Names of the two scores: our verdict, and the suite's own metric."""
+SCORES: Mapping[str, Callable[[Result], float | None]] = {
+    "accuracy": lambda one: None if one.correct is None else float(one.correct),
+    "official": lambda one: one.official,
+}
+"""The two scores by name: our verdict, and the suite's own metric."""
 
 
 def write(run: Run, out: Path) -> Exported:
@@ -104,7 +107,7 @@ def to_log(run: Run, series: Series, reader: TrajectoryReader) -> EvalLog:
         config=EvalConfig(epochs=1 + max(one.sample for one in series.results), epochs_reducer=["mean"]),
         packages=dict(card.versions),
         metadata={"settings": dict(card.settings), "suite": dict(card.suites.get(series.suite, {}))},
-        scorers=_scorers(),
+        scorers=[_scorer(name, series.results) for name in SCORES],
     )
     log = EvalLog(
         status="success",
@@ -220,22 +223,28 @@ def _content(text: str, images: Iterator[EncodedImage]) -> list[Any]:
     ]
 
 
-def _scorers() -> list[Any]:
+def _scorer(name: str, results: Sequence[Result]) -> Any:
+    """One of our scores; its error is over clusters (Inspect's `stderr` takes samples as independent)."""
     from inspect_ai.log._log import EvalMetricDefinition, EvalScorer  # of `EvalSpec`, which is public
 
-    metrics = [EvalMetricDefinition(name=f"inspect_ai/{name}") for name in ("mean", "stderr")]
-    return [EvalScorer(name=name, metrics=list(metrics)) for name in (OURS, OFFICIAL)]
+    clusters = {one.cluster for one in results if SCORES[name](one) is not None}
+    # Of a single cluster Inspect would divide by zero.
+    options = {"cluster": "cluster"} if len(clusters) > 1 else None
+    metrics = [
+        EvalMetricDefinition(name="inspect_ai/mean"),
+        EvalMetricDefinition(name="inspect_ai/stderr", options=options),
+    ]
+    return EvalScorer(name=name, metrics=metrics)
 
 
 def _scores(result: Result) -> dict[str, Score]:
     """The verdicts that there are; a failed infrastructure or judge gives none."""
     from inspect_ai.scorer import Score
 
-    values = {OURS: result.correct, OFFICIAL: result.official}
     return {
-        name: Score(value=float(value), answer=result.answer, explanation=f"decided by {result.rule}")
-        for name, value in values.items()
-        if value is not None
+        name: Score(value=value, answer=result.answer, explanation=f"decided by {result.rule}")
+        for name, score in SCORES.items()
+        if (value := score(result)) is not None
     }
 
 

@@ -12,6 +12,7 @@ from agents.event_loop import iterate
 from agents.rollout import RolloutLimits, stream
 from agents.rollout_stats import RolloutStats
 from agents.trajectory import Trajectory
+from benchmarks.protocol.cache import Cache
 from benchmarks.protocol.facts import result_of
 from benchmarks.protocol.folder import Folder
 from benchmarks.protocol.plan import Draw, Items, Plan, draws, key_of, surroundings
@@ -84,6 +85,7 @@ class Evaluation:
         plan: How often.
         effort: How episodes are run.
         scoring: How answers are scored.
+        cache: What other runs have asked.
     """
 
     respondent: Respondent
@@ -92,6 +94,7 @@ class Evaluation:
     plan: Plan
     effort: Effort
     scoring: Scoring
+    cache: Cache = field(default_factory=Cache)
 
     def ask(self, folder: Folder, on_result: OnResult) -> list[str]:
         """Ask what is missing and score what is not scored.
@@ -135,6 +138,7 @@ class _OneMode:
 
     def run(self) -> list[str]:
         """Ask; see `Evaluation.ask`."""
+        self._take_over()
         questions, stats = Questions(self._items), RolloutStats()
         effort, respondent = self._evaluation.effort, self._evaluation.respondent
         config = self._evaluation.configs[self._mode]
@@ -157,6 +161,15 @@ class _OneMode:
                 self._note(wait=False)
             self._note(wait=True)
         return stats.failures
+
+    def _take_over(self) -> None:
+        """Store what other runs have answered, before anything is asked: their order never changes."""
+        if not self._evaluation.cache:
+            return
+        for draw in draws(self._items, self._mode, self._evaluation.plan):
+            key = key_of(draw, self._around)
+            if key not in self._folder.known and (episode := self._evaluation.cache.take(key)) is not None:
+                self._folder.known[key] = self._folder.keep(episode, key)
 
     def _missing(self) -> Iterator[tuple[Draw, str]]:
         """The draws that are not answered yet, with their keys; of the others the results are told."""

@@ -38,7 +38,7 @@ def run_card(
     configs: Mapping[Mode, EnvConfig],
     plan: Plan,
     effort: Effort,
-    judge: Mapping[str, str] | None,
+    judge: Mapping[str, str | float] | None,
     **more: Any,
 ) -> RunCard:
     """The card of an evaluation.

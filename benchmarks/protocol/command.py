@@ -14,9 +14,7 @@ import importlib
 from collections.abc import Sequence
 
 import tyro
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from agents.actor import no_room
 from agents.policy import PolicyError
@@ -28,8 +26,11 @@ from benchmarks.protocol.folder import is_scored
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
 from benchmarks.report.command import write_report
+from benchmarks.report.tables import Table
+from benchmarks.report.terminal import print_table
 from benchmarks.result import Result
 from benchmarks.scoring.option_order import LayoutError
+from deepeyes_env.errors import ConfigError, nearest
 
 PARTS = {
     "report": "benchmarks.report.command",
@@ -50,12 +51,14 @@ def main(argv: Sequence[str]) -> int:
         The exit status of a part; 1 where the infrastructure failed in an episode, else 0.
 
     Raises:
-        ConfigError: An option or the environment's file cannot be used.
+        ConfigError: An option or the environment's file cannot be used, or there is no such part.
         SystemExit: The policy, the folder or a suite cannot be used; the message says why.
     """
     if argv and argv[0] in PARTS:
         status: int | None = importlib.import_module(PARTS[argv[0]]).main(list(argv[1:]))
         return status or 0
+    if argv and not argv[0].startswith("-"):
+        raise ConfigError(f"unknown part {argv[0]!r}: {nearest(argv[0], PARTS)}")
     options = tyro.cli(EvalOptions, args=list(argv), prog="deepeyes eval")
     console = Console()
     try:
@@ -64,34 +67,32 @@ def main(argv: Sequence[str]) -> int:
         raise SystemExit(f"deepeyes eval: {error}") from error
     except ContextFull as error:
         raise SystemExit(f"deepeyes eval: {no_room(error)}") from error
-    console.print(table(outcome))
+    print_table(console, table(outcome))
     write_report(options.folder)
-    console.print(f"{options.folder}/report.html, report.md, report.json", highlight=False)
-    console.print(f"deepeyes view {options.folder}/trajectories", highlight=False)
+    console.print(f"{options.folder}/report.html, report.md, report.json", highlight=False, soft_wrap=True)
+    console.print(f"deepeyes view {options.folder}/trajectories", highlight=False, soft_wrap=True)
     for failure in outcome.failures:
-        console.print(failure, style="red")
+        console.print(failure, style="red", markup=False)
     unscored = sum(not is_scored(one) for one in outcome.results)
     if unscored:
         console.print(f"{unscored} answers have no verdict: run the same command again to ask for them")
     undecided = sum(one.rule == "none" and one.answer is not None for one in outcome.results)
     if undecided and not options.judge_config:
         console.print(
-            f"{undecided} answers that no rule decided count as wrong: name a --judge, and another --out"
+            f"{undecided} answers that no rule decided count as wrong: name a --judge, another --out, and "
+            f"--cache {options.folder}, so that only the judge is asked"
         )
     return 1 if unscored else 0
 
 
 def table(outcome: Evaluated) -> Table:
     """Accuracy by suite and mode, with the first official figure beside it."""
-    shown = Table(box=box.SIMPLE_HEAD, caption=_NOTE, caption_justify="left", pad_edge=False)
-    for name in ("suite", "tools", "n", "accuracy", "official", "unscored"):
-        shown.add_column(name, no_wrap=True)
+    rows = []
     for suite, modes in outcome.official.items():
         for mode, figures in modes.items():
             some = [one for one in outcome.results if (one.suite, one.mode) == (suite, mode)]
-            shown.add_row(suite, mode, *_figures(some), _first(figures), str(_unscored(some)))
-        shown.add_section()
-    return shown
+            rows.append((suite, mode, *_figures(some), _first(figures), str(_unscored(some))))
+    return Table("", ("suite", "tools", "n", "accuracy", "official", "unscored"), tuple(rows), _NOTE)
 
 
 _NOTE = (

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 
 from benchmarks.protocol.ask import Effort, Evaluation, Scoring
+from benchmarks.protocol.cache import open_cache
 from benchmarks.protocol.card import run_card
 from benchmarks.protocol.folder import earlier_card, open_folder
 from benchmarks.protocol.official import Figures, official_figures, write_official
@@ -67,14 +69,18 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
     effort = Effort(options.limits, options.num_envs, options.infra_retries)
     judge = options.judge_config
     about_judge = None if judge is None else describe_judge(judge)
+    say = partial(console.print, style="yellow", markup=False)
     began = time.monotonic()
     with _judge(options) as asked, respondent(options, suites) as who:
         more = {"prompt": options.prompt, "judge_sample": options.judge_sample}
         card = run_card(who, suites, configs, plan, effort, about_judge, **more)
         scoring = Scoring(asked, options.judge_sample)
-        evaluation = Evaluation(who, suites, configs, plan, effort, scoring)
         results: list[Result] = []
-        with open_folder(options.folder, card) as folder:
+        with (
+            open_folder(options.folder, card) as folder,
+            open_cache(options.cache, options.folder, card.versions, say) as cache,
+        ):
+            evaluation = Evaluation(who, suites, configs, plan, effort, scoring, cache)
             try:
                 with live_bars(suites, plan, console) as show:
 
@@ -85,7 +91,8 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
                     failures = evaluation.ask(folder, note)
                 folder.finish(results)
             finally:
-                folder.add_spent({"seconds": time.monotonic() - began, **who.spent()})
+                taken = {"episodes_taken_over": cache.taken} if cache.taken else {}
+                folder.add_spent({"seconds": time.monotonic() - began, **who.spent(), **taken})
             figures = official_figures(suites, plan, results)
             write_official(options.folder, figures)
     return Evaluated(results, figures, failures)

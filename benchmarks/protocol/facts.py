@@ -7,6 +7,7 @@ import re
 from agents.metrics import tools_used
 from agents.trajectory import Trajectory, Turn
 from benchmarks.protocol.plan import Draw
+from benchmarks.protocol.presets import TOOLS
 from benchmarks.result import Result
 from benchmarks.scoring.verdict import Verdict
 from deepeyes_env.placeholder import is_placeholder
@@ -31,6 +32,8 @@ def result_of(draw: Draw, episode: Trajectory, number: int, verdict: Verdict) ->
         verdict: What it is worth.
     """
     item = draw.shown.item
+    # Where code is off its calls are refused: no cell has run that could fail or do nothing.
+    cells = [turn for turn in episode.turns if turn.action == "code" and "code" in TOOLS[draw.mode]]
     return Result(
         suite=draw.suite,
         item=item.task.id,
@@ -52,8 +55,8 @@ def result_of(draw: Draw, episode: Trajectory, number: int, verdict: Verdict) ->
         twin=item.twin,
         turns=len(episode.turns),
         calls=dict(sorted(tools_used(episode).items())),
-        code_errors=sum(turn.action == "code" and turn.tool_ok is False for turn in episode.turns),
-        placeholders=sum(map(_holds_nothing, episode.turns)),
+        code_errors=sum(turn.tool_ok is False for turn in cells),
+        placeholders=sum(map(_holds_nothing, cells)),
         search_misses=sum(map(_missed, episode.turns)),
         prompt_tokens=int((~episode.loss_mask).sum()),
         sampled_tokens=int(episode.loss_mask.sum()),
@@ -64,7 +67,7 @@ def result_of(draw: Draw, episode: Trajectory, number: int, verdict: Verdict) ->
 
 
 def _holds_nothing(turn: Turn) -> bool:
-    action = parse_turn(turn.text) if turn.action == "code" else None
+    action = parse_turn(turn.text)
     return isinstance(action, RunCode) and is_placeholder(action.code)
 
 

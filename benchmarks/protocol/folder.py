@@ -51,6 +51,7 @@ class Folder:
     known: dict[str, int]
     results: dict[int, Result]
     _writer: TrajectoryWriter
+    _reader: TrajectoryReader
     _lines: TextIO
     _stored: int
 
@@ -70,8 +71,9 @@ class Folder:
 
     def stored(self, number: int) -> Trajectory:
         """A stored episode, without its pictures' bytes."""
-        with TrajectoryReader(self._writer.directory, pictures=False) as reader:
-            return reader[number]
+        if number >= len(self._reader):
+            self._reader.refresh()
+        return self._reader[number]
 
     def note(self, result: Result) -> None:
         """Append a result; it is on its way to the disk when this returns."""
@@ -114,11 +116,13 @@ def open_folder(path: Path, card: RunCard) -> Iterator[Folder]:
         # It belongs to all results together, which are about to change.
         (path / OFFICIAL).unlink(missing_ok=True)
         _cut_torn_line(path / RESULTS)
-        known, count = _known(path / TRAJECTORIES)
         results = {one.trajectory: one for one in read_run(path).results if is_scored(one)}
-        with (path / RESULTS).open("a", encoding="utf-8") as lines:
+        with (
+            TrajectoryReader(path / TRAJECTORIES, pictures=False) as reader,
+            (path / RESULTS).open("a", encoding="utf-8") as lines,
+        ):
             there = {number: one for number, one in results.items() if number is not None}
-            yield Folder(path, known, there, writer, lines, count)
+            yield Folder(path, known_episodes(reader), there, writer, reader, lines, len(reader))
 
 
 def is_scored(result: Result) -> bool:
@@ -183,14 +187,13 @@ def _joined(*versions: str | None) -> str:
     return "; ".join(dict.fromkeys(part for one in versions if one for part in one.split("; ")))
 
 
-def _known(directory: Path) -> tuple[dict[str, int], int]:
-    """Key -> number of the episodes that count, and how many there are in all."""
-    known: dict[str, int] = {}
-    with TrajectoryReader(directory, pictures=False) as reader:
-        for number, episode in enumerate(reader):
-            if episode.outcome is not Outcome.INFRA_FAILED and KEY in episode.versions:
-                known[episode.versions[KEY]] = number
-        return known, len(reader)
+def known_episodes(reader: TrajectoryReader) -> dict[str, int]:
+    """Key -> number of the episodes that count: those whose infrastructure failed are to be asked again."""
+    return {
+        episode.versions[KEY]: number
+        for number, episode in enumerate(reader)
+        if episode.outcome is not Outcome.INFRA_FAILED and KEY in episode.versions
+    }
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -24,13 +24,15 @@ GUESSER = "guesser"
 class EvalOptions(PolicyOptions):
     """Measure a policy on benchmarks, with its tools on and off.
 
+    Parts, with a `--help` of their own: `deepeyes eval report`, `compare`, `export` and `judge-check`.
+
     The same command goes on where it was interrupted. `--policy` may also be `guesser`, which knows a suite's
     other questions with their answers and sees no picture: the level of chance.
 
     Attributes:
         policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, `oracle` for the
             task families' own scripts, or `guesser`.
-        suite: Names of suites, separated by commas.
+        suite: Names of suites, separated by commas; docs/benchmarks.md lists them.
         copy: Copies of suites on this machine, as `name=path`; the others are loaded from the hub.
         modes: Which tools answer, separated by commas: `all`, `code`, `search` (both searches), `off`.
         seeds: Seeds, separated by commas; every item is asked with each of them.
@@ -38,7 +40,7 @@ class EvalOptions(PolicyOptions):
         n: At most so many items of every suite; default: all.
         prompt: Preset of prompts: `by_mode`, the prompt that names the mode's tools; `paper`, the same as in
             the released evaluation (no given `<think>`); `env`, the environment's; or one for all modes:
-            `full`, `code_only`, `direct`, `minimal`.
+            `full`, `code_only`, `search_only`, `direct`, `minimal`.
         option_order: Multiple choice: the release's order, one that is drawn for each item and seed, or all
             cyclic orders, each asked.
         judge: Address of an OpenAI-compatible judge, up to and including `/v1`, asked where rules are not
@@ -46,6 +48,8 @@ class EvalOptions(PolicyOptions):
         judge_model: The judge's name there.
         judge_sample: Share of what rules have decided that the judge is asked about too, from 0 to 1.
         out: Folder of the run; default: runs/eval/POLICY.
+        cache: A folder of other runs, such as runs/eval: an episode that one of them has asked with all the
+            same settings and the same versions of everything is taken over.
     """
 
     policy: Annotated[str, tyro.conf.arg(aliases=["--model"])]
@@ -62,6 +66,7 @@ class EvalOptions(PolicyOptions):
     judge_model: str | None = None
     judge_sample: float = 0.0
     out: Path | None = None
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

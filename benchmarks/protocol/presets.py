@@ -10,7 +10,7 @@ from benchmarks.result import MODES, Mode
 from deepeyes_env.config import EnvConfig, Tool
 from deepeyes_env.errors import ConfigError, nearest
 
-Variant = Literal["full", "code_only", "direct", "minimal"]
+Variant = Literal["full", "code_only", "search_only", "direct", "minimal"]
 """A prompt variant (`deepeyes_env.prompts`)."""
 
 TOOLS: dict[Mode, frozenset[Tool]] = {
@@ -21,9 +21,13 @@ TOOLS: dict[Mode, frozenset[Tool]] = {
 }
 """The tools that answer in each mode; a call to another one is told so and the episode goes on."""
 
-_BY_MODE: dict[Mode, Variant] = {"all": "full", "code": "code_only", "search": "full", "off": "direct"}
-"""The prompt that names the tools there are. None names searches alone: there `full` also names Python, whose
-calls are refused."""
+_BY_MODE: dict[Mode, Variant] = {
+    "all": "full",
+    "code": "code_only",
+    "search": "search_only",
+    "off": "direct",
+}
+"""The prompt that names the tools there are, and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ PRESETS: dict[str, Preset] = {
     "env": Preset({}),
     "full": _everywhere("full"),
     "code_only": _everywhere("code_only"),
+    "search_only": _everywhere("search_only"),
     "direct": _everywhere("direct"),
     "minimal": _everywhere("minimal"),
 }
 """The presets by name. `paper` is the released evaluation's: its prompt (code only) is the one of mode
-`code`; `env` takes what `--env` says; the last four are one variant in all modes."""
+`code`; `env` takes what `--env` says; the others are one variant in all modes."""
 
 
 def preset(name: str) -> Preset:

@@ -43,12 +43,18 @@ def live_bars(suites: Sequence[Items], plan: Plan, console: Console) -> Iterator
         yield lambda result: tallies[result.suite, result.mode].add(result)
 
 
+STEP = 100
+"""The accuracy is counted anew whenever a hundredth more results are there: it is over all of them, and
+counted at each of twenty thousand it would take minutes."""
+
+
 class _Tally:
     """The results of one suite in one mode so far."""
 
     def __init__(self, bars: Progress, items: Items, mode: Mode, plan: Plan) -> None:
         self._bars = bars
         self._results: list[Result] = []
+        self._due = 0
         total = plan.count(items) * len(plan.seeds) * plan.samples
         # Of an item in all cyclic orders nobody knows the number before it is read.
         self._total = None if plan.option_order == "averaged" else total
@@ -61,6 +67,9 @@ class _Tally:
             self._bars.start_task(self._bar)
         self._results.append(result)
         told = len(self._results)
-        self._bars.update(self._bar, completed=told, accuracy=str(ours(self._results)))
+        self._bars.update(self._bar, completed=told)
+        if told >= self._due or told == self._total:
+            self._due = told + max(1, told // STEP)
+            self._bars.update(self._bar, accuracy=str(ours(self._results)))
         if told == self._total:
             self._bars.stop_task(self._bar)

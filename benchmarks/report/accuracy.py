@@ -82,10 +82,11 @@ def repeated(results: Sequence[Result]) -> Repeats | None:
     if not drawn or (k := Counter(drawn.values()).most_common(1)[0][0]) < 2:
         return None
     verdicts: defaultdict[str, list[bool]] = defaultdict(list)
-    seeds: defaultdict[int, list[bool]] = defaultdict(list)
+    seeds: defaultdict[int, list[Result]] = defaultdict(list)
+    clusters = {one.item: one.cluster for one in results}
     for one in results:
         if one.correct is not None:
             verdicts[one.item].append(one.correct)
-            seeds[one.seed].append(one.correct)
-    by_seed = {str(seed): sum(some) / len(some) for seed, some in sorted(seeds.items())}
-    return repeats(list(verdicts.values()), k, by_seed)
+            seeds[one.seed].append(one)
+    by_seed = {str(seed): ours(some) for seed, some in sorted(seeds.items())}
+    return repeats([(clusters[item], some) for item, some in verdicts.items()], k, by_seed)

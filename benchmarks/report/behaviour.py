@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
+from benchmarks.protocol.presets import TOOLS
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import Result
+from benchmarks.statistics.average import Average, average
 from benchmarks.statistics.estimate import Estimate, estimate
 from deepeyes_env.outcome import Outcome
 
@@ -20,14 +21,17 @@ SEARCHES = ("search", "image_search")
 class Behaviour:
     """Draws of one suite in one mode. Means and rates are over those whose infrastructure held.
 
+    Intervals are over clusters of items: what one item makes a policy do in one turn it does in the next.
+
     Attributes:
         draws: All draws.
         outcomes: How many ended how, over all draws.
         infra_failed: Draws whose infrastructure failed; never scored.
         judge_failed: Draws whose judge gave no verdict; never scored.
         unscored: Draws without a verdict, for whatever reason.
-        with_tool: Share that called a tool.
-        calls: Calls per draw by kind.
+        with_tool: Share that called a tool that there was.
+        calls: Calls per draw by kind, of the tools that there were.
+        refused_calls: Calls per draw to tools that were off.
         code_errors: Of all cells, those that ended in an error.
         placeholders: Of all cells, those that did nothing.
         search_misses: Of all searches, those that found nothing.
@@ -45,47 +49,60 @@ class Behaviour:
     judge_failed: int
     unscored: int
     with_tool: Estimate
-    calls: dict[str, float]
+    calls: dict[str, Average]
+    refused_calls: Average
     code_errors: Rate
     placeholders: Rate
     search_misses: Rate
     truncated: Rate
-    turns: float | None
-    prompt_tokens: float | None
-    sampled_tokens: float | None
-    images: float | None
+    turns: Average
+    prompt_tokens: Average
+    sampled_tokens: Average
+    images: Average
     total_sampled_tokens: int
 
 
 def behaviour(results: Sequence[Result]) -> Behaviour:
     """What happened in draws of one suite in one mode."""
     held = [one for one in results if one.outcome != Outcome.INFRA_FAILED]
-    calls: Counter[str] = Counter()
-    for one in held:
-        calls.update(dict(one.calls))
-    searches = sum(calls[kind] for kind in SEARCHES)
+    kinds = sorted({kind for one in held for kind in _answered(one)})
+    clusters = [one.cluster for one in held]
+
+    def mean(count: Callable[[Result], int]) -> Average:
+        return average([count(one) for one in held], clusters)
+
+    def share(count: Callable[[Result], int], of: Callable[[Result], int]) -> Rate:
+        return rate((count(one), of(one), one.cluster) for one in held if of(one))
+
     return Behaviour(
         draws=len(results),
         outcomes=dict(sorted(Counter(one.outcome for one in results).items())),
         infra_failed=len(results) - len(held),
         judge_failed=sum(one.judge_failed for one in results),
         unscored=sum(one.correct is None for one in results),
-        with_tool=estimate(
-            [float(sum(one.calls.values()) > 0) for one in held], [one.cluster for one in held]
-        ),
-        calls={kind: calls[kind] / len(held) for kind in sorted(calls)},
-        code_errors=rate(sum(one.code_errors for one in held), calls["code"]),
-        placeholders=rate(sum(one.placeholders for one in held), calls["code"]),
-        search_misses=rate(sum(one.search_misses for one in held), searches),
-        truncated=rate(sum(one.outcome == Outcome.TRUNCATED for one in held), len(held)),
-        turns=_mean(one.turns for one in held),
-        prompt_tokens=_mean(one.prompt_tokens for one in held),
-        sampled_tokens=_mean(one.sampled_tokens for one in held),
-        images=_mean(one.images for one in held),
+        with_tool=estimate([float(sum(_answered(one).values()) > 0) for one in held], clusters),
+        calls={kind: average([one.calls.get(kind, 0) for one in held], clusters) for kind in kinds},
+        refused_calls=mean(lambda one: sum(one.calls.values()) - sum(_answered(one).values())),
+        code_errors=share(lambda one: one.code_errors, _cells),
+        placeholders=share(lambda one: one.placeholders, _cells),
+        search_misses=share(lambda one: one.search_misses, _searches),
+        truncated=share(lambda one: one.outcome == Outcome.TRUNCATED, lambda one: 1),
+        turns=mean(lambda one: one.turns),
+        prompt_tokens=mean(lambda one: one.prompt_tokens),
+        sampled_tokens=mean(lambda one: one.sampled_tokens),
+        images=mean(lambda one: one.images),
         total_sampled_tokens=sum(one.sampled_tokens for one in results),
     )
 
 
-def _mean(values: Iterable[int]) -> float | None:
-    found = list(values)
-    return fmean(found) if found else None
+def _answered(one: Result) -> dict[str, int]:
+    """Calls by kind, without those to tools that were off."""
+    return {kind: count for kind, count in one.calls.items() if kind in TOOLS[one.mode]}
+
+
+def _cells(one: Result) -> int:
+    return _answered(one).get("code", 0)
+
+
+def _searches(one: Result) -> int:
+    return sum(_answered(one).get(kind, 0) for kind in SEARCHES)

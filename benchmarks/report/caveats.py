@@ -79,6 +79,10 @@ def _of_run(run: Run) -> Iterator[str]:
     seeds = {one.seed for one in run.results}
     if not greedy(run.card) and len(seeds) < FEWEST_SEEDS:
         yield f"Sampled with {len(seeds)} seed(s); a figure worth quoting needs {FEWEST_SEEDS}."
+    mixed = sorted(name for name, version in run.card.versions.items() if "; " in version)
+    if mixed:
+        told = ", ".join(f"{name} {run.card.versions[name]}" for name in mixed)
+        yield f"The run went on with other versions ({told}); its parts may differ by them."
     undecided = sum(one.rule == "none" and one.answer is not None for one in run.results)
     if run.card.judge is None and undecided:
         yield f"No judge: {undecided} answers that no rule decided count as wrong."

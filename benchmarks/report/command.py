@@ -13,7 +13,7 @@ from benchmarks.report.document import Report, report_of, to_json
 from benchmarks.report.markdown import to_markdown
 from benchmarks.report.page import to_page
 from benchmarks.report.tables import main_table, published_table
-from benchmarks.report.terminal import rich_table
+from benchmarks.report.terminal import print_table
 from benchmarks.run_folder import read_run
 
 NAMES = ("report.json", "report.html", "report.md")
@@ -68,10 +68,10 @@ def _written(run: Path) -> Report:
 
 
 def _show(console: Console, report: Report) -> None:
-    console.print(rich_table(main_table(report)))
+    print_table(console, main_table(report))
     for suite in report.suites:
         beside = published_table(suite, subsets=False)
         if beside.rows:
-            console.print(rich_table(beside))
+            print_table(console, beside)
     for caveat in report.caveats:
         console.print(f"! {caveat}", style="yellow", markup=False)

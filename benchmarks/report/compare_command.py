@@ -15,7 +15,7 @@ from benchmarks.report.compare_page import compare_page, compare_table
 from benchmarks.report.comparison import RunComparison, compare_runs
 from benchmarks.report.document import rounded
 from benchmarks.report.pairing import Metric
-from benchmarks.report.terminal import rich_table
+from benchmarks.report.terminal import print_table
 from benchmarks.run_folder import read_run
 from deepeyes_env.errors import require
 
@@ -58,10 +58,10 @@ def main(argv: Sequence[str]) -> int:
     options = tyro.cli(CompareOptions, args=list(argv), prog="deepeyes eval compare")
     require(len(options.runs) > 1, "runs", [str(run) for run in options.runs], "two folders or more")
     first, *others = [read_run(run) for run in options.runs]
-    compared = [compare_runs(first, other, options.metric) for other in others]
+    compared = compare_runs(first, others, options.metric)
     console = Console()
     for one in compared:
-        console.print(rich_table(compare_table(one)))
+        print_table(console, compare_table(one))
         for warning in one.warnings:
             console.print(f"! {warning}", style="yellow", markup=False)
     if options.out is not None:

@@ -17,8 +17,9 @@ MOST_FLIPS = 20
 NOTE = (
     "Second run less first, in points, on the draws that both have scored, with a cluster bootstrap's 95 % "
     "interval. p: exact McNemar test, or a permutation of clusters (*) where draws are not independent or "
-    "not 0 or 1; Holm: after correction over all rows. detectable: the smallest difference that 80 % of "
-    "such comparisons would find; a smaller one is not refuted by a large p."
+    "not 0 or 1; Holm: after correction over all rows, also those of other runs that are compared with the "
+    "first. detectable: the smallest difference that 80 % of such comparisons would find; a smaller one is "
+    "not refuted by a large p."
 )
 """What the table's columns mean."""
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.report.document import Mean
-from benchmarks.report.draws import compare_draws
+from benchmarks.report.draws import by_draw, compare_draws
 from benchmarks.report.pairing import SCORES, Metric, Pair, pair
 from benchmarks.run_folder import Run
 from benchmarks.statistics.bootstrap import cluster_bootstrap
-from benchmarks.statistics.clusters import by_cluster
+from benchmarks.statistics.clusters import Clusters, by_cluster
 from benchmarks.statistics.holm import holm
 from benchmarks.statistics.paired import Comparison
 
@@ -49,7 +49,7 @@ class SuiteComparison:
         title: In reports.
         mode: Which tools answered.
         result: Difference, interval, test, detectable difference.
-        p_holm: p-value after Holm's correction over all suites and modes of this comparison.
+        p_holm: p-value after Holm's correction over all suites and modes of all runs compared at once.
         flips: All draws whose score changed, gains first.
     """
 
@@ -82,27 +82,38 @@ class RunComparison:
     means: Mapping[str, Mean]
 
 
-def compare_runs(first: Run, second: Run, metric: Metric) -> RunComparison:
-    """Compare two runs on the draws that both have scored.
+def compare_runs(first: Run, others: Sequence[Run], metric: Metric) -> tuple[RunComparison, ...]:
+    """Compare runs with the first, each on the draws that both have scored.
 
     Raises:
-        ConfigError: There are none.
+        ConfigError: One has none in common with it.
     """
-    common = pair(first, second, metric)
-    results = {key: _compared(pairs, metric) for key, pairs in common.pairs.items()}
-    corrected = holm({"/".join(key): one.p_value for key, one in results.items()})
-    suites = tuple(
-        SuiteComparison(
-            key[0],
-            str(first.card.suites.get(key[0], {}).get("title", key[0])),
-            key[1],
-            results[key],
-            corrected["/".join(key)],
-            _flips(pairs),
+    common = [pair(first, other, metric) for other in others]
+    results = {
+        (number, *key): _compared(pairs, metric)
+        for number, one in enumerate(common)
+        for key, pairs in one.pairs.items()
+    }
+    # Whoever compares ten runs finds a difference in one of them by chance, as with ten suites.
+    corrected = holm({"/".join(map(str, key)): one.p_value for key, one in results.items()})
+
+    def suites(number: int) -> tuple[SuiteComparison, ...]:
+        return tuple(
+            SuiteComparison(
+                suite,
+                str(first.card.suites.get(suite, {}).get("title", suite)),
+                mode,
+                results[number, suite, mode],
+                corrected[f"{number}/{suite}/{mode}"],
+                _flips(pairs),
+            )
+            for (suite, mode), pairs in common[number].pairs.items()
         )
-        for key, pairs in common.pairs.items()
+
+    return tuple(
+        RunComparison(_name(first), _name(other), metric, one.warnings, suites(number), _means(one.pairs))
+        for number, (other, one) in enumerate(zip(others, common, strict=True))
     )
-    return RunComparison(_name(first), _name(second), metric, common.warnings, suites, _means(common.pairs))
 
 
 def _compared(pairs: Sequence[Pair], metric: Metric) -> Comparison:
@@ -131,15 +142,16 @@ def _flips(pairs: Sequence[Pair]) -> tuple[Flip, ...]:
 def _means(groups: Mapping[tuple[str, str], Sequence[Pair]]) -> dict[str, Mean]:
     found = {}
     for mode in dict.fromkeys(mode for _, mode in groups):
-        strata = [
-            by_cluster([one.change for one in pairs], [one.first.cluster for one in pairs])
-            for (_, other), pairs in groups.items()
-            if other == mode
-        ]
+        strata = [_changes(pairs) for (_, other), pairs in groups.items() if other == mode]
         if len(strata) > 1:
             low, high = cluster_bootstrap(strata) or (None, None)
             found[mode] = Mean(len(strata), sum(one.mean for one in strata) / len(strata), low, high)
     return found
+
+
+def _changes(pairs: Sequence[Pair]) -> Clusters:
+    changes = by_draw((one.first, one.change) for one in pairs)
+    return by_cluster([change or 0.0 for change, _ in changes], [cluster for _, cluster in changes])
 
 
 def _name(run: Run) -> str:

@@ -17,6 +17,7 @@ from benchmarks.report.accuracy import Accuracy, accuracy, by_category, by_skill
 from benchmarks.report.agreement import Agreement, agreement
 from benchmarks.report.behaviour import Behaviour, behaviour
 from benchmarks.report.caveats import caveats
+from benchmarks.report.draws import by_draw
 from benchmarks.report.official import Figures, read_official
 from benchmarks.report.refusals import Refusals, refusals
 from benchmarks.report.settings import greedy, judge_model
@@ -25,7 +26,7 @@ from benchmarks.report.twins import Twins, twins
 from benchmarks.result import MODES, Mode, Result
 from benchmarks.run_folder import Run
 from benchmarks.statistics.bootstrap import cluster_bootstrap
-from benchmarks.statistics.clusters import by_cluster
+from benchmarks.statistics.clusters import Clusters, by_cluster
 from benchmarks.statistics.estimate import Estimate
 from benchmarks.statistics.unpaired import Unpaired, two_proportions
 
@@ -133,7 +134,7 @@ class Report:
         suites: The suites in the order in which they were asked for.
         means: Mode -> mean over the suites, where there are several.
         settings: All that decided results.
-        judge: Model and prompt of the judge, or None for rules alone.
+        judge: Model, address, sampling and prompt of the judge, or None for rules alone.
         versions: Of everything that took part.
         spent: Seconds and money; all that differs between runs with the same results.
         format: Version of this form.
@@ -144,7 +145,7 @@ class Report:
     suites: tuple[SuiteReport, ...]
     means: Mapping[str, Mean]
     settings: Mapping[str, Any]
-    judge: Mapping[str, str] | None
+    judge: Mapping[str, str | float] | None
     versions: Mapping[str, str]
     spent: Mapping[str, float]
     format: int = FORMAT
@@ -152,11 +153,11 @@ class Report:
 
 def report_of(run: Run) -> Report:
     """Everything that is reported of an evaluation, finished or not."""
-    figures = read_official(run.path)
+    figures, effects = read_official(run.path), tool_effects(run.results)
     return Report(
         policy=run.card.policy,
         caveats=caveats(run),
-        suites=tuple(_suite(run, name, figures) for name in run.card.suites),
+        suites=tuple(_suite(run, name, figures, effects.get(name, ())) for name in run.card.suites),
         means=_means(run.results),
         settings=run.card.settings,
         judge=run.card.judge,
@@ -170,16 +171,14 @@ def to_json(report: Report) -> str:
     return json.dumps(rounded(asdict(report)), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
-def _suite(run: Run, name: str, figures: Figures) -> SuiteReport:
+def _suite(run: Run, name: str, figures: Figures, effects: tuple[ToolEffect, ...]) -> SuiteReport:
     results = [one for one in run.results if one.suite == name]
     modes = tuple(
         _mode(mode, some, figures.get(name, {}).get(mode, {}))
         for mode in MODES
         if (some := [one for one in results if one.mode == mode])
     )
-    return SuiteReport(
-        name, run.card.suites[name], modes, tool_effects(results), _published(run, name, modes)
-    )
+    return SuiteReport(name, run.card.suites[name], modes, effects, _published(run, name, modes))
 
 
 def _mode(mode: Mode, results: Sequence[Result], figures: Mapping[str, float]) -> ModeReport:
@@ -258,7 +257,7 @@ def _means(results: Sequence[Result]) -> dict[str, Mean]:
     for mode in MODES:
         scored = [one for one in results if one.mode == mode and one.correct is not None]
         suites = [
-            by_cluster([float(bool(one.correct)) for one in some], [one.cluster for one in some])
+            _right(some)
             for name in dict.fromkeys(one.suite for one in scored)
             if (some := [one for one in scored if one.suite == name])
         ]
@@ -267,6 +266,11 @@ def _means(results: Sequence[Result]) -> dict[str, Mean]:
             mean = sum(suite.mean for suite in suites) / len(suites)
             found[mode] = Mean(len(suites), mean, low, high)
     return found
+
+
+def _right(scored: Sequence[Result]) -> Clusters:
+    draws = by_draw((one, one.correct) for one in scored)
+    return by_cluster([score or 0.0 for score, _ in draws], [cluster for _, cluster in draws])
 
 
 def rounded(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""The report as Markdown: the table for a paper, what must be said with it, and what others report."""
+"""The report as Markdown: the table for a paper, what must be said with it, and a suite's other tables."""
 
 from __future__ import annotations
 
 from benchmarks.report.document import Report
-from benchmarks.report.tables import Table, main_table, published_table
+from benchmarks.report.tables import Table, behaviour_table, group_table, main_table, published_table
 
 
 def to_markdown(report: Report) -> str:
@@ -12,10 +12,11 @@ def to_markdown(report: Report) -> str:
     if report.caveats:
         parts += ["**Before quoting:**", "\n".join(f"- {_plain(one)}" for one in report.caveats)]
     for suite in report.suites:
-        beside = published_table(suite, subsets=False)
-        if beside.rows:
-            parts.append(f"## {_plain(str(suite.about.get('title', suite.name)))}: {beside.title.lower()}")
-            parts.append(markdown_table(beside))
+        title = _plain(str(suite.about.get("title", suite.name)))
+        tables = (group_table(suite), behaviour_table(suite)) if suite.modes else ()
+        for table in (*tables, published_table(suite, subsets=False)):
+            if table.rows:
+                parts += [f"## {title}: {table.title.lower()}", markdown_table(table)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -76,7 +76,7 @@ def _accuracies(axes: Axes, modes: Sequence[ModeReport], groups: Sequence[str]) 
 
 def _effects(axes: Axes, suite: SuiteReport) -> None:
     for place, one in enumerate(suite.tools):
-        share = 100 / one.net.pairs
+        share = 100 / (one.both_right + one.gain + one.harm + one.both_wrong)
         axes.barh(place, one.gain * share, color="#2a9d6f", label="gain" if place == 0 else None)
         axes.barh(place, -one.harm * share, color="#b5342c", label="harm" if place == 0 else None)
     axes.axvline(0, color="black", linewidth=0.8)

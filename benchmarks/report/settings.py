@@ -15,7 +15,7 @@ def greedy(card: RunCard) -> bool:
 
 def judge_model(card: RunCard) -> str | None:
     """Who judged what rules did not decide."""
-    return card.judge.get("model", "unnamed") if card.judge else None
+    return str(card.judge.get("model", "unnamed")) if card.judge else None
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -45,16 +45,17 @@ def main_table(report: Report) -> Table:
     for mode, mean in report.means.items():
         interval = "" if mean.low is None else f" [{100 * mean.low:.1f}, {100 * (mean.high or 0):.1f}]"
         rows.append(
-            (f"mean of {mean.suites}", mode, "", f"{100 * mean.value:.1f}{interval}", "", "", "", "", "")
+            (f"mean of {mean.suites}", mode, "", f"{100 * mean.value:.1f}{interval}", "", "", "", "", "", "")
         )
     return Table(
         "Accuracy",
-        ("suite", "tools", "n", "accuracy", "official", "gain", "harm", "net", "p"),
+        ("suite", "tools", "n", "accuracy", "official", "gain", "harm", "net", "p", "Holm"),
         tuple(rows),
         "Accuracy in percent with its 95 % interval (Wilson's, widened for clusters such as the cycles of a "
         "question). n: scored draws, in brackets all of them if some have no verdict. gain, harm: draws "
         "right only with, only without tools; net: their difference in points with a cluster bootstrap's "
-        "interval; p: exact McNemar test, or a permutation of clusters (*).",
+        "interval; p: exact McNemar test, or a permutation of clusters (*); Holm: after correction over all "
+        "suites and modes of this table.",
     )
 
 
@@ -91,14 +92,15 @@ def behaviour_table(suite: SuiteReport) -> Table:
         ),
         _across(suite, "called a tool", lambda one: _percent(one.behaviour.with_tool)),
         *_calls(suite),
+        _across(suite, "calls to tools that are off", lambda one: one.behaviour.refused_calls.to_text(2)),
         _across(suite, "cells in error", lambda one: str(one.behaviour.code_errors)),
         _across(suite, "placeholder cells", lambda one: str(one.behaviour.placeholders)),
         _across(suite, "searches without a hit", lambda one: str(one.behaviour.search_misses)),
         _across(suite, "truncated", lambda one: str(one.behaviour.truncated)),
-        _across(suite, "turns a draw", lambda one: _per(one.behaviour.turns)),
-        _across(suite, "images a draw", lambda one: _per(one.behaviour.images)),
-        _across(suite, "tokens read a draw", lambda one: _per(one.behaviour.prompt_tokens, 0)),
-        _across(suite, "tokens sampled a draw", lambda one: _per(one.behaviour.sampled_tokens, 0)),
+        _across(suite, "turns a draw", lambda one: one.behaviour.turns.to_text(2)),
+        _across(suite, "images a draw", lambda one: one.behaviour.images.to_text(2)),
+        _across(suite, "tokens read a draw", lambda one: one.behaviour.prompt_tokens.to_text(0)),
+        _across(suite, "tokens sampled a draw", lambda one: one.behaviour.sampled_tokens.to_text(0)),
         *_repeated(suite),
         *_refusals(suite),
         *_twins(suite),
@@ -109,7 +111,8 @@ def behaviour_table(suite: SuiteReport) -> Table:
         "What happened",
         ("", *(f"tools {mode.mode}" for mode in suite.modes)),
         tuple(rows),
-        "Per draw whose infrastructure held. Draws without a verdict count nowhere as wrong.",
+        "Per draw whose infrastructure held. Draws without a verdict count nowhere as wrong. In brackets: "
+        "95 % intervals over items, for calls of one item are alike; a mean has none where nothing varies.",
     )
 
 
@@ -125,6 +128,7 @@ def effect_table(suite: SuiteReport) -> Table:
             str(one.both_wrong),
             _net(one),
             _p(one),
+            f"{one.p_holm:.2g}",
             "none" if one.net.detectable is None else f"{100 * one.net.detectable:.1f}",
             str(one.solved_without),
         )
@@ -141,13 +145,14 @@ def effect_table(suite: SuiteReport) -> Table:
             "both wrong",
             "net",
             "p",
+            "Holm",
             "detectable",
             "solved without",
         ),
         rows,
-        "The same draws with these tools and with none. detectable: the smallest difference in points that "
-        "80 % of such comparisons would find. solved without: of what is right with tools, what is right "
-        "without them.",
+        "The same draws with these tools and with none. Holm: p after correction over all suites and modes "
+        "of the report. detectable: the smallest difference in points that 80 % of such comparisons would "
+        "find. solved without: of what is right with tools, what is right without them.",
     )
 
 
@@ -219,11 +224,11 @@ def _official(mode: ModeReport) -> str:
     return str(mode.accuracy.official)
 
 
-def _effect(suite: SuiteReport, mode: str) -> tuple[str, str, str, str]:
+def _effect(suite: SuiteReport, mode: str) -> tuple[str, ...]:
     for one in suite.tools:
         if one.mode == mode:
-            return str(one.gain), str(one.harm), _net(one), _p(one)
-    return "", "", "", ""
+            return str(one.gain), str(one.harm), _net(one), _p(one), f"{one.p_holm:.2g}"
+    return ("",) * 5
 
 
 def _net(effect: ToolEffect) -> str:
@@ -253,7 +258,13 @@ Rows = Sequence[tuple[str, ...]]
 def _calls(suite: SuiteReport) -> Rows:
     kinds = sorted({kind for mode in suite.modes for kind in mode.behaviour.calls})
     return [
-        (f"{kind} calls a draw", *(_per(mode.behaviour.calls.get(kind, 0.0)) for mode in suite.modes))
+        (
+            f"{kind} calls a draw",
+            *(
+                mode.behaviour.calls[kind].to_text(2) if kind in mode.behaviour.calls else "0.00"
+                for mode in suite.modes
+            ),
+        )
         for kind in kinds
     ]
 
@@ -264,12 +275,12 @@ def _repeated(suite: SuiteReport) -> Rows:
 
     def cell(name: str) -> tuple[str, ...]:
         found = [mode.accuracy.repeats for mode in suite.modes]
-        return tuple("–" if one is None else f"{100 * getattr(one, name):.1f}" for one in found)
+        return tuple("–" if one is None else _percent(getattr(one, name)) for one in found)
 
     draws = [mode.accuracy.repeats for mode in suite.modes]
     k = max(one.draws for one in draws if one is not None)
     seeds = tuple(
-        "–" if one is None else ", ".join(f"{seed}: {100 * share:.1f}" for seed, share in one.by_seed.items())
+        "–" if one is None else ", ".join(f"{seed}: {share}" for seed, share in one.by_seed.items())
         for one in draws
     )
     return (

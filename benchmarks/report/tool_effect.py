@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from benchmarks.report.draws import compare_draws
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import MODES, Mode, Result
+from benchmarks.statistics.holm import holm
 from benchmarks.statistics.paired import Comparison
 
 
@@ -27,6 +28,7 @@ class ToolEffect:
         harm: Right only without.
         both_wrong: Wrong with and without.
         net: With tools less without: difference, interval and test.
+        p_holm: Its p-value after Holm's correction over all suites and modes of the run.
         solved_without: Of what is right with tools, what is right without them too.
     """
 
@@ -36,30 +38,44 @@ class ToolEffect:
     harm: int
     both_wrong: int
     net: Comparison
+    p_holm: float
     solved_without: Rate
 
 
-def tool_effects(results: Sequence[Result]) -> tuple[ToolEffect, ...]:
-    """The effect of each mode with tools on the draws of one suite; none where `off` was not asked."""
-    verdicts: defaultdict[str, dict[tuple[str, int, int], Result]] = defaultdict(dict)
+def tool_effects(results: Sequence[Result]) -> dict[str, tuple[ToolEffect, ...]]:
+    """The effects of each mode with tools, by suite; none where `off` was not asked.
+
+    Args:
+        results: All of a run: p-values are corrected over all that are reported.
+    """
+    verdicts: defaultdict[tuple[str, Mode], dict[tuple[str, int, int], Result]] = defaultdict(dict)
     for one in results:
         if one.correct is not None:
-            verdicts[one.mode][one.item, one.seed, one.sample] = one
-    without = verdicts["off"]
-    found = []
-    for mode in MODES:
-        shared = sorted(verdicts[mode].keys() & without.keys())
-        if mode != "off" and shared:
-            pairs = [(without[draw], verdicts[mode][draw]) for draw in shared]
-            found.append(_effect(mode, pairs))
-    return tuple(found)
+            verdicts[one.suite, one.mode][one.item, one.seed, one.sample] = one
+    pairs: dict[tuple[str, Mode], list[tuple[Result, Result]]] = {}
+    for suite in dict.fromkeys(one.suite for one in results):
+        without = verdicts[suite, "off"]
+        for mode in MODES:
+            shared = sorted(verdicts[suite, mode].keys() & without.keys())
+            if mode != "off" and shared:
+                pairs[suite, mode] = [(without[draw], verdicts[suite, mode][draw]) for draw in shared]
+    nets = {key: _net(some) for key, some in pairs.items()}
+    corrected = holm({"/".join(key): net.p_value for key, net in nets.items()})
+    effects: defaultdict[str, list[ToolEffect]] = defaultdict(list)
+    for (suite, mode), net in nets.items():
+        effects[suite].append(_effect(mode, pairs[suite, mode], net, corrected[f"{suite}/{mode}"]))
+    return {suite: tuple(some) for suite, some in effects.items()}
 
 
-def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]]) -> ToolEffect:
-    net = compare_draws([(tooled, bool(without.correct), bool(tooled.correct)) for without, tooled in pairs])
+def _net(pairs: Sequence[tuple[Result, Result]]) -> Comparison:
+    return compare_draws([(tooled, bool(without.correct), bool(tooled.correct)) for without, tooled in pairs])
+
+
+def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]], net: Comparison, p_holm: float) -> ToolEffect:
     gain = sum(bool(tooled.correct and not without.correct) for without, tooled in pairs)
     harm = sum(bool(without.correct and not tooled.correct) for without, tooled in pairs)
     both = sum(bool(without.correct and tooled.correct) for without, tooled in pairs)
+    solved = [(int(bool(without.correct)), 1, tooled.cluster) for without, tooled in pairs if tooled.correct]
     return ToolEffect(
         mode,
         both_right=both,
@@ -67,5 +83,6 @@ def _effect(mode: Mode, pairs: Sequence[tuple[Result, Result]]) -> ToolEffect:
         harm=harm,
         both_wrong=len(pairs) - both - gain - harm,
         net=net,
-        solved_without=rate(both, both + gain),
+        p_holm=p_holm,
+        solved_without=rate(solved),
     )

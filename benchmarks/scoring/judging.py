@@ -7,14 +7,18 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
+from urllib.parse import urlsplit
 
 from deepeyes_env.config import JudgeConfig
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.rewards.judge import HttpJudge, Judge, prompt_hash
+from deepeyes_env.rewards.judge import TEMPERATURE, HttpJudge, Judge, prompt_hash
 
 
-def describe_judge(config: JudgeConfig) -> dict[str, str]:
-    """What a run's card says of a judge: its model and a hash of the prompt that it is asked by.
+def describe_judge(config: JudgeConfig) -> dict[str, str | float]:
+    """What a run's card says of a judge: who it is, where it is asked, how it samples, and by which prompt.
+
+    Of the address it names scheme and host: what else an address may hold can be secret, and says nothing of
+    who judges.
 
     Raises:
         ConfigError: The model is not named.
@@ -23,7 +27,14 @@ def describe_judge(config: JudgeConfig) -> dict[str, str]:
         raise ConfigError(
             "judge: name its model (--judge-model, or judge.model in --env): a run's card says who judged"
         )
-    return {"model": config.model, "prompt_sha256": prompt_hash()}
+    address = urlsplit(config.base_url)
+    return {
+        "model": config.model,
+        "address": f"{address.scheme}://{address.hostname or ''}",
+        "temperature": TEMPERATURE,
+        "max_tokens": config.max_tokens,
+        "prompt_sha256": prompt_hash(),
+    }
 
 
 def open_judge(config: JudgeConfig) -> RememberingJudge:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from math import comb, fsum
+from math import comb
+
+from benchmarks.statistics.estimate import Estimate, estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Figures of items that were drawn several times; means over items.
+    """Figures of items that were drawn several times; means over items, with intervals over their clusters.
 
     Attributes:
         draws: Fewest scored draws of an item that has all of its draws' worth, the k of the others.
@@ -23,11 +25,11 @@ class Repeats:
 
     draws: int
     items: int
-    pass_1: float
-    pass_at_k: float
-    pass_all_k: float
-    consistency: float
-    by_seed: dict[str, float]
+    pass_1: Estimate
+    pass_at_k: Estimate
+    pass_all_k: Estimate
+    consistency: Estimate
+    by_seed: dict[str, Estimate]
 
 
 def pass_at_k(draws: int, right: int, k: int) -> float:
@@ -66,28 +68,34 @@ def consistency(draws: int, right: int) -> float:
     return (comb(right, 2) + comb(draws - right, 2)) / comb(draws, 2)
 
 
-def repeats(verdicts: Sequence[Sequence[bool]], k: int, by_seed: dict[str, float]) -> Repeats | None:
+def repeats(
+    verdicts: Sequence[tuple[Hashable, Sequence[bool]]], k: int, by_seed: dict[str, Estimate]
+) -> Repeats | None:
     """The figures of all items with at least k verdicts.
 
     Args:
-        verdicts: By item: of every scored draw whether it was right.
+        verdicts: By item: its cluster, and of every scored draw whether it was right.
         k: At least 2.
         by_seed: Taken over as it is.
 
     Returns:
         None where no item has so many.
     """
-    counted = [(len(one), sum(one)) for one in verdicts if len(one) >= k]
+    counted = [(len(one), sum(one)) for _, one in verdicts if len(one) >= k]
+    clusters = [cluster for cluster, one in verdicts if len(one) >= k]
     if not counted:
         return None
-    items = len(counted)
+
+    def mean(figure: Callable[[int, int], float]) -> Estimate:
+        return estimate([figure(draws, right) for draws, right in counted], clusters)
+
     return Repeats(
         k,
-        items,
-        fsum(right / draws for draws, right in counted) / items,
-        fsum(pass_at_k(draws, right, k) for draws, right in counted) / items,
-        fsum(pass_all_k(draws, right, k) for draws, right in counted) / items,
-        fsum(consistency(draws, right) for draws, right in counted) / items,
+        len(counted),
+        mean(lambda draws, right: right / draws),
+        mean(lambda draws, right: pass_at_k(draws, right, k)),
+        mean(lambda draws, right: pass_all_k(draws, right, k)),
+        mean(consistency),
         by_seed,
     )
 

@@ -22,6 +22,9 @@ not equivalent.
 
 Think briefly, then write the verdict alone on the last line: Yes or No."""
 
+TEMPERATURE = 0.0
+"""Of a judge: the same answer is to get the same verdict."""
+
 _VERDICT = re.compile(r"^\W*(yes|no)\W*$", re.IGNORECASE)
 
 
@@ -93,7 +96,7 @@ class HttpJudge:
         body = {
             "model": self._model,
             "messages": messages,
-            "temperature": 0.0,
+            "temperature": TEMPERATURE,
             "max_tokens": self._config.max_tokens,
         }
         reply = self._request("POST", "chat/completions", body)["choices"][0]["message"]["content"]

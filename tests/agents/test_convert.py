@@ -255,7 +255,8 @@ def test_an_impossible_accuracy_is_refused(tmp_path):
 def test_the_question_is_found_in_every_prompt_variant(tmp_path):
     path = tmp_path / "in.jsonl"
     prompts = [
-        user_prompt("How many?", (), EnvConfig(prompt=p)) for p in ("full", "code_only", "direct", "minimal")
+        user_prompt("How many?", (), EnvConfig(prompt=p))
+        for p in ("full", "code_only", "search_only", "direct", "minimal")
     ]
     path.write_text("\n".join(json.dumps({"messages": chat(prompt, ANSWER)}) for prompt in prompts))
     assert {one.question for one in imported(path, "openai")} == {"How many?"}

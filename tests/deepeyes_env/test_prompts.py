@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 from env_parts import picture
@@ -17,15 +18,36 @@ def test_every_variant_states_the_shapes_of_a_turn(name: str) -> None:
     for tag in ("<think>", "</think>", "<answer>", "</answer>"):
         assert tag in text
     for tag in ("<code>", "</code>", "```python"):
-        assert (tag in text) == (name != "direct")
-    assert ("<tool_call>" in text) == (name in ("full", "minimal"))
-    assert "{" not in text.replace('{"', "").replace("{}", "") or name == "full"
+        assert (tag in text) == (name not in ("search_only", "direct"))
+    assert ("<tool_call>" in text) == (name in ("full", "search_only", "minimal"))
+    assert "{" not in text.replace('{"', "").replace("{}", "") or name in ("full", "search_only")
 
 
-def test_the_search_signatures_and_examples_are_json() -> None:
+CODE = ("code", "python", "jupyter", "pil", "matplotlib", "plt", "kernel", "stdout", "variable")
+SEARCH = ("search", "internet", "tool_call", "google", "query")
+
+
+@pytest.mark.parametrize(
+    ("name", "unnamed"), [("code_only", SEARCH), ("search_only", CODE), ("direct", CODE + SEARCH)]
+)
+@pytest.mark.parametrize("image_search", ["crop", "original"])
+@pytest.mark.parametrize("pixels", ["observed", "original"])
+def test_a_variant_names_no_tool_that_it_lacks(
+    name: Any, unnamed: tuple[str, ...], image_search: Any, pixels: Any
+) -> None:
+    config = EnvConfig(prompt=name, image_search=image_search, sandbox_pixels=pixels)
+    said = f"{system_prompt(config)} {user_prompt('Why?', [picture()], config)}".lower()
+    # `user's query` is the question, in all variants.
+    words = set(re.findall(r"[a-z_]+", said.replace("user's query", "")))
+    assert not words & set(unnamed)
+
+
+@pytest.mark.parametrize("name", ["full", "search_only"])
+def test_the_search_signatures_and_examples_are_json(name: Any) -> None:
     names = {}
     for kind in ("crop", "original"):
-        lines = system_prompt(EnvConfig(image_search=kind)).splitlines()  # type: ignore[arg-type]
+        config = EnvConfig(image_search=kind, prompt=name)  # type: ignore[arg-type]
+        lines = system_prompt(config).splitlines()
         names[kind] = [json.loads(line)["name"] for line in lines if line.startswith("{")]
     assert names["original"] == ["image_search", "search", "image_search", "search"]
     assert names["crop"] == ["image_search", "search", "image_search", "image_search", "search"]

@@ -67,7 +67,9 @@ def observations(draw: st.DrawFn) -> Observation:
 def trajectories(draw: st.DrawFn) -> Trajectory:
     """A conversation whose prompt is the environment's, with given `<think>` or without."""
     question, images = draw(QUESTIONS), tuple(draw(st.lists(IMAGES, max_size=2)))
-    config = EnvConfig(prompt=draw(st.sampled_from(["full", "code_only", "direct", "minimal"])))
+    config = EnvConfig(
+        prompt=draw(st.sampled_from(["full", "code_only", "search_only", "direct", "minimal"]))
+    )
     prefill = draw(st.booleans())
     transcript = Transcript(vocabulary(), name="random", think_prefill=prefill)
     transcript.start(draw(WORDS.map(neutralise)), Observation(user_prompt(question, images, config), images))

@@ -1,11 +1,15 @@
 """Inspect's own reader and viewer open the logs."""
 
 import json
+import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 
 from benchmarks.interchange.command import ExportOptions, export
+from benchmarks.run_folder import RESULTS, read_run
+from benchmarks.statistics.clusters import by_cluster
 from deepeyes_env.errors import ConfigError
 
 EXPORT = "import sys; from benchmarks.interchange.command import main; main(sys.argv[1:])"
@@ -61,6 +65,24 @@ def test_draws_of_one_item_are_epochs(logs):
     assert log["eval"]["config"]["epochs"] == 2
     (accuracy,) = (one for one in log["results"]["scores"] if one["name"] == "accuracy")
     assert accuracy["metrics"]["mean"]["value"] == 0.5
+
+
+def test_inspects_error_is_over_clusters(inspect_ai, run, tmp_path):
+    """Two questions in two cycles each: four samples, and two that are independent."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    asked = [one for one in read_run(run).results if one.mode == "all"]
+    results = [
+        replace(one, cluster=f"question {n // 2}", outcome="answered", correct=n < 2, official=float(n < 2))
+        for n, one in enumerate(asked)
+    ]
+    lines = [json.dumps(one.to_record()) + "\n" for one in results]
+    (folder / RESULTS).write_text("".join(lines), encoding="utf-8")
+    inspect_ai("-c", EXPORT, str(folder), "--format", "inspect", "--out", str(tmp_path / "out"))
+    printed = inspect_ai("-c", READ, str(tmp_path / "out"))
+    (log,) = json.loads(printed[printed.index("RESULT") + 6 :].splitlines()[0]).values()
+    grouped = by_cluster([1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1])
+    for score in log["results"]["scores"]:
+        assert score["metrics"]["stderr"]["value"] == pytest.approx(grouped.variance_of_mean**0.5) == 0.5
 
 
 def test_messages_hold_calls_results_and_pictures(logs, conversations):

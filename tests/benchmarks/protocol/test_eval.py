@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from small_suites import ChoiceItems, always, opening, right_with_probability
 
 from agents.scripted import Program
 from agents.store import read_trajectories
+from benchmarks.protocol import command
 from benchmarks.protocol import evaluate as evaluating
-from benchmarks.protocol.command import main
+from benchmarks.protocol.command import PARTS, main
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
@@ -45,6 +47,7 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     )
     shown = capsys.readouterr().out
     assert "worldbench-small" in shown
+    assert "so that only the judge is asked" in " ".join(shown.split())
     run = read_run(out)
     right = {mode: [one.correct for one in run.results if one.mode == mode] for mode in ("all", "off")}
     assert len(right["all"]) == len(right["off"]) == 8
@@ -55,6 +58,9 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     assert run.spent["seconds"] > 0
     used = [one for one in run.results if one.calls and one.mode == "all"]
     assert {kind for one in used for kind in one.calls} == {"code", "search", "image_search"}
+    refused = [one for one in run.results if one.mode == "off" and one.calls.get("code")]
+    assert refused, "the oracle tries"
+    assert all(one.code_errors == one.placeholders == 0 for one in refused), "no cell has run"
     stored = list(read_trajectories(out / "trajectories"))
     for one in run.results:
         assert one.trajectory is not None
@@ -133,6 +139,27 @@ def test_a_run_of_other_settings_is_refused_with_what_differs(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("choices")
+def test_a_run_goes_on_with_the_judge_that_it_had_and_with_no_other(tmp_path: Path) -> None:
+    asked = {"suite": "choices", "modes": "off", "n": 2}
+
+    def judged(**options: Any) -> Evaluated:
+        return run(tmp_path, always("A"), **asked, **options)
+
+    judged(judge="http://127.0.0.1:9/v1", judge_model="m")
+    about = read_run(tmp_path / "run").card.judge
+    assert about is not None
+    assert (about["model"], about["address"]) == ("m", "http://127.0.0.1")
+    # Another port of the same machine is where the same judge was started again.
+    judged(judge="http://127.0.0.1:10/v1", judge_model="m")
+    with pytest.raises(ConfigError, match=r'judge\.model was "m", is "n".*another --out'):
+        judged(judge="http://127.0.0.1:9/v1", judge_model="n")
+    with pytest.raises(ConfigError, match=r'judge\.address was "http://127\.0\.0\.1", is "https://j"'):
+        judged(judge="https://j:9/v1", judge_model="m")
+    with pytest.raises(ConfigError, match=r'judge\.model was "m", is null'):
+        judged()
+
+
+@pytest.mark.usefixtures("choices")
 def test_searches_without_pages_are_not_measured(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'choices' brings no pages.*all, search.*--modes code,off"):
         run(tmp_path, always("A"), suite="choices")
@@ -172,10 +199,29 @@ def test_options_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             EvalOptions(policy="oracle", **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="unknown part 'comprae': did you mean 'compare'"):
+        main(["comprae", "A", "B"])
     with pytest.raises(ConfigError, match="--judge"):
         assert EvalOptions(policy="oracle", judge_sample=0.5).judge_config
     with pytest.raises(SystemExit, match=r"deepeyes eval: .*nothing-here"):
         main(["--policy", str(tmp_path / "nothing-here"), "--out", str(tmp_path / "run")])
+
+
+@pytest.mark.usefixtures("choices")
+def test_what_failed_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = replace(run(tmp_path, always("A"), suite="choices", modes="off", n=1), failures=["[/x] is gone"])
+    monkeypatch.setattr(command, "evaluate", lambda options, console: found)
+    main(["--policy", "script", "--out", str(tmp_path / "run")])
+    assert "[/x] is gone" in capsys.readouterr().out
+
+
+def test_the_help_names_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert [part for part in PARTS if part not in shown] == []
 
 
 def test_infrastructure_that_fails_is_left_unscored_and_asked_again(

@@ -74,7 +74,7 @@ def policy_with(
         for mode, share in accuracy.items():
             for sample in range(samples):
                 tooled = mode != "off"
-                searches = int(mode in ("all", "search"))
+                searches, cells = int(mode in ("all", "search")), int(mode in ("all", "code"))
                 found.append(
                     result(
                         f"{suite}/{number}",
@@ -85,8 +85,8 @@ def policy_with(
                         category=("direct_attributes", "relative_position")[number % 2],
                         skills=SKILLS[number % 4],
                         turns=3 if tooled else 1,
-                        calls={"code": int(tooled and mode != "search"), "search": searches},
-                        code_errors=int(tooled and number % 7 == 0),
+                        calls={"code": cells, "search": searches},
+                        code_errors=int(cells and number % 7 == 0),
                         search_misses=int(searches and number % 5 == 0),
                         sampled_tokens=200,
                         prompt_tokens=900,
@@ -137,7 +137,7 @@ def evaluations(draw: st.DrawFn) -> list[Result]:
                         refused=draw(st.booleans()),
                         twin=f"vstar/{number - 1}" if number % 2 else None,
                         calls={"code": code} if code else {},
-                        code_errors=draw(st.integers(0, code)),
+                        code_errors=draw(st.integers(0, code if mode in ("all", "code") else 0)),
                     )
                 )
     return sorted(found, key=lambda one: (one.suite, one.item, one.mode, one.seed, one.sample))

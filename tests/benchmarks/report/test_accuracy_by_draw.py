@@ -47,7 +47,7 @@ def test_an_items_orders_of_options_count_as_one_draw():
 def test_tool_effects_weigh_items_alike_and_count_what_was_asked():
     """Without tools all is right, with them only the free question: one item of two, four draws."""
     without = [replace(one, mode="off", correct=True) for one in in_all_orders()]
-    (effect,) = tool_effects([*in_all_orders(), *without])
+    ((effect,),) = tool_effects([*in_all_orders(), *without]).values()
     assert (effect.gain, effect.harm, effect.both_right) == (0, 4, 1)
     assert (effect.net.pairs, effect.net.difference) == (2, -0.5)
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 
 from agents.store import TrajectoryWriter
 from benchmarks.report.compare_command import main, to_json
-from benchmarks.report.comparison import compare_runs
+from benchmarks.report.comparison import RunComparison, compare_runs
+from benchmarks.report.document import report_of
 from benchmarks.report.episodes import MOST_CHARACTERS
+from benchmarks.report.pairing import Metric
 from benchmarks.run_folder import TRAJECTORIES, Run
 from deepeyes_env.errors import ConfigError
 
@@ -29,6 +31,11 @@ def run_of(results, **fields) -> Run:
     return Run(Path("run"), card(**fields), tuple(results), {})
 
 
+def compared(first: Run, second: Run, metric: Metric = "correct") -> RunComparison:
+    (found,) = compare_runs(first, [second], metric)
+    return found
+
+
 def test_only_draws_that_both_have_scored_are_compared():
     first = [result(f"vstar/{n}", correct=False) for n in range(6)]
     second = [
@@ -38,7 +45,7 @@ def test_only_draws_that_both_have_scored_are_compared():
         result("vstar/3", "off"),
         result("vstar/4", correct=False),
     ]
-    found = compare_runs(run_of(first), run_of(second), "correct")
+    found = compared(run_of(first), run_of(second), "correct")
     (suite,) = found.suites
     assert (suite.result.pairs, suite.result.gained, suite.result.lost) == (2, 1, 0)
     assert [flip.item for flip in suite.flips] == ["vstar/0"]
@@ -51,17 +58,17 @@ def test_only_draws_that_both_have_scored_are_compared():
 def test_nothing_in_common_is_refused_and_says_what_each_has():
     first, second = run_of([result()]), run_of([result("mmsearch/0", "off")])
     with pytest.raises(ConfigError, match=r"nothing in common.*\['vstar'\].*\['mmsearch'\].*same suites"):
-        compare_runs(first, second, "correct")
+        compared(first, second, "correct")
 
 
 @settings(max_examples=8)
 @given(evaluations(), evaluations())
 def test_comparing_the_other_way_round_changes_the_signs_alone(first, second):
     try:
-        there = compare_runs(run_of(first), run_of(second), "correct")
+        there = compared(run_of(first), run_of(second), "correct")
     except ConfigError:
         return
-    back = compare_runs(run_of(second), run_of(first), "correct")
+    back = compared(run_of(second), run_of(first), "correct")
     json.loads(to_json([there]))
     for one, other in zip(there.suites, back.suites, strict=True):
         assert one.result.difference == pytest.approx(-other.result.difference)
@@ -74,7 +81,7 @@ def test_comparing_the_other_way_round_changes_the_signs_alone(first, second):
 
 def test_a_run_does_not_differ_from_itself():
     run = run_of(policy_with({"all": 0.6, "off": 0.4}, 30))
-    found = compare_runs(run, run, "correct")
+    found = compared(run, run, "correct")
     assert found.warnings == ()
     assert all(one.result.p_value == one.p_holm == 1.0 and not one.flips for one in found.suites)
 
@@ -82,7 +89,7 @@ def test_a_run_does_not_differ_from_itself():
 def test_p_values_are_corrected_over_all_suites_and_modes():
     parts = [policy_with({"all": share, "off": 0.5}, 60, seed) for seed, share in ((1, 0.4), (2, 0.8))]
     first, second = ([*part, *in_suite(part, "mmsearch")] for part in parts)
-    found = compare_runs(run_of(first), run_of(second), "correct")
+    found = compared(run_of(first), run_of(second), "correct")
     assert [(one.suite, one.mode) for one in found.suites] == [
         ("mmsearch", "all"),
         ("mmsearch", "off"),
@@ -94,6 +101,31 @@ def test_p_values_are_corrected_over_all_suites_and_modes():
     assert found.means["all"].suites == 2
 
 
+def test_p_values_are_corrected_over_all_runs_that_are_compared_at_once():
+    first, *others = [
+        run_of(policy_with({"all": share}, 60, seed)) for seed, share in enumerate((0.4, 0.8, 0.5))
+    ]
+    found = [one.suites[0] for one in compare_runs(first, others, "correct")]
+    assert found[0].p_holm == pytest.approx(2 * found[0].result.p_value)
+    alone = compared(first, others[0]).suites[0]
+    assert alone.p_holm == alone.result.p_value == found[0].result.p_value
+
+
+def test_in_means_over_suites_an_items_orders_of_options_are_one_draw():
+    """Of two items the one with four orders got worse: by draws it would be four fifths."""
+
+    def ordered(suite: str, right: bool) -> list:
+        orders = [result(f"{suite}/1", sample=n, correct=right, option_order={"A": "A"}) for n in range(4)]
+        return [result(f"{suite}/0"), *orders]
+
+    first, second = (
+        run_of([one for suite in ("vstar", "mmsearch") for one in ordered(suite, right)])
+        for right in (True, False)
+    )
+    assert compared(first, second).means["all"].value == -0.5
+    assert report_of(second).means["all"].value == 0.5
+
+
 def test_cycles_of_a_question_are_permuted_together():
     def cycles(right: bool) -> list:
         return [
@@ -101,7 +133,7 @@ def test_cycles_of_a_question_are_permuted_together():
             for n in range(40)
         ]
 
-    (suite,) = compare_runs(run_of(cycles(False)), run_of(cycles(True)), "correct").suites
+    (suite,) = compared(run_of(cycles(False)), run_of(cycles(True)), "correct").suites
     assert (suite.result.test, suite.result.clusters) == ("permutation", 10)
     assert suite.result.p_value == pytest.approx(2 / 2**6)
 
@@ -109,8 +141,8 @@ def test_cycles_of_a_question_are_permuted_together():
 def test_the_official_metric_can_be_compared():
     first = [result(f"vstar/{n}", official=0.5) for n in range(8)]
     second = [result(f"vstar/{n}", official=0.75 if n < 6 else 0.5) for n in range(8)]
-    (ours,) = compare_runs(run_of(first), run_of(second), "correct").suites
-    (official,) = compare_runs(run_of(first), run_of(second), "official").suites
+    (ours,) = compared(run_of(first), run_of(second), "correct").suites
+    (official,) = compared(run_of(first), run_of(second), "official").suites
     assert (ours.result.gained, official.result.gained) == (0, 6)
     assert official.result.difference == pytest.approx(0.1875)
 
@@ -125,7 +157,7 @@ def test_the_official_metric_can_be_compared():
     ],
 )
 def test_another_protocol_is_a_warning(fields, words):
-    found = compare_runs(run_of([result()]), run_of([result()], **fields), "correct")
+    found = compared(run_of([result()]), run_of([result()], **fields), "correct")
     assert any(words in warning for warning in found.warnings)
 
 
@@ -134,9 +166,9 @@ def test_other_policies_are_what_is_compared_and_no_warning():
     runs = [
         run_of([result()], policy=name, settings=some) for name, some in zip("ab", settings_of, strict=True)
     ]
-    assert compare_runs(*runs, "correct").warnings == ()
+    assert compared(*runs, "correct").warnings == ()
     hot = run_of([result()], settings={"respondent": {"temperature": 1.0}})
-    assert "respondent.temperature 0.0 / 1.0" in " ".join(compare_runs(runs[0], hot, "correct").warnings)
+    assert "respondent.temperature 0.0 / 1.0" in " ".join(compared(runs[0], hot, "correct").warnings)
 
 
 def stored(path: Path, results: list, question: str, page: bool) -> Path:

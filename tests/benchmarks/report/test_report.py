@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 from evaluations import card, evaluations, in_suite, policy_with, result, write_run
 from hypothesis import given, settings
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.report.accuracy import accuracy
 from benchmarks.report.agreement import agreement
 from benchmarks.report.behaviour import behaviour
 from benchmarks.report.command import NAMES, main, write_report
 from benchmarks.report.document import report_of, to_json
+from benchmarks.report.markdown import to_markdown
 from benchmarks.report.official import OFFICIAL
+from benchmarks.report.rate import rate
 from benchmarks.report.refusals import refusals
 from benchmarks.report.tool_effect import tool_effects
 from benchmarks.report.twins import twins
@@ -80,8 +85,9 @@ def test_several_draws_of_an_item_give_pass_at_k_and_one_cluster():
     found = accuracy(results)
     assert found.ours.clusters == 2
     assert found.repeats is not None
-    assert (found.repeats.pass_1, found.repeats.pass_at_k, found.repeats.pass_all_k) == (0.75, 1.0, 0.5)
-    assert found.repeats.by_seed == {"0": 1.0, "1": 0.5}
+    told = found.repeats.pass_1, found.repeats.pass_at_k, found.repeats.pass_all_k
+    assert [(one.value, one.clusters) for one in told] == [(0.75, 2), (1.0, 2), (0.5, 2)]
+    assert {seed: one.value for seed, one in found.repeats.by_seed.items()} == {"0": 1.0, "1": 0.5}
     assert accuracy([result()]).repeats is None
 
 
@@ -95,13 +101,29 @@ def test_gain_and_harm_are_counted_on_the_same_draws():
         result("vstar/7", "all", correct=None, outcome="infra_failed"),
         result("vstar/99", "all"),
     ]
-    (found,) = tool_effects(results)
+    (found,) = tool_effects(results)["vstar"]
     assert (found.mode, found.both_right, found.gain, found.harm, found.both_wrong) == ("all", 1, 4, 2, 0)
     assert found.net.pairs == 7
     assert found.net.difference == pytest.approx(2 / 7)
     assert found.net.test == "mcnemar"
     assert (found.solved_without.count, found.solved_without.of) == (1, 5)
-    assert tool_effects([one for one in results if one.mode != "off"]) == ()
+    assert found.p_holm == found.net.p_value
+    assert tool_effects([one for one in results if one.mode != "off"]) == {}
+
+
+def test_p_values_of_tools_are_corrected_over_all_suites_and_modes():
+    """As in a comparison: of twenty tests one is below 5 % by chance."""
+    first = policy_with({"all": 0.8, "code": 0.5, "search": 0.5, "off": 0.5}, 60, 1)
+    results = [*first, *in_suite(policy_with({"all": 0.6, "off": 0.5}, 40, 2), "mmsearch")]
+    suites = {"vstar": {"title": "V*"}, "mmsearch": {"title": "MMSearch"}}
+    report = report_of(run_of(results, card(suites=suites)))
+    found = [one for suite in report.suites for one in suite.tools]
+    assert [one.mode for one in found] == ["all", "code", "search", "all"]
+    p_values = [one.net.p_value for one in found]
+    assert [one.p_holm for one in found] == pytest.approx(multipletests(p_values, method="holm")[1])
+    best = min(found, key=lambda one: one.net.p_value)
+    assert best.p_holm == pytest.approx(4 * best.net.p_value)
+    assert f"| {best.net.p_value:.2g} | {best.p_holm:.2g} |" in to_markdown(report)
 
 
 def test_rates_are_of_what_ran():
@@ -113,12 +135,92 @@ def test_rates_are_of_what_ran():
         result("vstar/2", calls={"code": 7}, code_errors=7, outcome="infra_failed", correct=None),
     ]
     found = behaviour(results)
-    assert found.calls == {"code": 1.5, "image_search": 0.5, "search": 0.5}
+    assert {kind: one.value for kind, one in found.calls.items()} == {
+        "code": 1.5,
+        "image_search": 0.5,
+        "search": 0.5,
+    }
     assert (found.code_errors.count, found.code_errors.of) == (1, 3)
     assert found.placeholders.value == pytest.approx(1 / 3)
-    assert (found.search_misses.value, found.truncated.value, found.turns) == (0.5, 0.5, 4.0)
+    assert (found.search_misses.value, found.truncated.value, found.turns.value) == (0.5, 0.5, 4.0)
     assert found.with_tool.value == 1.0
     assert behaviour([result()]).code_errors.value is None
+
+
+def test_calls_to_tools_that_are_off_are_no_cells_and_no_searches():
+    calls = {"code": 2, "search": 3, "image_search": 1}
+    found = {
+        mode: behaviour([result(f"vstar/{n}", mode, calls=calls, search_misses=0) for n in range(2)])
+        for mode in ("all", "code", "search", "off")
+    }
+    assert {mode: one.code_errors.of for mode, one in found.items()} == {
+        "all": 4,
+        "code": 4,
+        "search": 0,
+        "off": 0,
+    }
+    assert {mode: one.search_misses.of for mode, one in found.items()} == {
+        "all": 8,
+        "code": 0,
+        "search": 8,
+        "off": 0,
+    }
+    assert {mode: one.refused_calls.value for mode, one in found.items()} == {
+        "all": 0.0,
+        "code": 4.0,
+        "search": 2.0,
+        "off": 6.0,
+    }
+    assert {mode: sorted(one.calls) for mode, one in found.items()} == {
+        "all": ["code", "image_search", "search"],
+        "code": ["code"],
+        "search": ["image_search", "search"],
+        "off": [],
+    }
+    assert [found[mode].with_tool.value for mode in ("all", "off")] == [1.0, 0.0]
+
+
+def test_rates_and_means_have_intervals_over_items_and_not_over_calls():
+    """Each item's cells all fail or all run, so that twenty items say less than their eighty cells."""
+
+    def asked(items: int, cells: int) -> list:
+        return [
+            result(f"vstar/{n}", calls={"code": cells}, code_errors=cells * (n % 4 == 0), turns=1 + n % 2)
+            for n in range(items)
+        ]
+
+    one_cell, four_cells = (behaviour(asked(20, cells)) for cells in (1, 4))
+    alone, together = one_cell.code_errors, four_cells.code_errors
+    assert (alone.low, alone.high) == pytest.approx(proportion_confint(5, 20, method="wilson"))
+    assert (together.count, together.of, together.clusters) == (20, 80, 20)
+    naive = proportion_confint(20, 80, method="wilson")
+    assert together.low < naive[0] < 0.25 < naive[1] < together.high
+    assert together.high - together.low > 0.95 * (alone.high - alone.low)
+    assert one_cell.turns.value == 1.5
+    assert (one_cell.turns.low, one_cell.turns.high) == pytest.approx(
+        DescrStatsW([1, 2] * 10).tconfint_mean()
+    )
+    assert (one_cell.calls["code"].value, one_cell.calls["code"].low) == (1.0, None)
+    assert behaviour([result()]).code_errors.clusters == 0
+    with pytest.raises(ValueError, match="2 of 1"):
+        rate([(2, 1, "a")])
+
+
+def test_every_rate_is_told_with_its_interval(tmp_path):
+    """In JSON, on the page and in Markdown."""
+    run = write_run(tmp_path, policy_with({"all": 0.8, "search": 0.7, "off": 0.5}, 40))
+    write_report(run)
+    happened = json.loads((run / "report.json").read_text())["suites"][0]["modes"][0]["behaviour"]
+    for name in ("code_errors", "placeholders", "search_misses", "truncated", "turns", "sampled_tokens"):
+        assert {"value", "low", "high", "clusters"} <= happened[name].keys(), name
+    assert 0 < happened["search_misses"]["low"] < 0.2 < happened["search_misses"]["high"]
+    assert {"value", "low", "high"} <= happened["calls"]["code"].keys()
+    for name in ("report.html", "report.md"):
+        text = (run / name).read_text().replace("\\", "")
+        assert "15.0 [7.1, 29.1] % (6/40)" in text, "cells in error"
+        assert "20.0 [10.5, 34.8] % (8/40)" in text, "searches without a hit"
+        assert "direct_attributes" in text, "accuracy by category"
+        assert re.search(r"truncated.{1,9}0\.0 \[0\.0, 8\.8\] % \(0/40\)", text)
 
 
 # --- Judge, refusals, twins --------------------------------------------------------------------
@@ -253,7 +355,7 @@ def test_markdown_cells_hold_no_markup(tmp_path):
         for line in text.split("##")[0].splitlines()
         if line.startswith("|")
     }
-    assert columns == {10}
+    assert columns == {11}
 
 
 def test_an_empty_run_is_reported_as_one(tmp_path):
@@ -320,6 +422,9 @@ def test_seeds_judges_and_gaps_are_said():
     undecided = [replace(one, rule="none", correct=False) for one in results]
     assert "No judge: 191 answers" in said(undecided)
     assert "No judge" not in said(undecided, judge={"model": "m"})
+    assert "other versions (torch 2.12; 2.13)" in said(
+        results, versions={"torch": "2.12; 2.13", "numpy": "2"}
+    )
     gap = [replace(results[0], correct=None, judge_failed=True), *results[1:]]
     assert "1 draws have no verdict (1 for the judge, 0 for the infrastructure)" in said(gap)
     uneven = [*results, replace(results[0], mode="off")]

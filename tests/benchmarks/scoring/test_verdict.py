@@ -102,10 +102,16 @@ def test_the_same_question_is_judged_once_and_a_failure_again() -> None:
         assert asked.says_equivalent("Who?", "Brunel", "the Brunel")
 
 
-def test_a_card_names_model_and_prompt() -> None:
-    about = describe_judge(JudgeConfig("http://j/v1", model="m"))
-    assert about["model"] == "m"
-    assert len(about["prompt_sha256"]) == 64
+def test_a_card_names_who_judges_where_and_how_and_nothing_that_is_secret() -> None:
+    address = "https://me:secret@judge.example:8443/v1/team-7?key=secret"
+    about = describe_judge(JudgeConfig(address, model="m", max_tokens=512))
+    assert len(str(about.pop("prompt_sha256"))) == 64
+    assert about == {
+        "model": "m",
+        "address": "https://judge.example",
+        "temperature": 0.0,
+        "max_tokens": 512,
+    }
     with pytest.raises(ConfigError, match="--judge-model"):
         describe_judge(JudgeConfig("http://j/v1"))
 

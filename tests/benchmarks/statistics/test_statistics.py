@@ -13,6 +13,7 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from benchmarks.statistics.average import average
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.statistics.clusters import by_cluster
 from benchmarks.statistics.estimate import estimate, wilson
@@ -83,6 +84,20 @@ def test_clusters_that_are_all_right_count_as_one_score_each():
     assert (found.low, found.high) == pytest.approx(wilson(1.0, 6))
 
 
+def test_means_of_counts_have_statsmodels_cluster_robust_interval():
+    rng = np.random.default_rng(7)
+    clusters = rng.integers(12, size=80)
+    counts = rng.poisson(1 + clusters % 3).astype(float)
+    fitted = OLS(counts, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    found = average(counts.tolist(), clusters.tolist())
+    assert (found.value, found.n, found.clusters) == (pytest.approx(counts.mean()), 80, 12)
+    assert (found.low, found.high) == pytest.approx(tuple(fitted.conf_int()[0]))
+    assert average([0, 0, 3], [0, 1, 2]).low == 0.0, "counts are never negative"
+    for counts, clusters in (([2.0, 2.0], [0, 1]), ([1.0, 3.0], [0, 0])):
+        assert (average(counts, clusters).value, average(counts, clusters).low) == (2.0, None)
+    assert average([], []).value is None
+
+
 def test_scores_and_clusters_must_match():
     with pytest.raises(ValueError, match="2 scores in 1 clusters"):
         by_cluster([1.0, 0.0], ["a"])
@@ -102,16 +117,25 @@ def test_pass_at_k_is_the_share_of_subsets(hits, data):
 def test_fewer_draws_than_k_are_refused_or_left_out():
     with pytest.raises(ValueError, match="say nothing of 3"):
         pass_at_k(2, 1, 3)
-    found = repeats([[True, False], [True], [True, True]], 2, {})
+    found = repeats([("a", [True, False]), ("b", [True]), ("c", [True, True])], 2, {})
     assert found is not None
-    assert (found.items, found.pass_1, found.pass_at_k, found.pass_all_k, found.consistency) == (
-        2,
-        0.75,
-        1.0,
-        0.5,
-        0.5,
+    assert found.items == 2
+    told = found.pass_1, found.pass_at_k, found.pass_all_k, found.consistency
+    assert [one.value for one in told] == [0.75, 1.0, 0.5, 0.5]
+    assert (found.pass_all_k.low, found.pass_all_k.high) == wilson(0.5, 2)
+    assert repeats([("a", [True])], 2, {}) is None
+
+
+def test_items_of_one_cluster_count_as_alike_in_figures_of_repeated_draws():
+    verdicts = [[True, True], [True, True], [False, False], [False, False], [True, False], [True, False]]
+    alone, pairs = (
+        repeats([(name(n), one) for n, one in enumerate(verdicts)], 2, {})
+        for name in (lambda n: n, lambda n: n // 2)
     )
-    assert repeats([[True]], 2, {}) is None
+    assert alone is not None
+    assert pairs is not None
+    assert (pairs.pass_all_k.value, pairs.pass_all_k.clusters) == (alone.pass_all_k.value, 3)
+    assert pairs.pass_all_k.high - pairs.pass_all_k.low > alone.pass_all_k.high - alone.pass_all_k.low
 
 
 @settings(max_examples=25)

@@ -7,9 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks.report.rate import rate
+from benchmarks.statistics.average import average
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.statistics.clusters import by_cluster
-from benchmarks.statistics.estimate import estimate
+from benchmarks.statistics.estimate import estimate, wilson
 from benchmarks.statistics.permutation import sign_flips
 from benchmarks.statistics.power import LEVEL, POWER, detectable
 from trainers.mcnemar import mcnemar
@@ -52,6 +54,29 @@ def test_the_cluster_interval_covers_where_wilsons_does_not(items, share, likene
         naive += alone.low <= share <= alone.high
     assert held / RUNS > floor - NOISE
     assert held > naive
+
+
+def test_rates_of_calls_and_means_of_counts_cover():
+    """Some items make many calls, and more of them fail: calls are no independent trials."""
+    rng = np.random.default_rng(6)
+    items, fails = 60, np.array([0.1, 0.1, 0.1, 0.6])
+    makes = np.array([1.0, 2.0, 3.0, 6.0])
+    true_rate, true_mean = float((fails * makes).sum() / makes.sum()), float(makes.mean())
+    held = naive = means = 0
+    for _ in range(RUNS):
+        kind = rng.integers(4, size=items)
+        calls = rng.poisson(makes[kind])
+        failed = rng.binomial(calls, fails[kind])
+        names = range(items)
+        found = rate(zip(failed.tolist(), calls.tolist(), names, strict=True))
+        low, high = wilson(found.value, found.of)
+        held += found.low <= true_rate <= found.high
+        naive += low <= true_rate <= high
+        counted = average(calls.tolist(), names)
+        means += counted.low <= true_mean <= counted.high
+    assert held / RUNS > 0.95 - NOISE - 0.01
+    assert naive / RUNS < 0.85
+    assert means / RUNS > 0.95 - NOISE - 0.01
 
 
 def test_the_bootstrap_of_a_difference_covers():
