@@ -80,17 +80,28 @@ def main(argv: Sequence[str]) -> None:
         argv: Its arguments.
     """
     options = tyro.cli(EnvBenchOptions, args=list(argv), prog="deepeyes bench env")
+    measured = measure_all(options, Console(stderr=True))
+    if options.output is not None:
+        write_json(options.output, options, measured)
+    console = Console()
+    console.print(targets_table(measured.targets))
+    console.print(figures_table(measured.figures))
+
+
+def measure_all(options: EnvBenchOptions, progress: Console) -> Measured:
+    """Measure every load, with its targets.
+
+    Args:
+        options: Which, and how often.
+        progress: Shows which it is.
+    """
     record, verdicts = Record(), list[Verdict]()
-    console, progress = Console(), Console(stderr=True)
     with processors(options.cores):
         for load in all_loads(options):
             progress.print(load.name, highlight=False)
             measure(options, load, record)
             verdicts += judged(record, load)
-    if options.output is not None:
-        write_json(options.output, options, Measured(verdicts, record.rows()))
-    console.print(targets_table(verdicts))
-    console.print(figures_table(record.rows()))
+    return Measured(verdicts, record.rows())
 
 
 def all_loads(options: EnvBenchOptions) -> list[EnvLoad]:
