@@ -26,7 +26,7 @@ QUICK: dict[BenchName, tuple[str, ...]] = {
     "sandbox": ("--quick",),
     "search": ("--sizes", "1000", "--queries", "100", "--rounds", "1"),
     "worlds": ("--n", "5"),
-    "env": ("--sides", "0", "112", "--latencies", "5", "--envs", "2", "--rounds", "1"),
+    "env": ("--sides", "0", "112", "--latencies", "5", "--envs", "2", "--waves", "1", "--rounds", "1"),
     "rollout": (
         *("--episodes", "8", "--at-once", "8", "--rows", "4", "--turns", "2", "--tokens", "16"),
         *("--latencies", "50", "--sides", "112", "--rounds", "1"),

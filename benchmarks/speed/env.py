@@ -54,7 +54,7 @@ class EnvBenchOptions:
         latencies: Wall times of a tool call in milliseconds.
         envs: Environments at once.
         turns: Turns of an episode; the last one answers.
-        waves: Episodes that each environment plays in a round.
+        waves: Episodes that each environment plays in a round, so that its beginning weighs less.
         rounds: How often each contender has its turn.
         patience: Seconds that the tools of a round may take one after the other; where they take longer, who
             runs them so is left out.
@@ -66,7 +66,7 @@ class EnvBenchOptions:
     latencies: tuple[int, ...] = (0, 50, 500)
     envs: tuple[int, ...] = (8, 64)
     turns: int = 3
-    waves: int = 1
+    waves: int = 4
     rounds: int = 3
     patience: float = 10.0
     cores: int = 2
