@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import (
@@ -39,7 +38,6 @@ from pydantic import TypeAdapter
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Episode, Observation
-from deepeyes_env.host import draw_place
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import IMAGE_MARKER, RunCode, SearchImage, SearchText, parse_turn
