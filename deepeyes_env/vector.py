@@ -36,7 +36,7 @@ from deepeyes_env.spaces import RgbArray, TurnText
 from deepeyes_env.task import Split, TaskSource
 from deepeyes_env.telemetry import Telemetry
 
-MAX_WORKERS = 32
+MAX_WORKERS = 64
 """Most threads that perform effects; they mostly wait for sandbox processes and search engines."""
 
 RENDER_MODES = ("rgb_array", "ansi")
@@ -124,10 +124,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             if slot_seed is not None:
                 self._rngs[slot] = np.random.default_rng(slot_seed)
         per_slot = [self._slot_options(options or {}, slot) for slot in range(self.num_envs)]
-        begun = list(self._pool.map(self._begin, range(self.num_envs), per_slot))
-        return self._batch([observation for observation, _ in begun]), self._infos(
-            [info for _, info in begun]
-        )
+        begun = list(self._pool.map(self._begin_shown, range(self.num_envs), per_slot))
+        return self._batch([shown for shown, _ in begun]), self._infos([info for _, info in begun])
 
     def step(self, actions: Sequence[str]) -> VectorStep:
         """Take one turn in every slot and wait for all of them.
@@ -149,9 +147,10 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             raise ResetNeeded("call reset() before step()")
         for action in actions:
             check_action(action)
-        results = list(self._pool.map(self._step_or_reset, range(self.num_envs), actions))
+        stepped = list(self._pool.map(self._step_or_reset, range(self.num_envs), actions))
+        results = [result for _, result in stepped]
         return (
-            self._batch([result.observation for result in results]),
+            self._batch([shown for shown, _ in stepped]),
             np.array([result.reward for result in results], dtype=np.float64),
             np.array([result.terminated for result in results], dtype=np.bool_),
             np.array([result.truncated for result in results], dtype=np.bool_),
@@ -263,11 +262,18 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._begun.add(slot)
         return begun
 
-    def _step_or_reset(self, slot: int, action: str) -> StepResult:
+    def _begin_shown(self, slot: int, options: dict[str, Any]) -> tuple[GymObservation, dict[str, Any]]:
+        # Images are decoded by the threads: one after the other they would take longer than most tools.
+        observation, info = self._begin(slot, options)
+        return to_arrays(observation), info
+
+    def _step_or_reset(self, slot: int, action: str) -> tuple[GymObservation, StepResult]:
         if self._runners[slot].running:
-            return self._runners[slot].step(action)
-        observation, info = self._begin(slot, {})
-        return StepResult(observation, 0.0, terminated=False, truncated=False, info=info)
+            result = self._runners[slot].step(action)
+        else:
+            observation, info = self._begin(slot, {})
+            result = StepResult(observation, 0.0, terminated=False, truncated=False, info=info)
+        return to_arrays(result.observation), result
 
     def _slot_options(self, options: dict[str, Any], slot: int) -> dict[str, Any]:
         index = options.get("index")
@@ -289,9 +295,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
                 f"slots {sorted(self._in_flight)} have turns in flight: take them from ready() first"
             )
 
-    def _batch(self, observations: list[Observation]) -> GymObservation:
-        arrays = [to_arrays(observation) for observation in observations]
-        return {key: tuple(item[key] for item in arrays) for key in ("text", "images")}
+    def _batch(self, shown: list[GymObservation]) -> GymObservation:
+        return {key: tuple(one[key] for one in shown) for key in ("text", "images")}
 
     def _infos(self, infos: list[dict[str, Any]]) -> dict[str, Any]:
         batched: dict[str, Any] = {}

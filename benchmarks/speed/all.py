@@ -20,12 +20,13 @@ from benchmarks.speed.all_page import write_page
 from benchmarks.speed.machine import this_machine
 from benchmarks.speed.part import Part, Report, perform
 
-BenchName = Literal["sandbox", "search", "worlds", "rollout", "train", "stress"]
+BenchName = Literal["sandbox", "search", "worlds", "env", "rollout", "train", "stress"]
 
 QUICK: dict[BenchName, tuple[str, ...]] = {
     "sandbox": ("--quick",),
     "search": ("--sizes", "1000", "--queries", "100", "--rounds", "1"),
     "worlds": ("--n", "5"),
+    "env": ("--sides", "0", "112", "--latencies", "5", "--envs", "2", "--waves", "1", "--rounds", "1"),
     "rollout": (
         *("--episodes", "8", "--at-once", "8", "--rows", "4", "--turns", "2", "--tokens", "16"),
         *("--latencies", "50", "--sides", "112", "--rounds", "1"),
@@ -42,6 +43,7 @@ PACKAGES = (
     "numpy",
     "pillow",
     "gymnasium",
+    "gem-llm",
     "tantivy",
     "bm25s",
     "numba",

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import mismatch
 from benchmarks.speed import all as everything
-from benchmarks.speed import env_ray, rollout, sandbox, search, stress, train, worlds
+from benchmarks.speed import env, env_ray, rollout, sandbox, search, stress, train, worlds
 from deepeyes_env.errors import nearest
 
 BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
     "all": everything.main,
+    "env": env.main,
     "env-ray": env_ray.main,
     "mismatch": mismatch.main,
     "rollout": rollout.main,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from agents.policy import GenerationRequest, Policy, Sample, SamplingParams
 from agents.vocabulary import IM_START
+from benchmarks.speed.pictures import picture
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import CellResult, CellStatus
 from deepeyes_env.task import Answer, Split, Task
@@ -128,10 +127,3 @@ class PatientSandbox:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-@cache
-def picture(side: int, seed: int) -> Image.Image:
-    """A smooth random picture, as compressible as a photograph is."""
-    small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-    return Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)

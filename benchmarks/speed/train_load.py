@@ -11,7 +11,7 @@ from agents.policy import Sample
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import Transcript
 from agents.vocabulary import Vocabulary
-from benchmarks.speed.mouthpiece import picture
+from benchmarks.speed.pictures import picture
 from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome

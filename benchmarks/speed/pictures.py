@@ -1,0 +1,20 @@
+"""Pictures for benchmarks."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+
+@cache
+def picture(side: int, seed: int) -> Image.Image:
+    """A smooth random picture, as compressible as a photograph is.
+
+    Args:
+        side: Width and height in pixels.
+        seed: Draws its colours.
+    """
+    small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)

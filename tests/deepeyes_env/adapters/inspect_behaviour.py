@@ -1,0 +1,181 @@
+"""Under Inspect's interpreter: what the adapter does beside playing, each in an evaluation by Inspect."""
+
+import sys
+from dataclasses import dataclass
+
+from inspect_ai import Task, eval
+from inspect_ai.approval import Approval, ApprovalPolicy, approver
+from inspect_ai.log import read_eval_log
+from inspect_ai.model import (
+    ChatMessageAssistant,
+    ContentReasoning,
+    ContentText,
+    ModelOutput,
+    ModelUsage,
+    get_model,
+)
+from inspect_ai.tool import ToolCall
+from inspect_conformance import spoken
+from PIL import Image
+
+from deepeyes_env.adapters.inspect import data_url, deepeyes, player, reward, to_sample, turn_text
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.images import EncodedImage
+from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
+from deepeyes_env.testing import adapter_config
+
+LOOK = "<think>Look.</think>\n<code>\n```python\nimage_1\n```\n</code>"
+SEARCH = '<think>Ask.</think>\n<tool_call>\n{"name": "search", "arguments": {"query": "x"}}\n</tool_call>'
+GUESS = "<think>I guess.</think>\n<answer>certainly not</answer>"
+
+
+@dataclass
+class FailingSandbox:
+    """Fails for the tasks with two images."""
+
+    images: int = 1
+
+    def open(self, images, seed=0):
+        return FailingSandbox(len(images))
+
+    def run(self, code):
+        if self.images > 1:
+            raise SandboxError("the socket is gone")
+        return CellResult(CellStatus.OK, stdout="fine")
+
+    def close(self):
+        pass
+
+
+def run(logs, turns, *, indices=(0,), **options):
+    """The samples of an evaluation in which every episode takes these turns."""
+    env = DeepEyesAsyncEnv(4, adapter_config(), sandbox=FailingSandbox())
+    task = Task([to_sample(env, index, "train") for index in indices], solver=player(env), scorer=reward())
+    (log,) = eval(task, model=script(turns), log_dir=logs, display="none", **options)
+    return read_eval_log(log.location, resolve_attachments=True)
+
+
+def script(turns):
+    def speak(said, *_):
+        turn = turns[sum(one.role == "assistant" for one in said)]
+        return turn if isinstance(turn, ModelOutput) else spoken(turn)
+
+    return get_model("mockllm/model", custom_outputs=speak, memoize=False)
+
+
+def failed_infrastructure_is_an_error_and_no_score(logs):
+    log = run(logs, [LOOK, GUESS], indices=(0, 2), fail_on_error=False)
+    fine, failed = log.samples
+    assert fine.error is None
+    assert fine.scores["reward"].metadata["outcome"] == "answered"
+    assert not failed.scores, failed.scores
+    assert "the socket is gone" in failed.error.message
+    assert log.results.completed_samples == 1
+
+
+def limits_of_inspect_truncate(logs):
+    log = run(logs, [LOOK, LOOK, GUESS], message_limit=4)
+    (sample,) = log.samples
+    assert sample.limit.type == "message"
+    assert sample.scores["reward"].value == {"accuracy": 0.0, "format": 0.0, "total": 0.0}
+    assert sample.scores["reward"].metadata["outcome"] == "truncated"
+
+
+def a_full_context_truncates(logs):
+    full = spoken(LOOK)
+    full.choices[0].stop_reason = "model_length"
+    (sample,) = run(logs, [full]).samples
+    assert sample.scores["reward"].metadata["outcome"] == "truncated"
+
+
+def calls_are_events_and_approvers_can_refuse_them(logs):
+    (sample,) = run(logs, [LOOK, SEARCH, GUESS], indices=(1,)).samples
+    events = [event for event in sample.events if event.event == "tool"]
+    assert [(one.function, one.arguments) for one in events] == [
+        ("python", {"code": "image_1"}),
+        ("search", {"query": "x"}),
+    ]
+    assert "fine" in events[0].result[0].text
+    assert len([event for event in sample.events if event.event == "model"]) == 3
+
+    (sample,) = run(logs, [LOOK, GUESS], approval=[ApprovalPolicy(never(), "*")], fail_on_error=False).samples
+    assert "not performed" in sample.error.message, sample.error
+    assert not sample.scores
+
+
+@approver
+def never():
+    async def approve(message, call, view, history):
+        return Approval(decision="reject", explanation="not today")
+
+    return approve
+
+
+def what_services_take_apart_is_put_together(logs):
+    thought = ContentReasoning(reasoning="Ask.")
+    call = ToolCall(id="1", function="search", arguments={"query": "x"})
+    taken = ChatMessageAssistant(content=[thought, ContentText(text="")], tool_calls=[call])
+    assert turn_text(taken).split() == SEARCH.split()
+    text = ContentText(text=GUESS.partition("</think>\n")[2])
+    assert turn_text(ChatMessageAssistant(content=[ContentReasoning(reasoning="I guess."), text])) == GUESS
+
+    whole = ModelOutput.from_content("mockllm/model", [thought, ContentText(text="")])
+    whole.choices[0].message.tool_calls, whole.usage = [call], ModelUsage()
+    (sample,) = run(logs, [whole, GUESS], indices=(1,)).samples
+    assert sample.scores["reward"].metadata["turn"] == 2
+    assert [one.role for one in sample.messages] == ["system", "user", "assistant", "user", "assistant"]
+
+
+def images_are_their_own_bytes_or_what_services_show_the_right_way_up(logs):
+    picture = Image.effect_noise((60, 40), 50).convert("RGB")
+    exact = EncodedImage.from_pil(picture)
+    assert data_url(exact).startswith("data:image/png;base64,iVBOR")
+    gif = _saved(picture, "GIF")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for odd in (gif, _saved(picture, "JPEG", exif=turned)):
+        assert data_url(odd) == data_url(EncodedImage.from_pil(odd.decode()))
+
+
+def _saved(picture, container, **options):
+    from io import BytesIO
+
+    buffer = BytesIO()
+    picture.save(buffer, container, **options)
+    return EncodedImage.from_bytes(buffer.getvalue())
+
+
+def the_task_is_found_by_its_file(logs):
+    """As `inspect eval FILE` finds it, which also makes the adapter's folder the working directory."""
+    settings = {"source": {"families": ["spot-the-change"]}, "max_turns": 3, "prompt": "minimal"}
+    looks = "<think>Look.</think>\n<code>\n```python\nprint(image_2.size)\n```\n</code>"
+    (log,) = eval(
+        "deepeyes_env/adapters/inspect.py",
+        task_args={"episodes": 2, "env": settings},
+        model=script([looks, GUESS]),
+        log_dir=logs,
+        display="none",
+        epochs=2,
+    )
+    assert log.status == "success", log.error.message
+    assert len(log.samples) == 4
+    assert {one.metadata["split"] for one in log.samples} == {"validation"}
+    assert log.eval.task_args["env"] == settings
+    assert log.eval.metadata["env"]["max_turns"] == 3
+    assert [score.name for score in log.results.scores] == ["accuracy", "format", "total"]
+    assert all("stdout" in one.messages[3].content[0].text for one in log.samples)
+    assert deepeyes(split="test", episodes=1).dataset[0].metadata["index"] == 0
+
+
+if __name__ == "__main__":
+    for check in (
+        failed_infrastructure_is_an_error_and_no_score,
+        limits_of_inspect_truncate,
+        a_full_context_truncates,
+        calls_are_events_and_approvers_can_refuse_them,
+        what_services_take_apart_is_put_together,
+        images_are_their_own_bytes_or_what_services_show_the_right_way_up,
+        the_task_is_found_by_its_file,
+    ):
+        check(sys.argv[1])
+        print("ok", check.__name__, flush=True)
