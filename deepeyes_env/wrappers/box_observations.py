@@ -1,0 +1,86 @@
+"""`BoxObservations`: pictures and text in arrays of a fixed shape, as stock networks and buffers need them."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from PIL import Image
+
+from deepeyes_env.env import GymObservation
+from deepeyes_env.errors import require
+from deepeyes_env.wrappers.text_boxes import TextBox
+
+Boxed = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
+"""The picture, or `{"image": picture, "text": text}`."""
+
+
+class Boxing:
+    """Makes an episode's observations boxes: the part that the single and the vector env share."""
+
+    def __init__(self, side: int, text: TextBox | None) -> None:
+        """See `BoxObservations`.
+
+        Raises:
+            ConfigError: There is no such side.
+        """
+        require(side >= 1, "side", side, "at least 1")
+        self._side, self._text = side, text
+        self._image = self._black()
+        picture = spaces.Box(0, 255, (side, side, 3), np.uint8)
+        self.space = picture if text is None else spaces.Dict({"image": picture, "text": text.space})
+
+    def begin(self, observation: GymObservation) -> Boxed:
+        """The question."""
+        self._image = self._black()
+        return self.observe(observation)
+
+    def observe(self, observation: GymObservation) -> Boxed:
+        """What followed."""
+        if observation["images"]:
+            shown = Image.fromarray(observation["images"][-1])
+            # Box averages what falls together; it makes large pictures small without flicker.
+            self._image = np.array(shown.resize((self._side, self._side), Image.Resampling.BOX))
+        image = self._image.copy()
+        return image if self._text is None else {"image": image, "text": self._text.encode(observation["text"])}
+
+    def _black(self) -> npt.NDArray[np.uint8]:
+        return np.zeros((self._side, self._side, 3), np.uint8)
+
+
+class BoxObservations(gym.Wrapper[Boxed, Any, GymObservation, Any]):
+    """The picture seen last, made square, and the latest text.
+
+    An observation without a picture shows the last one again, so that a policy without memory still knows where
+    it looks; before the first it is black.
+    """
+
+    def __init__(self, env: gym.Env[GymObservation, Any], *, side: int = 84, text: TextBox | None = None) -> None:
+        """Wrap an environment.
+
+        Args:
+            env: A `DeepEyesEnv`, wrapped or not, with its own observations.
+            side: Height and width of the picture in pixels.
+            text: How texts become arrays; None leaves them out, and the observation is the picture alone.
+
+        Raises:
+            ConfigError: There is no such side.
+        """
+        super().__init__(env)
+        self._boxing = Boxing(side, text)
+        self.observation_space = self._boxing.space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Boxed, dict[str, Any]]:
+        """Begin an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._boxing.begin(observation), info
+
+    def step(self, action: Any) -> tuple[Boxed, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Take a turn."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._boxing.observe(observation), reward, terminated, truncated, info
