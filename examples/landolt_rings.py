@@ -1,14 +1,15 @@
 """A task source of one's own: optician's rings, too small to be read without a closer look.
 
-A ring (Landolt's, ISO 8596: its stroke and its gap are a fifth of its diameter) lies somewhere on a large
-picture. Its four directions have the same ink, so that nothing but the gap tells them apart. The environment
-shows the picture at a sixth of its size, where the gap is a third of a pixel; a crop of the right cell shows it.
+A ring (Landolt's, ISO 8596: its stroke and its gap are a fifth of its diameter) lies somewhere on a picture. Its
+four directions have the same ink, so that nothing but the gap tells them apart. The policy sees the picture at an
+eighth of its size, where the gap is half a pixel wide; a crop of the right place shows four times as much.
 """
 
 from __future__ import annotations
 
 import functools
 import random
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 
@@ -16,11 +17,14 @@ from deepeyes_env import Answer, EncodedImage, EnvConfig, Skill, Task
 from deepeyes_env.task import Split
 from deepeyes_env.wrappers.menu import Menu, answer_options, crop_cells
 
-CELLS, CELL = 3, 112
-"""The picture is a grid of 3 x 3 cells of 112 pixels."""
+CELLS, CELL, CARD = 2, 112, 40
+"""The picture is a grid of 2 x 2 cells of 112 pixels; in the middle of one lies a card of 40 pixels."""
 
-STROKE = 2
+STROKE = 4
 """Stroke and gap of a ring in pixels."""
+
+SIDE = 28
+"""Side of what the policy sees, in pixels."""
 
 DIRECTIONS = ("right", "down", "left", "up")
 
@@ -28,12 +32,12 @@ SETTINGS = EnvConfig(
     prompt="minimal",
     tools=frozenset({"code"}),
     max_turns=3,
-    max_pixels=56 * 56,  # what the policy sees at first
-    tool_max_pixels=56 * 56,  # what it sees of a crop: half the size
+    max_pixels=56 * 56,  # smaller pictures there are none; `SIDE` halves them
+    tool_max_pixels=56 * 56,
     sandbox_pixels="original",  # what its code works on
 )
 
-LOOK_AND_ANSWER: Menu = (*crop_cells(CELLS, CELLS), *answer_options(DIRECTIONS))
+LOOK_AND_ANSWER: Menu = (*crop_cells(CELLS, CELLS, margin=0.25), *answer_options(DIRECTIONS))
 ANSWER_ONLY: Menu = answer_options(DIRECTIONS)
 
 
@@ -68,12 +72,16 @@ def _task(index: int, split: Split) -> Task:
 
 
 def _picture(rng: random.Random, direction: int) -> Image.Image:
-    picture = Image.new("RGB", (CELLS * CELL, CELLS * CELL), tuple(rng.randrange(190, 256) for _ in range(3)))
-    card = Image.new("RGB", (28, 28), tuple(rng.randrange(0, 70) for _ in range(3)))
-    card.paste((255, 255, 255), (9, 9), _ring().rotate(-90 * direction))
-    place = (CELL * rng.randrange(CELLS) + rng.randrange(28, 57) for _ in range(2))
-    picture.paste(card, tuple(place))
+    picture = Image.new("RGB", (CELLS * CELL, CELLS * CELL), _colour(rng, 220))
+    card = Image.new("RGB", (CARD, CARD), _colour(rng, 40))
+    card.paste((255, 255, 255), ((CARD - 5 * STROKE) // 2,) * 2, _ring().rotate(-90 * direction))
+    column, row = rng.randrange(CELLS), rng.randrange(CELLS)
+    picture.paste(card, (CELL * column + (CELL - CARD) // 2, CELL * row + (CELL - CARD) // 2))
     return picture
+
+
+def _colour(rng: random.Random, level: int) -> tuple[int, ...]:
+    return tuple(level + rng.randrange(-20, 21) for _ in range(3))
 
 
 @functools.cache
@@ -86,3 +94,22 @@ def _ring() -> Image.Image:
     middle = side * fine / 2
     draw.rectangle((middle, middle - STROKE * fine / 2, side * fine, middle + STROKE * fine / 2 - 1), fill=0)
     return mask.resize((side, side), Image.Resampling.BOX)
+
+
+def draw_curve(path: Path, title: str, curve: list[tuple[int, float]], chance: float, learned: float) -> None:
+    """Draw how the share of right answers rose; without a date, so that the same run is the same file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = title
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 2.8), layout="constrained")
+    axes.plot(*zip(*curve, strict=True), color="#1f6f8b", label="while learning (sampled)")
+    axes.axhline(
+        learned, color="#1f6f8b", linestyle="--", linewidth=1, label=f"learned, held out: {learned:.0%}"
+    )
+    axes.axhline(chance, color="#999999", linestyle=":", label=f"at random, held out: {chance:.0%}")
+    axes.set(title=title, xlabel="turns", ylabel="right answers", ylim=(0, 1.02))
+    axes.legend(loc="center right", fontsize=8)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {})

@@ -1,4 +1,4 @@
-"""`BoxObservations`: pictures and text in arrays of a fixed shape, as stock networks and buffers need them."""
+"""`BoxObservations`: pictures and text in arrays of a fixed shape, as stock networks need them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class Boxing:
             # Box averages what falls together; it makes large pictures small without flicker.
             self._image = np.array(shown.resize((self._side, self._side), Image.Resampling.BOX))
         image = self._image.copy()
-        return image if self._text is None else {"image": image, "text": self._text.encode(observation["text"])}
+        return (
+            image if self._text is None else {"image": image, "text": self._text.encode(observation["text"])}
+        )
 
     def _black(self) -> npt.NDArray[np.uint8]:
         return np.zeros((self._side, self._side, 3), np.uint8)
@@ -54,11 +56,13 @@ class Boxing:
 class BoxObservations(gym.Wrapper[Boxed, Any, GymObservation, Any]):
     """The picture seen last, made square, and the latest text.
 
-    An observation without a picture shows the last one again, so that a policy without memory still knows where
-    it looks; before the first it is black.
+    An observation without a picture shows the last one again, so that a policy without memory still knows
+    where it looks; before the first it is black.
     """
 
-    def __init__(self, env: gym.Env[GymObservation, Any], *, side: int = 84, text: TextBox | None = None) -> None:
+    def __init__(
+        self, env: gym.Env[GymObservation, Any], *, side: int = 84, text: TextBox | None = None
+    ) -> None:
         """Wrap an environment.
 
         Args:

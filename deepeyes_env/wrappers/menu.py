@@ -64,20 +64,29 @@ def default_menu(
     return (*crop_cells(rows, columns), *edits, *searches, *answer_options(answers))
 
 
-def crop_cells(rows: int, columns: int) -> Menu:
-    """Look at one cell of the question's first picture, from left to right and top to bottom."""
+def crop_cells(rows: int, columns: int, *, margin: float = 0.0) -> Menu:
+    """Look at one cell of the question's first picture, from left to right and top to bottom.
+
+    Args:
+        rows: Cells from top to bottom.
+        columns: Cells from left to right.
+        margin: Share of a cell's sides that is left out at each edge, below 0.5; negative for an overlap.
+    """
     return tuple(
-        MenuEntry(f"crop {row},{column}", code("I look closer.", _crop(row, column, rows, columns)))
+        MenuEntry(f"crop {row},{column}", code("I look closer.", _crop(row, column, rows, columns, margin)))
         for row in range(rows)
         for column in range(columns)
     )
 
 
-def _crop(row: int, column: int, rows: int, columns: int) -> str:
-    left, right = (f"width * {edge} // {columns}" for edge in (column, column + 1))
-    upper, lower = (f"height * {edge} // {rows}" for edge in (row, row + 1))
+def _crop(row: int, column: int, rows: int, columns: int, margin: float) -> str:
+    left, right = ((column + edge) / columns for edge in (margin, 1 - margin))
+    upper, lower = ((row + edge) / rows for edge in (margin, 1 - margin))
     return (
-        f"width, height = image_1.size\nview = image_1.crop(({left}, {upper}, {right}, {lower}))\nview.show()"
+        "width, height = image_1.size\n"
+        f"box = (width * {left:.4g}, height * {upper:.4g}, width * {right:.4g}, height * {lower:.4g})\n"
+        "view = image_1.crop([round(edge) for edge in box])\n"
+        "view.show()"
     )
 
 

@@ -1,7 +1,7 @@
-"""`DeepEyesMenu-v0`: choices from a menu, observations of a fixed shape; one constructor for stock RL libraries.
+"""`DeepEyesMenu-v0`: choices from a menu, boxes to see; one constructor for stock RL libraries.
 
-    gymnasium.make("deepeyes_env:DeepEyesMenu-v0", menu=default_menu("0123456789"))
-    gymnasium.make_vec("deepeyes_env:DeepEyesMenu-v0", num_envs=16)  # tools of all slots in parallel
+gymnasium.make("deepeyes_env:DeepEyesMenu-v0", menu=default_menu("0123456789"))
+gymnasium.make_vec("deepeyes_env:DeepEyesMenu-v0", num_envs=16)  # tools of all slots in parallel
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
     def step(
         self, actions: npt.NDArray[np.int64]
     ) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
-        """Take a turn in every slot; one whose episode has ended begins a new one (`AutoresetMode.NEXT_STEP`)."""
+        """Take a turn in every slot; where the episode has ended, begin a new one (`AutoresetMode.NEXT_STEP`)."""
         turns = [self._turn(slot, int(action)) for slot, action in enumerate(actions)]
         observations, rewards, terminated, truncated, infos = self.env.step(turns)
         boxes = [

@@ -1,4 +1,4 @@
-"""Texts as arrays of a fixed shape: their bytes, from which they can be read again, or counts of their words."""
+"""Texts as arrays of a fixed shape: their bytes, which can be read again, or counts of their words."""
 
 from __future__ import annotations
 
