@@ -1,8 +1,9 @@
 """A task source of one's own: optician's rings, too small to be read without a closer look.
 
-A ring (Landolt's, ISO 8596: its stroke and its gap are a fifth of its diameter) lies somewhere on a picture. Its
-four directions have the same ink, so that nothing but the gap tells them apart. The policy sees the picture at an
-eighth of its size, where the gap is half a pixel wide; a crop of the right place shows four times as much.
+A ring (Landolt's, ISO 8596: its stroke and its gap are a fifth of its diameter) lies somewhere on a dark
+picture. Its four directions have the same ink, so that nothing but the gap tells them apart. The policy sees
+the picture at an eighth of its size, its gap half a pixel wide; a crop of the right place shows four times
+as much.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from deepeyes_env import Answer, EncodedImage, EnvConfig, Skill, Task
 from deepeyes_env.task import Split
 from deepeyes_env.wrappers.menu import Menu, answer_options, crop_cells
 
-CELLS, CELL, CARD = 2, 112, 40
-"""The picture is a grid of 2 x 2 cells of 112 pixels; in the middle of one lies a card of 40 pixels."""
+CELLS, CELL = 2, 112
+"""The picture is a grid of 2 x 2 cells of 112 pixels; in the middle of one lies the ring."""
 
 STROKE = 4
 """Stroke and gap of a ring in pixels."""
@@ -31,7 +32,7 @@ DIRECTIONS = ("right", "down", "left", "up")
 SETTINGS = EnvConfig(
     prompt="minimal",
     tools=frozenset({"code"}),
-    max_turns=3,
+    max_turns=6,
     max_pixels=56 * 56,  # smaller pictures there are none; `SIDE` halves them
     tool_max_pixels=56 * 56,
     sandbox_pixels="original",  # what its code works on
@@ -72,16 +73,11 @@ def _task(index: int, split: Split) -> Task:
 
 
 def _picture(rng: random.Random, direction: int) -> Image.Image:
-    picture = Image.new("RGB", (CELLS * CELL, CELLS * CELL), _colour(rng, 220))
-    card = Image.new("RGB", (CARD, CARD), _colour(rng, 40))
-    card.paste((255, 255, 255), ((CARD - 5 * STROKE) // 2,) * 2, _ring().rotate(-90 * direction))
-    column, row = rng.randrange(CELLS), rng.randrange(CELLS)
-    picture.paste(card, (CELL * column + (CELL - CARD) // 2, CELL * row + (CELL - CARD) // 2))
+    picture = Image.new("RGB", (CELLS * CELL, CELLS * CELL), tuple(rng.randrange(30) for _ in range(3)))
+    middle = (CELL - 5 * STROKE) // 2
+    place = (CELL * rng.randrange(CELLS) + middle, CELL * rng.randrange(CELLS) + middle)
+    picture.paste(tuple(rng.randrange(200, 256) for _ in range(3)), place, _ring().rotate(-90 * direction))
     return picture
-
-
-def _colour(rng: random.Random, level: int) -> tuple[int, ...]:
-    return tuple(level + rng.randrange(-20, 21) for _ in range(3))
 
 
 @functools.cache

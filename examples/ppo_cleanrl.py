@@ -3,9 +3,10 @@
     python examples/ppo_cleanrl.py --curve docs/ppo_cleanrl.svg
     python examples/ppo_cleanrl.py --no-looking   # the control: nothing but answers on the menu
 
-The rings of `landolt_rings.py` cannot be read in the first picture. What has to be learned is where to crop it
-(the code really runs in the sandbox), and to read the crop. Against CleanRL's `ppo.py`: the vector env runs the tools
-of all slots at the same time; and a step that only begins an episode anew (`AutoresetMode.NEXT_STEP`) trains nothing.
+The rings of `landolt_rings.py` cannot be read in the first picture. What has to be learned is where to crop
+it (the code really runs in the sandbox), and to read the crop. Against CleanRL's `ppo.py`: the vector env
+runs the tools of all slots at the same time; and a step that only begins an episode anew
+(`AutoresetMode.NEXT_STEP`) trains nothing.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Agent(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[Categorical, torch.Tensor]:
         """The choice and the value of pictures, uint8 levels `[n, height, width, 3]`."""
-        hidden = self.body(images / 255 - 0.5)
+        hidden = self.body(images / 255)
         return Categorical(logits=self.actor(hidden)), self.critic(hidden).squeeze(-1)
 
 
@@ -195,9 +196,8 @@ def main(args: Args) -> None:
 
     envs.close()
     accuracy, looked = evaluate(args, agent)
-    print(
-        f"learned in {time.perf_counter() - begun:.0f} s: {accuracy:.1%} right, {looked:.1%} looked closer first"
-    )
+    seconds = time.perf_counter() - begun
+    print(f"learned in {seconds:.0f} s: {accuracy:.1%} right, {looked:.1%} looked closer first")
     if args.curve is not None:
         draw_curve(args.curve, "PPO in one file (CleanRL's style)", curve, chance, accuracy)
 

@@ -3,8 +3,8 @@
     python examples/ppo_sb3.py --curve docs/ppo_sb3.svg
     python examples/ppo_sb3.py --no-looking   # the control: nothing but answers on the menu
 
-The rings of `landolt_rings.py` cannot be read in the first picture. What has to be learned is where to crop it
-(the code really runs in the sandbox), and to read the crop.
+The rings of `landolt_rings.py` cannot be read in the first picture. What has to be learned is where to crop
+it (the code really runs in the sandbox), and to read the crop.
 """
 
 from __future__ import annotations
@@ -122,9 +122,8 @@ def main(args: Args) -> None:
     model.learn(args.total_steps, callback=curve)
     envs.close()
     accuracy, looked = evaluate(args, model)
-    print(
-        f"learned in {time.perf_counter() - begun:.0f} s: {accuracy:.1%} right, {looked:.1%} looked closer first"
-    )
+    seconds = time.perf_counter() - begun
+    print(f"learned in {seconds:.0f} s: {accuracy:.1%} right, {looked:.1%} looked closer first")
     if args.curve is not None:
         draw_curve(args.curve, "Stable-Baselines3's PPO", curve.points, chance, accuracy)
 

@@ -88,7 +88,7 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
     def step(
         self, actions: npt.NDArray[np.int64]
     ) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
-        """Take a turn in every slot; where the episode has ended, begin a new one (`AutoresetMode.NEXT_STEP`)."""
+        """Take a turn in every slot; where the episode has ended, begin a new one (`NEXT_STEP`)."""
         turns = [self._turn(slot, int(action)) for slot, action in enumerate(actions)]
         observations, rewards, terminated, truncated, infos = self.env.step(turns)
         boxes = [
