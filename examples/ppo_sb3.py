@@ -34,11 +34,11 @@ class Args:
     """whether crops are on the menu; without them there is nothing to be learned but to guess"""
     curve: Path | None = None
     """where to draw the learning curve (SVG or PNG)"""
-    total_steps: int = 12_288
+    total_steps: int = 24_576
     """turns in all environments together"""
-    num_envs: int = 16
+    num_envs: int = 32
     """environments"""
-    num_steps: int = 32
+    num_steps: int = 24
     """turns per environment between two updates"""
     test_episodes: int = 256
     """held-out tasks, greedy"""
@@ -110,10 +110,10 @@ def main(args: Args) -> None:
         envs,
         seed=args.seed,
         n_steps=args.num_steps,
-        batch_size=128,
+        batch_size=192,
         n_epochs=6,
         learning_rate=lambda left: 1e-3 * left,
-        ent_coef=0.03,
+        ent_coef=0.05,
         gamma=0.99,
         policy_kwargs={"net_arch": [128]},
         device="cpu",

@@ -53,7 +53,8 @@ class Boxing:
         return np.zeros((self._side, self._side, 3), np.uint8)
 
 
-class BoxObservations(gym.Wrapper[Boxed, Any, GymObservation, Any]):
+# Gymnasium 1.4 declares the wrapped environment with the wrapper's own types, so those are left open.
+class BoxObservations(gym.Wrapper[Any, Any, GymObservation, Any]):
     """The picture seen last, made square, and the latest text.
 
     An observation without a picture shows the last one again, so that a policy without memory still knows

@@ -52,7 +52,8 @@ class Choosing:
         self._state = replace(self._state, text=text)
 
 
-class MenuActions(gym.Wrapper[GymObservation, int, GymObservation, str]):
+# Gymnasium 1.4 declares the wrapped environment with the wrapper's own types, so those are left open.
+class MenuActions(gym.Wrapper[Any, Any, GymObservation, str]):
     """The action is the number of a menu's entry. Everything else stays as it is."""
 
     def __init__(self, env: gym.Env[GymObservation, str], menu: Menu) -> None:

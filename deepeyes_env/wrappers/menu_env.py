@@ -122,4 +122,5 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
 
     def _batch(self, boxes: list[Boxed]) -> Any:
         space = self.single_observation_space
-        return concatenate(space, boxes, create_empty_array(space, self.num_envs))
+        batch: Any = create_empty_array(space, self.num_envs)
+        return concatenate(space, boxes, batch)

@@ -13,6 +13,9 @@ from gymnasium import spaces
 
 Array = npt.NDArray[Any]
 
+MOST = 16.0
+"""Above `log(1 + count)` of any text: e^16 words are more than an observation has characters (`FreeText`)."""
+
 
 class TextBox(Protocol):
     """Makes arrays of texts."""
@@ -68,7 +71,7 @@ class WordCounts:
     @property
     def space(self) -> spaces.Box:
         """float32 `[buckets]`."""
-        return spaces.Box(0.0, np.inf, (self.buckets,), np.float32)
+        return spaces.Box(0.0, MOST, (self.buckets,), np.float32)
 
     def encode(self, text: str) -> Array:
         """The counts of a text's words; numbers are words, and case does not matter."""
