@@ -34,7 +34,7 @@ class Args:
     """whether crops are on the menu; without them there is nothing to be learned but to guess"""
     curve: Path | None = None
     """where to draw the learning curve (SVG or PNG)"""
-    total_steps: int = 24_576
+    total_steps: int = 18_432
     """turns in all environments together"""
     num_envs: int = 32
     """environments"""

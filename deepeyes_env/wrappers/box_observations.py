@@ -21,16 +21,17 @@ Boxed = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
 class Boxing:
     """Makes an episode's observations boxes: the part that the single and the vector env share."""
 
-    def __init__(self, side: int, text: TextBox | None) -> None:
+    def __init__(self, side: int, text: TextBox | None, scaled: bool) -> None:
         """See `BoxObservations`.
 
         Raises:
             ConfigError: There is no such side.
         """
         require(side >= 1, "side", side, "at least 1")
-        self._side, self._text = side, text
+        self._side, self._text, self._scaled = side, text, scaled
         self._image = self._black()
-        picture = spaces.Box(0, 255, (side, side, 3), np.uint8)
+        shape = (side, side, 3)
+        picture = spaces.Box(0, 1, shape, np.float32) if scaled else spaces.Box(0, 255, shape, np.uint8)
         self.space = picture if text is None else spaces.Dict({"image": picture, "text": text.space})
 
     def begin(self, observation: GymObservation) -> Boxed:
@@ -44,10 +45,10 @@ class Boxing:
             shown = Image.fromarray(observation["images"][-1])
             # Box averages what falls together; it makes large pictures small without flicker.
             self._image = np.array(shown.resize((self._side, self._side), Image.Resampling.BOX))
-        image = self._image.copy()
-        return (
-            image if self._text is None else {"image": image, "text": self._text.encode(observation["text"])}
-        )
+        image = self._image.astype(np.float32) / 255 if self._scaled else self._image.copy()
+        if self._text is None:
+            return image
+        return {"image": image, "text": self._text.encode(observation["text"])}
 
     def _black(self) -> npt.NDArray[np.uint8]:
         return np.zeros((self._side, self._side, 3), np.uint8)
@@ -62,7 +63,12 @@ class BoxObservations(gym.Wrapper[Any, Any, GymObservation, Any]):
     """
 
     def __init__(
-        self, env: gym.Env[GymObservation, Any], *, side: int = 84, text: TextBox | None = None
+        self,
+        env: gym.Env[GymObservation, Any],
+        *,
+        side: int = 84,
+        text: TextBox | None = None,
+        scaled: bool = False,
     ) -> None:
         """Wrap an environment.
 
@@ -70,12 +76,13 @@ class BoxObservations(gym.Wrapper[Any, Any, GymObservation, Any]):
             env: A `DeepEyesEnv`, wrapped or not, with its own observations.
             side: Height and width of the picture in pixels.
             text: How texts become arrays; None leaves them out, and the observation is the picture alone.
+            scaled: Whether the picture is float32 from 0 to 1, as RLlib's networks need it, in place of uint8.
 
         Raises:
             ConfigError: There is no such side.
         """
         super().__init__(env)
-        self._boxing = Boxing(side, text)
+        self._boxing = Boxing(side, text, scaled)
         self.observation_space = self._boxing.space
 
     def reset(

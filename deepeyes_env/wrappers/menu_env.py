@@ -26,7 +26,12 @@ DEFAULT_MENU = default_menu()
 
 
 def menu_env(
-    *, menu: Menu = DEFAULT_MENU, side: int = 84, text: TextBox | None = None, **settings: Any
+    *,
+    menu: Menu = DEFAULT_MENU,
+    side: int = 84,
+    text: TextBox | None = None,
+    scaled: bool = False,
+    **settings: Any,
 ) -> Env[Boxed, int]:
     """A single environment.
 
@@ -34,12 +39,13 @@ def menu_env(
         menu: What can be chosen.
         side: Height and width of the picture in pixels.
         text: How texts become arrays; None leaves them out.
+        scaled: Whether the picture is float32 from 0 to 1 in place of uint8.
         **settings: As for `DeepEyesEnv`.
 
     Raises:
         ConfigError: A bad menu or setting.
     """
-    return BoxObservations(MenuActions(DeepEyesEnv(**settings), menu), side=side, text=text)
+    return BoxObservations(MenuActions(DeepEyesEnv(**settings), menu), side=side, text=text, scaled=scaled)
 
 
 class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
@@ -52,6 +58,7 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
         menu: Menu = DEFAULT_MENU,
         side: int = 84,
         text: TextBox | None = None,
+        scaled: bool = False,
         **settings: Any,
     ) -> None:
         """Make the slots.
@@ -61,6 +68,7 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
             menu: What can be chosen.
             side: Height and width of the picture in pixels.
             text: How texts become arrays; None leaves them out.
+            scaled: Whether the picture is float32 from 0 to 1 in place of uint8.
             **settings: As for `DeepEyesVectorEnv`.
 
         Raises:
@@ -68,7 +76,7 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
         """
         self.menu = menu
         self._choosing = [Choosing(menu) for _ in range(num_envs)]
-        self._boxing = [Boxing(side, text) for _ in range(num_envs)]
+        self._boxing = [Boxing(side, text, scaled) for _ in range(num_envs)]
         self.env = DeepEyesVectorEnv(num_envs, **settings)
         self.num_envs, self.metadata, self.render_mode = num_envs, self.env.metadata, self.env.render_mode
         self.single_action_space = spaces.Discrete(len(menu))

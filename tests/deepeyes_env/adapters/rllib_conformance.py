@@ -36,7 +36,12 @@ def make(num_envs: int) -> VectorEnv:
 if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     check_adapter(VectorDriver(make), leave_out=["images"])
-    settings = {"source": {"families": ("closer-look",)}, "menu": default_menu("0123456789"), "side": 64}
+    settings = {
+        "source": {"families": ("closer-look",)},
+        "menu": default_menu("0123456789"),
+        "side": 64,
+        "scaled": True,
+    }
     algorithm = (
         config(4, prompt="minimal", max_turns=3, **settings)
         .training(train_batch_size=32, minibatch_size=16, num_epochs=1)

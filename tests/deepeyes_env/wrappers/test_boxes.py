@@ -75,3 +75,12 @@ def test_without_text_the_picture_is_the_observation() -> None:
     assert env.observation_space.shape == observation.shape == (8, 8, 3)
     with pytest.raises(ConfigError, match="side = 0: must be at least 1"):
         BoxObservations(DeepEyesEnv(tasks=make_source()), side=0)
+
+
+def test_a_scaled_picture_has_the_same_levels() -> None:
+    made = {"tasks": make_source(), "prompt": "minimal"}
+    levels, scaled = (BoxObservations(DeepEyesEnv(**made), side=8, scaled=each) for each in (False, True))
+    level, scale = (env.reset(options={"index": 1})[0] for env in (levels, scaled))
+    assert scale.dtype == np.float32
+    assert scaled.observation_space.contains(scale)
+    np.testing.assert_allclose(scale * 255, level, atol=1e-4)

@@ -16,9 +16,11 @@ from deepeyes_env.wrappers.text_boxes import TextBytes, WordCounts
 SETTINGS = {"menu": default_menu("0123", rows=2, columns=2), "side": 24, "prompt": "minimal"}
 
 
-@pytest.mark.parametrize("text", [None, TextBytes(64), WordCounts(64)])
-def test_check_env_has_nothing_to_say(text: object) -> None:
-    env = gym.make("deepeyes_env:DeepEyesMenu-v0", tasks=make_source(), text=text, **SETTINGS)
+@pytest.mark.parametrize(
+    "chosen", [{}, {"scaled": True}, {"text": TextBytes(64)}, {"text": WordCounts(64)}], ids=str
+)
+def test_check_env_has_nothing_to_say(chosen: dict[str, object]) -> None:
+    env = gym.make("deepeyes_env:DeepEyesMenu-v0", tasks=make_source(), **chosen, **SETTINGS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # What is checked here is a wrapper, on purpose.
@@ -27,10 +29,10 @@ def test_check_env_has_nothing_to_say(text: object) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("text", [None, WordCounts(64)])
-def test_a_slot_plays_as_a_single_environment(text: object) -> None:
+@pytest.mark.parametrize("chosen", [{}, {"scaled": True, "text": WordCounts(64)}], ids=str)
+def test_a_slot_plays_as_a_single_environment(chosen: dict[str, object]) -> None:
     count, rng = 3, np.random.default_rng(0)
-    made = dict(tasks=make_source(), text=text, max_turns=3, **SETTINGS)
+    made = {"tasks": make_source(), "max_turns": 3, **chosen, **SETTINGS}
     ours = gym.make_vec("DeepEyesMenu-v0", num_envs=count, **made)
     stock = gym.make_vec("DeepEyesMenu-v0", num_envs=count, vectorization_mode="sync", **made)
     assert isinstance(ours, MenuVectorEnv)
