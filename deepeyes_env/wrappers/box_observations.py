@@ -76,7 +76,7 @@ class BoxObservations(gym.Wrapper[Any, Any, GymObservation, Any]):
             env: A `DeepEyesEnv`, wrapped or not, with its own observations.
             side: Height and width of the picture in pixels.
             text: How texts become arrays; None leaves them out, and the observation is the picture alone.
-            scaled: Whether the picture is float32 from 0 to 1, as RLlib's networks need it, in place of uint8.
+            scaled: Whether the picture is float32 from 0 to 1, as RLlib's networks need it, not uint8.
 
         Raises:
             ConfigError: There is no such side.
