@@ -65,15 +65,16 @@ class Curve(BaseCallback):
 
 def make_env(args: Args, split: str = "train") -> gym.Env:
     """One environment."""
-    menu = LOOK_AND_ANSWER if args.looking else ANSWER_ONLY
-    return gym.make(
+    env = gym.make(
         "deepeyes_env:DeepEyesMenu-v0",
         config=SETTINGS,
         tasks=LandoltRings(),
-        menu=menu,
+        menu=LOOK_AND_ANSWER if args.looking else ANSWER_ONLY,
         side=SIDE,
+        scaled=True,
         split=split,
     )
+    return gym.wrappers.FlattenObservation(env)
 
 
 def evaluate(args: Args, model: PPO | None) -> tuple[float, float]:
@@ -106,7 +107,7 @@ def main(args: Args) -> None:
 
     envs = DummyVecEnv([lambda: make_env(args) for _ in range(args.num_envs)])
     model = PPO(
-        "MlpPolicy",  # the picture is flattened: one hidden layer of 128 reads 28 x 28 pixels
+        "MlpPolicy",
         envs,
         seed=args.seed,
         n_steps=args.num_steps,
