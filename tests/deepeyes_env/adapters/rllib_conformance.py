@@ -34,7 +34,7 @@ def make(num_envs: int) -> VectorEnv:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     check_adapter(VectorDriver(make), leave_out=["images"])
     settings = {
         "source": {"families": ("closer-look",)},
