@@ -1,6 +1,7 @@
 """DeepEyes as a Gymnasium environment: questions about images, answered with code and search.
 
-Importing this package registers `DeepEyes-v0` for `gymnasium.make` and `gymnasium.make_vec`.
+Importing this package registers `DeepEyes-v0`, and `DeepEyesMenu-v0` for algorithms that choose, for
+`gymnasium.make` and `gymnasium.make_vec`.
 """
 
 from __future__ import annotations
@@ -44,4 +45,9 @@ register(
     id="DeepEyes-v0",
     entry_point="deepeyes_env.env:DeepEyesEnv",
     vector_entry_point="deepeyes_env.vector:DeepEyesVectorEnv",
+)
+register(
+    id="DeepEyesMenu-v0",
+    entry_point="deepeyes_env.wrappers.menu_env:menu_env",
+    vector_entry_point="deepeyes_env.wrappers.menu_env:MenuVectorEnv",
 )
