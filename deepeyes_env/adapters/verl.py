@@ -1,0 +1,329 @@
+"""verl: an `AgentLoop` in which verl's policy plays our episodes, for its PPO, GRPO and DAPO trainers.
+
+    actor_rollout_ref.rollout.agent.agent_loop_config_path: configs/verl/agent_loop.yaml
+    actor_rollout_ref.rollout.custom.deepeyes.env: env.toml       # the other settings: `Settings`
+
+Rows name the episode (`adapters/verl_data.py` writes them); the environment gives the prompt, the images, the
+observations and the reward, so verl's reward loop has nothing to do. Ids are merged by verl's own Continuous Token
+builder and never encoded again. Read against verl 0.9.1; its class `AgentLoopBase` says what `run` must return.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from omegaconf import OmegaConf
+from PIL import Image
+from verl.experimental.agent_loop import AgentLoopBase, AgentLoopOutput, register
+from verl.utils.profiler import simple_timer
+from verl.utils.rollout_trace import rollout_trace_op
+
+from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
+from deepeyes_env.config import EnvConfig, load_config
+from deepeyes_env.episode import Observation
+from deepeyes_env.errors import require
+from deepeyes_env.images import PATCH_FACTOR
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.protocol import IMAGE_MARKER, STOP_STRINGS
+from deepeyes_env.runner import StepResult
+
+THINK = "<think>"
+"""Pre-filled at the start of every turn but the first (reference 1.4)."""
+
+IM_END = "<|im_end|>"
+"""Ends a turn in Qwen's chat template; every other control token is banned."""
+
+BAN = -1e9
+"""Logit bias of a banned token: in float32 its probability becomes exactly 0. verl makes vLLM's `SamplingParams`
+itself, which clamps only what comes over HTTP (its `from_optional`)."""
+
+
+class EpisodeFailed(RuntimeError):
+    """The infrastructure failed, not the policy, and again each time the episode was begun anew.
+
+    verl's v1 trainer makes no row of such an episode: it has no reward, no loss and no part in its group's baseline.
+    """
+
+
+class UnexpectedTokens(RuntimeError):
+    """The engine sampled what it must not, or the processor counts an image otherwise; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stands under `actor_rollout_ref.rollout.custom.deepeyes`.
+
+    Attributes:
+        env: Path of a TOML file with the environment's settings, the same on every node.
+        max_turn_tokens: Tokens per turn (reference 1.5).
+        think_prefill: Whether every turn but the first starts with a given `<think>` (reference 1.4).
+        infra_retries: How often an episode is begun anew when sandbox, search or judge failed.
+        tool_seconds: Wall time after which a tool call counts as failed infrastructure; None leaves it to the tools.
+    """
+
+    env: str
+    max_turn_tokens: int = 8192
+    think_prefill: bool = True
+    infra_retries: int = 1
+    tool_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        require(self.max_turn_tokens >= 1, "max_turn_tokens", self.max_turn_tokens, "at least 1")
+        require(self.infra_retries >= 0, "infra_retries", self.infra_retries, "at least 0")
+
+
+@functools.cache
+def open_env(path: str) -> DeepEyesAsyncEnv:
+    """The environment of this worker process: verl makes an agent loop for every episode, they share it."""
+    return DeepEyesAsyncEnv(MAX_TOOLS, load_config(EnvConfig, path))
+
+
+@dataclass(slots=True)
+class Conversation:
+    """An episode as verl's tokens; all lists grow together, or not at all.
+
+    Attributes:
+        ids: The prompt and the response so far, image placeholders expanded.
+        mask: One entry for each token of the response: 1 exactly where it was sampled.
+        logprobs: As long as `mask`, 0 outside it; None where verl does not ask for them.
+        images: The images in order of appearance, as the model sees them.
+        prefill: What the next turn starts with, outside the mask.
+        messages: Chat messages so far, the system's left out.
+        engine: What verl's server says of itself: the versions of its weights.
+    """
+
+    ids: list[int]
+    mask: list[int]
+    logprobs: list[float] | None
+    images: list[Image.Image]
+    prefill: str = ""
+    messages: int = 1
+    engine: dict[str, Any] = field(default_factory=dict)
+
+
+@register("deepeyes")
+class DeepEyesAgentLoop(AgentLoopBase):
+    """Plays one episode with verl's policy."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As verl calls it; opens the environment of this process the first time.
+
+        Raises:
+            ConfigError: A bad setting, here or in the environment's file.
+        """
+        super().__init__(*args, **kwargs)
+        custom = OmegaConf.to_container(
+            OmegaConf.create(self.rollout_config.get("custom") or {}), resolve=True
+        )
+        assert isinstance(custom, dict)
+        self.settings: Settings = load_config(Settings, custom.get("deepeyes"))
+        self.env = open_env(self.settings.env)
+        self.im_end = int(self.tokenizer.convert_tokens_to_ids(IM_END))
+        added = self.tokenizer.added_tokens_decoder.items()
+        self.banned = {int(i) for i, token in added if token.special} - {self.im_end}
+
+    @rollout_trace_op
+    async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
+        """Play the row's episode.
+
+        Args:
+            sampling_params: verl's: temperature and the like.
+            **row: Fields of the data set; `extra_info` names the episode.
+
+        Raises:
+            EpisodeFailed: The infrastructure failed each time.
+            UnexpectedTokens: The engine or the processor is not set up for this model.
+        """
+        metrics: dict[str, Any] = {}
+        failures: list[str] = []
+        for _ in range(self.settings.infra_retries + 1):
+            episode = await self.env.begin(*_place(row))
+            try:
+                talk, result = await self._converse(episode, sampling_params, metrics)
+                if result.info["outcome"] != Outcome.INFRA_FAILED:
+                    return _output(talk, result, metrics)
+                failures += episode.failures
+            except (ToolTimeout, _Aborted) as error:
+                failures.append(str(error))
+            finally:
+                await episode.close()
+        times = self.settings.infra_retries + 1
+        raise EpisodeFailed(f"{episode.info['task_id']}, begun {times} times: {'; '.join(failures)}")
+
+    async def _converse(
+        self, episode: AsyncEpisode, sampling_params: Mapping[str, Any], metrics: dict[str, Any]
+    ) -> tuple[Conversation, StepResult]:
+        """Turn after turn, until the episode ends."""
+        talk = await self._open(episode)
+        request_id = uuid4().hex  # its turns go to the same server
+        while True:
+            with simple_timer("generate_sequences", metrics):
+                text = await self._speak(talk, request_id, sampling_params)
+            if text is None:
+                return talk, await episode.abandon()
+            with simple_timer("tool_calls", metrics):
+                result = await episode.step(text, self.settings.tool_seconds)
+            if result.done:
+                return talk, result
+            if not await self._show(talk, result.observation):
+                return talk, await episode.abandon()
+
+    async def _open(self, episode: AsyncEpisode) -> Conversation:
+        """Lay down the prompt; verl raises ValueError where it exceeds `data.max_prompt_length`."""
+        images = _pictures(episode.observation)
+        messages = [
+            {"role": "system", "content": episode.info["system_prompt"]},
+            _user_message(episode.observation, images),
+        ]
+        ids = await self.ct_build_initial_tokens(messages, images=images or None)
+        self._check_images(ids, episode.observation)
+        return Conversation(ids, [], [] if self.rollout_config.calculate_log_probs else None, images)
+
+    async def _speak(
+        self, talk: Conversation, request_id: str, sampling_params: Mapping[str, Any]
+    ) -> str | None:
+        """Sample the next turn; its text for the environment, or None if the token limit cut it."""
+        room = self.rollout_config.response_length - len(talk.mask)
+        sample = await self.server_manager.generate(
+            request_id=request_id,
+            prompt_ids=talk.ids,
+            sampling_params=self._sampling(sampling_params, min(self.settings.max_turn_tokens, room)),
+            image_data=talk.images or None,
+        )
+        if not sample.token_ids or sample.stop_reason in ("abort", "aborted"):
+            raise _Aborted(f"the engine broke a turn off ({sample.stop_reason!r})")
+        self._check_sampled(sample.token_ids)
+        merged, talk.mask, talk.logprobs = await self.ct_merge_assistant_token(
+            talk.ids,
+            sample.token_ids,
+            talk.mask,
+            talk.logprobs,
+            assistant_logprobs=None if talk.logprobs is None else sample.log_probs,
+        )
+        talk.ids = merged.token_ids
+        talk.messages += 1
+        # Later turns only tell to which version of the weights the episode has come (as verl's own loops).
+        later = {name: v for name, v in sample.extra_fields.items() if name == "max_global_steps"}
+        talk.engine |= later if talk.engine else sample.extra_fields
+        return self._text(talk.prefill, sample.token_ids)
+
+    def _sampling(self, given: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
+        """Arguments of vLLM's `SamplingParams`; what stops a turn stays in it."""
+        return {
+            **given,
+            "max_tokens": max_tokens,
+            "stop": list(STOP_STRINGS),
+            "stop_token_ids": [self.im_end],
+            "include_stop_str_in_output": True,
+            # Otherwise a stop string would be found across a special token that stands in its middle.
+            "skip_special_tokens": False,
+            "logit_bias": dict.fromkeys(sorted(self.banned), BAN),
+        }
+
+    def _text(self, prefill: str, sampled: list[int]) -> str | None:
+        """What the policy said up to its first stop string, or None if it had not ended."""
+        ended = sampled[-1] == self.im_end
+        text = self.tokenizer.decode(sampled[:-1] if ended else sampled, clean_up_tokenization_spaces=False)
+        ends = [text.find(stop) + len(stop) for stop in STOP_STRINGS if stop in text]
+        if not ended and not ends:
+            return None
+        return prefill + text[: min(ends, default=None)]
+
+    async def _show(self, talk: Conversation, observation: Observation) -> bool:
+        """Lay down an observation with its images, or nothing of it where no turn could follow (verl#4050)."""
+        images = _pictures(observation)
+        ids, mask, logprobs = talk.ids, talk.mask, talk.logprobs
+        if ids[-1] != self.im_end:  # a stop string ended the turn: verl's builder expects the template's end
+            ids, mask, logprobs = _append(ids, mask, logprobs, [self.im_end])
+        message = _user_message(observation, images)
+        merged, mask, logprobs = await self.ct_merge_context_msg([], [message], ids, mask, logprobs)
+        self._check_images(merged.token_ids[len(ids) :], observation)
+        prefill = THINK if self.settings.think_prefill else ""
+        think = self.tokenizer.encode(prefill, add_special_tokens=False)
+        ids, mask, logprobs = _append(merged.token_ids, mask, logprobs, think)
+        if len(mask) >= self.rollout_config.response_length:
+            return False
+        talk.ids, talk.mask, talk.logprobs, talk.prefill = ids, mask, logprobs, prefill
+        talk.images = talk.images + images
+        talk.messages += 1
+        return True
+
+    def _check_sampled(self, sampled: list[int]) -> None:
+        found = {*self.banned.intersection(sampled), *({self.im_end} & set(sampled[:-1]))}
+        if found:
+            names = self.tokenizer.convert_ids_to_tokens(sorted(found))
+            raise UnexpectedTokens(
+                f"the engine sampled {', '.join(names)}; it must honour logit_bias and stop_token_ids"
+            )
+
+    def _check_images(self, ids: list[int], observation: Observation) -> None:
+        found = ids.count(self.tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+        wanted = sum(image.pixels for image in observation.images) // PATCH_FACTOR**2
+        if found != wanted:
+            raise UnexpectedTokens(
+                f"{found} placeholders stand for {wanted} image features: the processor resizes what the environment "
+                "has resized; leave data.mm_processor_kwargs alone, or choose its limits for max_pixels and "
+                "tool_max_pixels of the environment"
+            )
+
+
+class _Aborted(Exception):
+    """The engine gave a turn up."""
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, Any, int]:
+    """Index, split and seed of the row's episode; the episodes of a group have seeds of their own.
+
+    `session_id` is the number in the group, which verl's v1 trainer gives.
+    """
+    info = row["extra_info"]
+    return int(info["index"]), info["split"], int(info["seed"]) + int(row.get("session_id", 0))
+
+
+def _pictures(observation: Observation) -> list[Image.Image]:
+    return [image.decode_shared() for image in observation.images]
+
+
+def _user_message(observation: Observation, images: list[Image.Image]) -> dict[str, Any]:
+    """The observation as a chat message, each image in the place of its marker."""
+    first, *rest = observation.text.split(IMAGE_MARKER)
+    content: list[dict[str, Any]] = [{"type": "text", "text": first}] if first else []
+    for image, text in zip(images, rest, strict=True):
+        content.append({"type": "image", "image": image})
+        content += [{"type": "text", "text": text}] if text else []
+    return {"role": "user", "content": content}
+
+
+def _append(
+    ids: list[int], mask: list[int], logprobs: list[float] | None, added: list[int]
+) -> tuple[list[int], list[int], list[float] | None]:
+    """Tokens that nobody sampled."""
+    nothing = [0.0] * len(added)
+    return [*ids, *added], mask + [0] * len(added), None if logprobs is None else logprobs + nothing
+
+
+def _output(talk: Conversation, result: StepResult, metrics: dict[str, Any]) -> AgentLoopOutput:
+    info, prompt = result.info, len(talk.ids) - len(talk.mask)
+    # What verl's `filter_groups.metric` and validation read; every row has all of them.
+    outcomes = {str(name): float(info["outcome"] == name) for name in Outcome if name != Outcome.INFRA_FAILED}
+    return AgentLoopOutput(
+        prompt_ids=talk.ids[:prompt],
+        response_ids=talk.ids[prompt:],
+        response_mask=talk.mask,
+        response_logprobs=talk.logprobs,
+        multi_modal_data={"images": talk.images},
+        reward_score=result.reward,
+        num_turns=talk.messages,
+        metrics=metrics,
+        extra_fields=talk.engine
+        | {
+            "turn_scores": [],
+            "tool_rewards": [],
+            "task_id": info["task_id"],
+            "reward_extra_info": {"acc": info["accuracy"], "format": info["format"], **outcomes},
+        },
+    )

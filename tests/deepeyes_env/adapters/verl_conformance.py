@@ -1,0 +1,190 @@
+"""The kit through verl's own worker, and what the kit does not ask: run by verl's interpreter.
+
+usage: verl_conformance.py MODEL FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from verl_scripted import VerlDriver, real_tokens, recited_logprobs, verl_config
+
+from deepeyes_env.adapters import verl as adapter
+from deepeyes_env.config import EnvConfig, load_config
+from deepeyes_env.episode import Observation
+from deepeyes_env.tasks.worlds.oracles.turns import answer, code
+from deepeyes_env.testing import Script, adapter_config, adapter_scripts, check_adapter
+from deepeyes_env.testing.reference import expected
+
+SETTINGS = """
+prompt = "minimal"
+max_turns = 4
+max_pixels = 200704
+tool_max_pixels = 50176
+source = {families = ["closer-look", "portrait-fact", "spot-the-change"], difficulty = 0.0}
+"""
+
+CROP = Script(
+    "crop",
+    0,
+    "train",
+    0,
+    (code("Crop.", "image_1.crop((0, 0, 140, 90))"), answer("I guess.", "something else")),
+)
+
+
+def main(model: Path, folder: Path) -> None:
+    env = folder / "env.toml"
+    env.write_text(SETTINGS)
+    assert load_config(EnvConfig, env) == adapter_config()
+    driver = VerlDriver(verl_config(model, env), adapter_scripts(), folder)
+
+    check_adapter(driver)
+    print("ok: the kit passes")
+    batch = driver.batch(adapter_scripts())
+    assert_the_ids_are_our_own(driver, batch)
+    assert_the_logprobs_are_the_engines(driver, batch)
+    assert_the_metrics_are_there(batch)
+    assert_the_kit_finds_what_is_broken(driver)
+
+    short = VerlDriver(verl_config(model, env, response=200), [CROP], folder)
+    assert_nothing_of_what_does_not_fit_is_kept(short)
+    cut = VerlDriver(
+        verl_config(model, env, **{"+actor_rollout_ref.rollout.custom.deepeyes.max_turn_tokens": 20}),
+        [CROP],
+        folder,
+    )
+    assert_a_turn_that_was_cut_is_not_performed(cut)
+
+    broken = folder / "broken.toml"
+    broken.write_text(
+        SETTINGS + 'sandbox_backend = {kind = "http", url = "http://127.0.0.1:9", retry_seconds = 0.01}\n'
+    )
+    assert_infrastructure_is_not_scored(VerlDriver(verl_config(model, broken), [CROP], folder))
+
+
+def assert_the_ids_are_our_own(driver: VerlDriver, batch: Any) -> None:
+    """verl's builder lays the tokens down as our own rollouts do, so that both train the same model."""
+    from agents.policy import Sample
+    from agents.transcript import Transcript
+    from agents.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary(driver.tokenizer)
+    for number, (script, wanted) in enumerate(zip(adapter_scripts(), expected(), strict=True)):
+        seen = [Observation(s.text, tuple(s.images)) for s in wanted.observations]
+        transcript = Transcript(vocabulary, name=script.name)
+        transcript.start(driver.rows[driver.places[script.name]]["raw_prompt"][0]["content"], seen[0])
+        for turn, said in enumerate(driver.client.recitals[script.name].said):
+            text = vocabulary.turn_text(said, ())
+            text = transcript.append_sample(
+                Sample(np.array(said), np.zeros(len(said), np.float32), text, "stop")
+            )
+            assert text == script.turns[turn]
+            if turn + 1 < len(seen):
+                transcript.append_observation(seen[turn + 1])
+        ids, mask = real_tokens(batch[number])
+        assert ids == transcript.input_ids.tolist(), script.name
+        assert mask == transcript.loss_mask.tolist(), script.name
+        pixels = batch[number].non_tensor_batch["multi_modal_inputs"]["pixel_values"]
+        assert_same_pixels(pixels, transcript.images)
+    print("ok: the ids are our own")
+
+
+def assert_same_pixels(pixels: torch.Tensor, images: Any) -> None:
+    from agents.qwen import pixel_inputs
+
+    torch.testing.assert_close(pixels.float(), pixel_inputs(images)[0], atol=1e-5, rtol=1e-5)
+
+
+def assert_the_logprobs_are_the_engines(driver: VerlDriver, batch: Any) -> None:
+    for number, script in enumerate(adapter_scripts()):
+        said = driver.client.recitals[script.name].said
+        logprobs, mask = (batch[number].batch[name] for name in ("rollout_log_probs", "response_mask"))
+        assert logprobs[mask.bool()].tolist() == [x for turn in said for x in recited_logprobs(turn)]
+        assert not logprobs[~mask.bool()].any()
+    print("ok: the log-probabilities are the engine's")
+
+
+def assert_the_metrics_are_there(batch: Any) -> None:
+    """`filter_groups.metric=acc` reads the first of them, whatever the shaped reward is."""
+    for number, (script, wanted) in enumerate(zip(adapter_scripts(), expected(), strict=True)):
+        row = batch[number].non_tensor_batch
+        assert row["reward_extra_info"]["acc"] == row["acc"]
+        assert row["acc"] == (float(sum(wanted.rewards)) > 0.5), script.name
+        assert row["__num_turns__"] == len(wanted.observations) + len(script.turns)
+    assert set(batch.non_tensor_batch["agent_name"]) == {"deepeyes"}
+    assert set(batch.meta_info["reward_extra_keys"]) == {
+        "acc",
+        "format",
+        "answered",
+        "truncated",
+        "malformed",
+    }
+    print("ok: the metrics are there")
+
+
+def assert_the_kit_finds_what_is_broken(driver: VerlDriver) -> None:
+    agent_loop = adapter.DeepEyesAgentLoop
+
+    async def encoded_again(self: Any, ids: list[int], sampled: list[int], *args: Any, **kwargs: Any) -> Any:
+        again = self.tokenizer.encode(self.tokenizer.decode(sampled), add_special_tokens=False)
+        kwargs["assistant_logprobs"] = [0.0] * len(again)
+        return await super(agent_loop, self).ct_merge_assistant_token(ids, again, *args, **kwargs)
+
+    def always_the_first(row: Any) -> Any:
+        return 0, "train", 0
+
+    with mock.patch.object(agent_loop, "ct_merge_assistant_token", encoded_again, create=True):
+        assert "are not the" in fault_of(driver)
+    with mock.patch.object(adapter, "_place", always_the_first):
+        assert "the text differs" in fault_of(driver)
+    print("ok: the kit finds what is broken")
+
+
+def fault_of(driver: VerlDriver) -> str:
+    try:
+        check_adapter(driver)
+    except AssertionError as error:
+        return str(error)
+    raise SystemExit("the kit passes a broken adapter")
+
+
+def assert_nothing_of_what_does_not_fit_is_kept(driver: VerlDriver) -> None:
+    """An observation whose tokens do not fit leaves neither tokens nor images behind (verl#4050)."""
+    row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
+    ids, mask = real_tokens(row)
+    assert ids == recital.prompts[0] + recital.said[0]
+    assert sum(mask) == len(recital.said[0])
+    assert len(row.non_tensor_batch["multi_modal_inputs"]["image_grid_thw"]) == 1
+    assert (row.non_tensor_batch["truncated"], float(row.batch["rm_scores"].sum())) == (1, 0)
+    print("ok: nothing of what does not fit is kept")
+
+
+def assert_a_turn_that_was_cut_is_not_performed(driver: VerlDriver) -> None:
+    row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
+    assert [len(said) for said in recital.said] == [20]
+    assert real_tokens(row)[0] == recital.prompts[0] + recital.said[0]
+    assert row.non_tensor_batch["truncated"] == 1
+    print("ok: a turn that was cut is not performed")
+
+
+def assert_infrastructure_is_not_scored(driver: VerlDriver) -> None:
+    """A sandbox that is not there makes no row at all."""
+    driver.client.turns["crop"] *= 2  # the episode is begun anew
+    try:
+        driver.batch([CROP])
+    except adapter.EpisodeFailed as error:
+        assert "begun 2 times" in str(error), error
+        assert len(driver.client.recitals["crop"].said) == 2
+    else:
+        raise SystemExit("an episode without a sandbox was scored")
+    print("ok: infrastructure is not scored")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,82 @@
+"""configs/verl as `python -m verl.trainer.main_ppo` would read it, against verl's own tree and classes.
+
+usage: verl_settings.py -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+from verl.trainer.ppo.utils import need_critic, need_reference_policy
+from verl.utils.config import omega_conf_to_dataclass, validate_config
+from verl.workers.config import RolloutConfig
+
+from deepeyes_env.adapters.verl import Settings
+from deepeyes_env.config import load_config
+
+ROLLOUT = "actor_rollout_ref.rollout."
+
+
+def main(module: list[str], folder: Path, name: str, overrides: list[str]) -> None:
+    assert module == ["-m", "verl.trainer.main_ppo"]
+    with initialize_config_module("verl.trainer.config", version_base=None):
+        default = compose("ppo_trainer")
+        composed = compose(name, overrides=[f"hydra.searchpath=[file://{folder.resolve()}]", *overrides])
+    ours = OmegaConf.load(folder / f"{name}.yaml")
+    del ours["defaults"]
+    unknown = [key for key in leaves(OmegaConf.to_container(ours)) if not known(default, key)]
+    assert not unknown, f"verl has no {unknown}"
+
+    assert not need_critic(composed) and not need_reference_policy(composed)
+    validate_config(composed, use_reference_policy=False, use_critic=False)
+    for part in ("algorithm", "actor_rollout_ref.actor", "actor_rollout_ref.rollout"):
+        omega_conf_to_dataclass(OmegaConf.select(composed, part))
+    custom = OmegaConf.to_container(composed.actor_rollout_ref.rollout.custom)
+    settings = load_config(Settings, custom["deepeyes"])
+    assert (
+        Path(settings.env).is_file()
+        and Path(composed.actor_rollout_ref.rollout.agent.agent_loop_config_path).is_file()
+    )
+    print(json.dumps(dict(flat(OmegaConf.to_container(composed, resolve=True)))))
+
+
+def known(default: DictConfig, key: str) -> bool:
+    """Whether verl's tree has the key, or its class for rollouts the field, where the tree leaves it out."""
+    field = key.removeprefix(ROLLOUT).partition(".")[0]
+    if key.startswith(ROLLOUT) and field in {item.name for item in dataclasses.fields(RolloutConfig)}:
+        node, parts = default.actor_rollout_ref.rollout, key.removeprefix(ROLLOUT).split(".")
+        return field not in node or has(node, parts)
+    return has(default, key.split("."))
+
+
+def has(node: Any, parts: list[str]) -> bool:
+    for part in parts:
+        if not isinstance(node, DictConfig) or part not in node.keys():
+            return False
+        node = node._get_node(part)
+    return True
+
+
+def leaves(tree: Any) -> Iterator[str]:
+    return (key for key, _ in flat(tree))
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of every leaf."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+if __name__ == "__main__":
+    *module, _, folder, _, name = sys.argv[1:7]
+    main(module, Path(folder), name, sys.argv[7:])
