@@ -4,8 +4,8 @@
     actor_rollout_ref.rollout.custom.deepeyes.env: env.toml       # the other settings: `Settings`
 
 Rows name the episode (`adapters/verl_data.py` writes them); the environment gives the prompt, the images, the
-observations and the reward, so verl's reward loop has nothing to do. Ids are merged by verl's own Continuous Token
-builder and never encoded again. Read against verl 0.9.1; its class `AgentLoopBase` says what `run` must return.
+observations and the reward, so verl's reward loop has nothing to do. Ids are merged by verl's own Continuous
+Token builder and never encoded again. Written against verl 0.9.1 (`experimental/agent_loop/agent_loop.py`).
 """
 
 from __future__ import annotations
@@ -38,19 +38,20 @@ IM_END = "<|im_end|>"
 """Ends a turn in Qwen's chat template; every other control token is banned."""
 
 BAN = -1e9
-"""Logit bias of a banned token: in float32 its probability becomes exactly 0. verl makes vLLM's `SamplingParams`
-itself, which clamps only what comes over HTTP (its `from_optional`)."""
+"""Logit bias of a banned token: in float32 its probability becomes exactly 0. verl makes vLLM's
+`SamplingParams` itself; only what comes over HTTP is clamped to [-100, 100] (its `from_optional`)."""
 
 
 class EpisodeFailed(RuntimeError):
     """The infrastructure failed, not the policy, and again each time the episode was begun anew.
 
-    verl's v1 trainer makes no row of such an episode: it has no reward, no loss and no part in its group's baseline.
+    verl's v1 trainer makes no row of such an episode: it has no reward, no loss and no part in its group's
+    baseline.
     """
 
 
 class UnexpectedTokens(RuntimeError):
-    """The engine sampled what it must not, or the processor counts an image otherwise; the message says which."""
+    """The engine sampled what it must not, or the processor counts an image otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Settings:
         max_turn_tokens: Tokens per turn (reference 1.5).
         think_prefill: Whether every turn but the first starts with a given `<think>` (reference 1.4).
         infra_retries: How often an episode is begun anew when sandbox, search or judge failed.
-        tool_seconds: Wall time after which a tool call counts as failed infrastructure; None leaves it to the tools.
+        tool_seconds: Wall time after which a tool call counts as failed infrastructure; None leaves it to the
+            tools.
     """
 
     env: str
@@ -234,7 +236,7 @@ class DeepEyesAgentLoop(AgentLoopBase):
         return prefill + text[: min(ends, default=None)]
 
     async def _show(self, talk: Conversation, observation: Observation) -> bool:
-        """Lay down an observation with its images, or nothing of it where no turn could follow (verl#4050)."""
+        """Lay down an observation with its images, or nothing where no turn could follow (verl#4050)."""
         images = _pictures(observation)
         ids, mask, logprobs = talk.ids, talk.mask, talk.logprobs
         if ids[-1] != self.im_end:  # a stop string ended the turn: verl's builder expects the template's end
@@ -265,9 +267,9 @@ class DeepEyesAgentLoop(AgentLoopBase):
         wanted = sum(image.pixels for image in observation.images) // PATCH_FACTOR**2
         if found != wanted:
             raise UnexpectedTokens(
-                f"{found} placeholders stand for {wanted} image features: the processor resizes what the environment "
-                "has resized; leave data.mm_processor_kwargs alone, or choose its limits for max_pixels and "
-                "tool_max_pixels of the environment"
+                f"{found} placeholders stand for {wanted} image features: the processor resizes what the "
+                "environment has resized, or takes no images; leave data.mm_processor_kwargs alone, and give "
+                "the model's own processor (model.tokenizer_path)"
             )
 
 

@@ -1,9 +1,9 @@
 """verl's RL data set (parquet) over a task source: rows that name episodes for `adapters/verl.py`.
 
-A row holds no images: the environment has them, where the episode runs. Its `prompt` is text for people and for verl's
-logs; what the policy sees comes from the environment. The columns are those of verl's `RLHFDataset` (0.9.1,
-`utils/dataset/rl_dataset.py`): `data_source`, under which validation is reported (the task's family), `agent_name`,
-`prompt`, `reward_model`, and `extra_info` with `index`, `split` and `seed` of the episode.
+A row holds no images: the environment has them, where the episode runs. Its `prompt` is text for people and
+for verl's logs; what the policy sees comes from the environment. The columns are those of its `RLHFDataset`
+(verl 0.9.1, `utils/dataset/rl_dataset.py`): `data_source`, under which validation is reported (the task's family),
+`agent_name`, `prompt`, `reward_model`, and `extra_info` with `index`, `split` and `seed` of the episode.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class VerlArgs:
         split: The part of the source.
         count: Tasks, from the first; default: all. An endless source needs it.
         seed: Seeds the episodes.
-        model: Checkpoint whose tokenizer counts the prompts (needs transformers); default: no prompt is left out.
+        model: Checkpoint whose tokenizer counts the prompts (needs transformers); default: none is left out.
         max_prompt_tokens: Prompts above it are left out, images expanded: verl's `data.max_prompt_length`.
     """
 
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
         0.
 
     Raises:
-        ConfigError: A setting is wrong, the source is endless and no count is given, or nothing is left to write.
+        ConfigError: A setting is wrong, an endless source has no count, or nothing is left to write.
     """
     args = tyro.cli(VerlArgs, prog="deepeyes tasks verl", args=argv)
     config = load_config(EnvConfig, args.env)

@@ -1,4 +1,4 @@
-"""verl's own classes play our episodes: the kit, what the kit does not ask, and the way its v1 trainer takes."""
+"""verl's own classes play our episodes: the kit, what the kit does not ask, and how a batch comes about."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ CONFIGS = ROOT / "configs"
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen2.5-VL with random weights; which processor it has, the test decides (`verl_processor.py`)."""
+    """A tiny Qwen2.5-VL with random weights; `verl_processor.py` decides which processor it has."""
     folder = save_qwen(build_tiny(seed=0), tmp_path_factory.mktemp("tiny"))
     for name in ("processor_config.json", "tokenizer_config.json"):
         settings = json.loads((folder / name).read_text())
@@ -84,10 +84,14 @@ def launched(tmp_path: Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_settings_are_verls_and_the_papers(plugin: Callable[[str], Plugin], tmp_path: Path) -> None:
+def test_the_settings_are_verls_and_the_papers(
+    plugin: Callable[[str], Plugin], documented: Callable[[str], str], tmp_path: Path
+) -> None:
+    (tmp_path / "example.py").write_text(documented("verl"))
     command = launched(tmp_path, "head", "trainer.save_freq=7")
     assert (tmp_path / "asked").read_text() == "ray start --head --port 6379\nray status\n"
-    verl = json.loads(plugin("verl").run(HERE / "verl_settings.py", *command).splitlines()[-1])
+    said = plugin("verl").run(HERE / "verl_settings.py", tmp_path / "example.py", *command)
+    verl = json.loads(said.splitlines()[-1])
     ours = tomllib.loads((CONFIGS / "dapo-7b.toml").read_text())
     train, actor, rollout = ours["train"], "actor_rollout_ref.actor.", "actor_rollout_ref.rollout."
     wanted = {

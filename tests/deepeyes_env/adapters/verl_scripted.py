@@ -1,4 +1,4 @@
-"""Scripts through verl's own data set, agent loop worker and postprocessing, in place of vLLM a client that recites."""
+"""Scripts through verl's own data set, worker and postprocessing; a client recites in vLLM's place."""
 
 from __future__ import annotations
 

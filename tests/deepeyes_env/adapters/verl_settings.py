@@ -1,12 +1,13 @@
 """configs/verl as `python -m verl.trainer.main_ppo` would read it, against verl's own tree and classes.
 
-usage: verl_settings.py -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
+usage: verl_settings.py EXAMPLE -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ from deepeyes_env.config import load_config
 ROLLOUT = "actor_rollout_ref.rollout."
 
 
-def main(module: list[str], folder: Path, name: str, overrides: list[str]) -> None:
+def main(example: str, module: list[str], folder: Path, name: str, overrides: list[str]) -> None:
+    documented = runpy.run_path(example)["config"]
+    assert (documented.trainer.nnodes, documented.data.train_files) == (2, "mine.parquet")
     assert module == ["-m", "verl.trainer.main_ppo"]
     with initialize_config_module("verl.trainer.config", version_base=None):
         default = compose("ppo_trainer")
@@ -34,16 +37,14 @@ def main(module: list[str], folder: Path, name: str, overrides: list[str]) -> No
     unknown = [key for key in leaves(OmegaConf.to_container(ours)) if not known(default, key)]
     assert not unknown, f"verl has no {unknown}"
 
-    assert not need_critic(composed) and not need_reference_policy(composed)
+    assert not need_critic(composed)
+    assert not need_reference_policy(composed)
     validate_config(composed, use_reference_policy=False, use_critic=False)
     for part in ("algorithm", "actor_rollout_ref.actor", "actor_rollout_ref.rollout"):
         omega_conf_to_dataclass(OmegaConf.select(composed, part))
     custom = OmegaConf.to_container(composed.actor_rollout_ref.rollout.custom)
-    settings = load_config(Settings, custom["deepeyes"])
-    assert (
-        Path(settings.env).is_file()
-        and Path(composed.actor_rollout_ref.rollout.agent.agent_loop_config_path).is_file()
-    )
+    assert Path(load_config(Settings, custom["deepeyes"]).env).is_file()
+    assert Path(composed.actor_rollout_ref.rollout.agent.agent_loop_config_path).is_file()
     print(json.dumps(dict(flat(OmegaConf.to_container(composed, resolve=True)))))
 
 
@@ -58,7 +59,7 @@ def known(default: DictConfig, key: str) -> bool:
 
 def has(node: Any, parts: list[str]) -> bool:
     for part in parts:
-        if not isinstance(node, DictConfig) or part not in node.keys():
+        if not isinstance(node, DictConfig) or part not in node.keys():  # noqa: SIM118, `in` says no to null
             return False
         node = node._get_node(part)
     return True
@@ -78,5 +79,5 @@ def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    *module, _, folder, _, name = sys.argv[1:7]
-    main(module, Path(folder), name, sys.argv[7:])
+    example, *module, _, folder, _, name = sys.argv[1:8]
+    main(example, module, Path(folder), name, sys.argv[8:])

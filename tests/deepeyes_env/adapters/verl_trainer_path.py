@@ -1,7 +1,7 @@
-"""What verl's v1 trainer does to get a batch, without its GPUs: its manager, workers, TransferQueue and replay buffer.
+"""What verl's v1 trainer does to get a batch, without its GPUs: its manager, worker, queue and replay buffer.
 
-The place of vLLM takes a Ray actor that samples thoughts from a tiny model and acts by a plan. One task's groups are
-always wrong, another's search server is dead; neither may reach the trainer.
+The place of vLLM takes a Ray actor that samples thoughts from a tiny model and acts by a plan. One task's
+groups are always wrong, another's search server is dead; neither may reach the trainer.
 
 usage: verl_trainer_path.py MODEL FOLDER
 """
@@ -108,8 +108,9 @@ class TinyServer:
         thought = await self.policy.generate(request, SamplingParams(max_tokens=THOUGHT, stop=()))
         free = [int(i) for i in thought.token_ids if i != said.im_end]
         turn = [*head, *free, *said.encode(rest)]
-        assert not opening and sampling_params["max_tokens"] >= len(turn)
-        self.going[tuple([*prompt_ids, *turn])] = turns
+        assert opening == ""
+        assert sampling_params["max_tokens"] >= len(turn)
+        self.going[(*prompt_ids, *turn)] = turns
         logprobs = self._score(prompt_ids, turn, images)
         return TokenOutput(
             token_ids=turn, log_probs=logprobs, stop_reason="completed", extra_fields={"global_steps": 0}
@@ -122,7 +123,7 @@ class TinyServer:
         return next(turns for question, turns in self.fresh.items() if question in prompt)
 
     def _score(self, prompt: list[int], turn: list[int], images: Any) -> list[float]:
-        """As the sampler would: by the model that it has, over its own preparation of images and positions."""
+        """As the sampler would: by its model, over its own preparation of images and positions."""
         from agents.positions import rope_positions
         from agents.qwen import pixel_inputs
         from agents.sampling import policy_logprobs
@@ -256,10 +257,16 @@ def trainer_config(model: Path, env: Path) -> DictConfig:
 
 
 def assert_the_trainer_computes_what_was_sampled(model: Path, rows: Any) -> None:
-    """The tokens, positions and pixels that verl hands its actor give the log-probabilities of the sampler."""
-    from transformers import Qwen2_5_VLForConditionalGeneration
+    """The tokens, positions and pixels that verl hands its actor give the sampler's log-probabilities."""
+    from agents.qwen import load_qwen
+    from agents.sampling import banned_mask, policy_logprobs
+    from agents.vocabulary import Vocabulary
 
-    actor = Qwen2_5_VLForConditionalGeneration.from_pretrained(model).eval()
+    qwen = load_qwen(model)
+    actor, banned = (
+        qwen.model,
+        banned_mask(Vocabulary(qwen.tokenizer), qwen.model.config.text_config.vocab_size),
+    )
     for row in rows:
         ids, positions, pixels = row["input_ids"], row["position_ids"], dict(row["multi_modal_inputs"])
         with torch.no_grad():
@@ -270,13 +277,9 @@ def assert_the_trainer_computes_what_was_sampled(model: Path, rows: Any) -> None
                 image_grid_thw=pixels["image_grid_thw"],
                 mm_token_type_ids=(ids == actor.config.image_token_id).long()[None],
             ).logits[0]
-        count, mask = len(row["responses"]), row["response_mask"].bool()
-        scores = torch.log_softmax(logits.float()[-count - 1 : -1], -1).gather(1, row["responses"][:, None])[
-            :, 0
-        ]
-        # The sampler has no banned tokens in its distribution: a constant for each place, below 0 for random weights.
-        difference = (row["rollout_log_probs"] - scores)[mask]
-        assert 0 <= difference.min() and difference.max() < 0.2, difference
+        responses, mask = row["responses"], row["response_mask"].bool()
+        scores = policy_logprobs(logits[-len(responses) - 1 : -1], banned).gather(1, responses[:, None])[:, 0]
+        torch.testing.assert_close(row["rollout_log_probs"][mask], scores[mask], atol=1e-4, rtol=1e-4)
         assert not row["rollout_log_probs"][~mask].any()
     print("ok: the trainer computes what was sampled")
 
