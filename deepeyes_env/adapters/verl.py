@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from omegaconf import OmegaConf
 from PIL import Image
-from verl.experimental.agent_loop import AgentLoopBase, AgentLoopOutput, register
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput, register
 from verl.utils.profiler import simple_timer
 from verl.utils.rollout_trace import rollout_trace_op
 

@@ -1,6 +1,7 @@
 """configs/verl as `python -m verl.trainer.main_ppo` would read it, against verl's own tree and classes.
 
-usage: verl_settings.py EXAMPLE -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
+usage: verl_settings.py EXAMPLE COMMAND ...; the command as launch.sh gives it to Python:
+    -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
 """
 
 from __future__ import annotations
