@@ -12,30 +12,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from omegaconf import OmegaConf
-from PIL import Image
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput, register
 from verl.utils.profiler import simple_timer
 from verl.utils.rollout_trace import rollout_trace_op
 
+from deepeyes_env.adapters.verl_conversation import Conversation, pictures, user_message
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.errors import require
 from deepeyes_env.images import PATCH_FACTOR
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.protocol import IMAGE_MARKER, STOP_STRINGS
+from deepeyes_env.protocol import STOP_STRINGS
 from deepeyes_env.runner import StepResult
 
 THINK = "<think>"
 """Pre-filled at the start of every turn but the first (reference 1.4)."""
 
-IM_END = "<|im_end|>"
-"""Ends a turn in Qwen's chat template; every other control token is banned."""
+IM_END, IMAGE_PAD = "<|im_end|>", "<|image_pad|>"
+"""What ends a turn in Qwen2.5-VL's chat template, and what stands for an image's features."""
 
 BAN = -1e9
 """Logit bias of a banned token: in float32 its probability becomes exactly 0. verl makes vLLM's
@@ -84,29 +84,6 @@ def open_env(path: str) -> DeepEyesAsyncEnv:
     return DeepEyesAsyncEnv(MAX_TOOLS, load_config(EnvConfig, path))
 
 
-@dataclass(slots=True)
-class Conversation:
-    """An episode as verl's tokens; all lists grow together, or not at all.
-
-    Attributes:
-        ids: The prompt and the response so far, image placeholders expanded.
-        mask: One entry for each token of the response: 1 exactly where it was sampled.
-        logprobs: As long as `mask`, 0 outside it; None where verl does not ask for them.
-        images: The images in order of appearance, as the model sees them.
-        prefill: What the next turn starts with, outside the mask.
-        messages: Chat messages so far, the system's left out.
-        engine: What verl's server says of itself: the versions of its weights.
-    """
-
-    ids: list[int]
-    mask: list[int]
-    logprobs: list[float] | None
-    images: list[Image.Image]
-    prefill: str = ""
-    messages: int = 1
-    engine: dict[str, Any] = field(default_factory=dict)
-
-
 @register("deepeyes")
 class DeepEyesAgentLoop(AgentLoopBase):
     """Plays one episode with verl's policy."""
@@ -118,11 +95,8 @@ class DeepEyesAgentLoop(AgentLoopBase):
             ConfigError: A bad setting, here or in the environment's file.
         """
         super().__init__(*args, **kwargs)
-        custom = OmegaConf.to_container(
-            OmegaConf.create(self.rollout_config.get("custom") or {}), resolve=True
-        )
-        assert isinstance(custom, dict)
-        self.settings: Settings = load_config(Settings, custom.get("deepeyes"))
+        custom = OmegaConf.select(self.rollout_config, "custom.deepeyes", default={})
+        self.settings = load_config(Settings, dict(custom))
         self.env = open_env(self.settings.env)
         self.im_end = int(self.tokenizer.convert_tokens_to_ids(IM_END))
         added = self.tokenizer.added_tokens_decoder.items()
@@ -148,38 +122,37 @@ class DeepEyesAgentLoop(AgentLoopBase):
                 talk, result = await self._converse(episode, sampling_params, metrics)
                 if result.info["outcome"] != Outcome.INFRA_FAILED:
                     return _output(talk, result, metrics)
-                failures += episode.failures
+                failures.append("; ".join(episode.failures))
             except (ToolTimeout, _Aborted) as error:
                 failures.append(str(error))
             finally:
                 await episode.close()
-        times = self.settings.infra_retries + 1
-        raise EpisodeFailed(f"{episode.info['task_id']}, begun {times} times: {'; '.join(failures)}")
+        raise EpisodeFailed(f"{episode.info['task_id']}, attempts: {len(failures)}: {' | '.join(failures)}")
 
     async def _converse(
         self, episode: AsyncEpisode, sampling_params: Mapping[str, Any], metrics: dict[str, Any]
     ) -> tuple[Conversation, StepResult]:
         """Turn after turn, until the episode ends."""
-        talk = await self._open(episode)
+        talk: Conversation | None = await self._open(episode)
         request_id = uuid4().hex  # its turns go to the same server
-        while True:
+        while talk is not None:
             with simple_timer("generate_sequences", metrics):
-                text = await self._speak(talk, request_id, sampling_params)
+                said, text = await self._speak(talk, request_id, sampling_params)
             if text is None:
-                return talk, await episode.abandon()
+                break
             with simple_timer("tool_calls", metrics):
                 result = await episode.step(text, self.settings.tool_seconds)
             if result.done:
-                return talk, result
-            if not await self._show(talk, result.observation):
-                return talk, await episode.abandon()
+                return said, result
+            talk = await self._show(said, result.observation)
+        return said, await episode.abandon()
 
     async def _open(self, episode: AsyncEpisode) -> Conversation:
         """Lay down the prompt; verl raises ValueError where it exceeds `data.max_prompt_length`."""
-        images = _pictures(episode.observation)
+        images = pictures(episode.observation)
         messages = [
             {"role": "system", "content": episode.info["system_prompt"]},
-            _user_message(episode.observation, images),
+            user_message(episode.observation, images),
         ]
         ids = await self.ct_build_initial_tokens(messages, images=images or None)
         self._check_images(ids, episode.observation)
@@ -187,8 +160,8 @@ class DeepEyesAgentLoop(AgentLoopBase):
 
     async def _speak(
         self, talk: Conversation, request_id: str, sampling_params: Mapping[str, Any]
-    ) -> str | None:
-        """Sample the next turn; its text for the environment, or None if the token limit cut it."""
+    ) -> tuple[Conversation, str | None]:
+        """Sample the next turn; its text for the environment is None if a limit of tokens cut it."""
         room = self.rollout_config.response_length - len(talk.mask)
         sample = await self.server_manager.generate(
             request_id=request_id,
@@ -199,19 +172,34 @@ class DeepEyesAgentLoop(AgentLoopBase):
         if not sample.token_ids or sample.stop_reason in ("abort", "aborted"):
             raise _Aborted(f"the engine broke a turn off ({sample.stop_reason!r})")
         self._check_sampled(sample.token_ids)
-        merged, talk.mask, talk.logprobs = await self.ct_merge_assistant_token(
+        merged, mask, logprobs = await self.ct_merge_assistant_token(
             talk.ids,
             sample.token_ids,
             talk.mask,
             talk.logprobs,
             assistant_logprobs=None if talk.logprobs is None else sample.log_probs,
         )
-        talk.ids = merged.token_ids
-        talk.messages += 1
+        said = talk.followed(merged.token_ids, mask, logprobs)
         # Later turns only tell to which version of the weights the episode has come (as verl's own loops).
         later = {name: v for name, v in sample.extra_fields.items() if name == "max_global_steps"}
-        talk.engine |= later if talk.engine else sample.extra_fields
-        return self._text(talk.prefill, sample.token_ids)
+        engine = talk.engine | later if talk.engine else sample.extra_fields
+        return replace(said, engine=engine), self._text(talk.prefill, sample.token_ids)
+
+    async def _show(self, said: Conversation, observation: Observation) -> Conversation | None:
+        """Lay down an observation with its images; None where no turn could follow."""
+        images = pictures(observation)
+        # verl's builder begins after the end of a turn, which a stop string leaves out.
+        ended = said if said.ids[-1] == self.im_end else said.given([self.im_end])
+        merged, mask, logprobs = await self.ct_merge_context_msg(
+            [], [user_message(observation, images)], ended.ids, ended.mask, ended.logprobs
+        )
+        self._check_images(merged.token_ids[len(ended.ids) :], observation)
+        prefill = THINK if self.settings.think_prefill else ""
+        think = self.tokenizer.encode(prefill, add_special_tokens=False)
+        shown = ended.followed(merged.token_ids, mask, logprobs).given(think)
+        if len(shown.mask) >= self.rollout_config.response_length:
+            return None
+        return replace(shown, images=said.images + images, prefill=prefill)
 
     def _sampling(self, given: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
         """Arguments of vLLM's `SamplingParams`; what stops a turn stays in it."""
@@ -231,39 +219,17 @@ class DeepEyesAgentLoop(AgentLoopBase):
         ended = sampled[-1] == self.im_end
         text = self.tokenizer.decode(sampled[:-1] if ended else sampled, clean_up_tokenization_spaces=False)
         ends = [text.find(stop) + len(stop) for stop in STOP_STRINGS if stop in text]
-        if not ended and not ends:
-            return None
-        return prefill + text[: min(ends, default=None)]
-
-    async def _show(self, talk: Conversation, observation: Observation) -> bool:
-        """Lay down an observation with its images, or nothing where no turn could follow (verl#4050)."""
-        images = _pictures(observation)
-        ids, mask, logprobs = talk.ids, talk.mask, talk.logprobs
-        if ids[-1] != self.im_end:  # a stop string ended the turn: verl's builder expects the template's end
-            ids, mask, logprobs = _append(ids, mask, logprobs, [self.im_end])
-        message = _user_message(observation, images)
-        merged, mask, logprobs = await self.ct_merge_context_msg([], [message], ids, mask, logprobs)
-        self._check_images(merged.token_ids[len(ids) :], observation)
-        prefill = THINK if self.settings.think_prefill else ""
-        think = self.tokenizer.encode(prefill, add_special_tokens=False)
-        ids, mask, logprobs = _append(merged.token_ids, mask, logprobs, think)
-        if len(mask) >= self.rollout_config.response_length:
-            return False
-        talk.ids, talk.mask, talk.logprobs, talk.prefill = ids, mask, logprobs, prefill
-        talk.images = talk.images + images
-        talk.messages += 1
-        return True
+        return prefill + text[: min(ends, default=None)] if ended or ends else None
 
     def _check_sampled(self, sampled: list[int]) -> None:
-        found = {*self.banned.intersection(sampled), *({self.im_end} & set(sampled[:-1]))}
-        if found:
-            names = self.tokenizer.convert_ids_to_tokens(sorted(found))
+        if found := self.banned & {*sampled} | {self.im_end} & {*sampled[:-1]}:
+            names = ", ".join(self.tokenizer.convert_ids_to_tokens(sorted(found)))
             raise UnexpectedTokens(
-                f"the engine sampled {', '.join(names)}; it must honour logit_bias and stop_token_ids"
+                f"the engine sampled {names}: it must honour logit_bias and stop_token_ids"
             )
 
     def _check_images(self, ids: list[int], observation: Observation) -> None:
-        found = ids.count(self.tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+        found = ids.count(self.tokenizer.convert_tokens_to_ids(IMAGE_PAD))
         wanted = sum(image.pixels for image in observation.images) // PATCH_FACTOR**2
         if found != wanted:
             raise UnexpectedTokens(
@@ -286,32 +252,16 @@ def _place(row: Mapping[str, Any]) -> tuple[int, Any, int]:
     return int(info["index"]), info["split"], int(info["seed"]) + int(row.get("session_id", 0))
 
 
-def _pictures(observation: Observation) -> list[Image.Image]:
-    return [image.decode_shared() for image in observation.images]
-
-
-def _user_message(observation: Observation, images: list[Image.Image]) -> dict[str, Any]:
-    """The observation as a chat message, each image in the place of its marker."""
-    first, *rest = observation.text.split(IMAGE_MARKER)
-    content: list[dict[str, Any]] = [{"type": "text", "text": first}] if first else []
-    for image, text in zip(images, rest, strict=True):
-        content.append({"type": "image", "image": image})
-        content += [{"type": "text", "text": text}] if text else []
-    return {"role": "user", "content": content}
-
-
-def _append(
-    ids: list[int], mask: list[int], logprobs: list[float] | None, added: list[int]
-) -> tuple[list[int], list[int], list[float] | None]:
-    """Tokens that nobody sampled."""
-    nothing = [0.0] * len(added)
-    return [*ids, *added], mask + [0] * len(added), None if logprobs is None else logprobs + nothing
-
-
 def _output(talk: Conversation, result: StepResult, metrics: dict[str, Any]) -> AgentLoopOutput:
     info, prompt = result.info, len(talk.ids) - len(talk.mask)
     # What verl's `filter_groups.metric` and validation read; every row has all of them.
     outcomes = {str(name): float(info["outcome"] == name) for name in Outcome if name != Outcome.INFRA_FAILED}
+    own = {
+        "turn_scores": [],
+        "tool_rewards": [],
+        "task_id": info["task_id"],
+        "reward_extra_info": {"acc": info["accuracy"], "format": info["format"], **outcomes},
+    }
     return AgentLoopOutput(
         prompt_ids=talk.ids[:prompt],
         response_ids=talk.ids[prompt:],
@@ -321,11 +271,5 @@ def _output(talk: Conversation, result: StepResult, metrics: dict[str, Any]) -> 
         reward_score=result.reward,
         num_turns=talk.messages,
         metrics=metrics,
-        extra_fields=talk.engine
-        | {
-            "turn_scores": [],
-            "tool_rewards": [],
-            "task_id": info["task_id"],
-            "reward_extra_info": {"acc": info["accuracy"], "format": info["format"], **outcomes},
-        },
+        extra_fields=talk.engine | own,
     )

@@ -3,7 +3,7 @@
 A row holds no images: the environment has them, where the episode runs. Its `prompt` is text for people and
 for verl's logs; what the policy sees comes from the environment. The columns are those of its `RLHFDataset`
 (verl 0.9.1, `utils/dataset/rl_dataset.py`): `data_source`, under which validation is reported (the family of
-the task), `agent_name`, `prompt`, `reward_model`, and `extra_info` with `index`, `split` and `seed` of an episode.
+the task), `agent_name`, `prompt`, `reward_model`, and `extra_info` with what `reset` takes.
 """
 
 from __future__ import annotations

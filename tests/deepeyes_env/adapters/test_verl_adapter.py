@@ -47,9 +47,11 @@ def test_the_kit_through_verls_worker(plugin: Callable[[str], Plugin], model: Pa
         "the log-probabilities are the engine's",
         "the metrics are there",
         "the kit finds what is broken",
+        "nothing is given where the settings say so",
         "nothing of what does not fit is kept",
         "a turn that was cut is not performed",
         "infrastructure is not scored",
+        "what must not be sampled is refused",
     ]
 
 

@@ -13,13 +13,15 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from verl_scripted import VerlDriver, real_tokens, recited_logprobs, verl_config
+from verl.workers.rollout.replica import TokenOutput
+from verl_scripted import VerlDriver, real_tokens, recited_logprobs, spell, verl_config
 
 from deepeyes_env.adapters import verl as adapter
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code
 from deepeyes_env.testing import Script, adapter_config, adapter_scripts, check_adapter
+from deepeyes_env.testing import adapter as testing_adapter
 from deepeyes_env.testing.reference import expected
 
 SETTINGS = """
@@ -31,12 +33,9 @@ source = {families = ["closer-look", "portrait-fact", "spot-the-change"], diffic
 """
 
 CROP = Script(
-    "crop",
-    0,
-    "train",
-    0,
-    (code("Crop.", "image_1.crop((0, 0, 140, 90))"), answer("I guess.", "something else")),
+    "crop", 0, "train", 0, (code("Crop.", "image_1.crop((0, 0, 140, 90))"), answer("So.", "nothing"))
 )
+SLOW = Script("slow", 0, "train", 0, (code("Wait.", "import time\ntime.sleep(2)"),))
 
 
 def main(model: Path, folder: Path) -> None:
@@ -53,20 +52,29 @@ def main(model: Path, folder: Path) -> None:
     assert_the_metrics_are_there(batch)
     assert_the_kit_finds_what_is_broken(driver)
 
-    short = VerlDriver(verl_config(model, env, response=200), [CROP], folder)
-    assert_nothing_of_what_does_not_fit_is_kept(short)
-    cut = VerlDriver(
-        verl_config(model, env, **{"+actor_rollout_ref.rollout.custom.deepeyes.max_turn_tokens": 20}),
-        [CROP],
-        folder,
-    )
-    assert_a_turn_that_was_cut_is_not_performed(cut)
+    def one(script: Script, env: Path = env, response: int = 4096, **ours: Any) -> VerlDriver:
+        custom = {f"+actor_rollout_ref.rollout.custom.deepeyes.{name}": value for name, value in ours.items()}
+        return VerlDriver(verl_config(model, env, response, **custom), [script], folder)
 
+    assert_nothing_is_given_where_the_settings_say_so(one(CROP, think_prefill=False))
+    assert_nothing_of_what_does_not_fit_is_kept(
+        one(CROP, response=len(spell(driver.tokenizer, CROP.turns[0])) + 10)
+    )
+    assert_a_turn_that_was_cut_is_not_performed(one(CROP, max_turn_tokens=20))
     broken = folder / "broken.toml"
     broken.write_text(
         SETTINGS + 'sandbox_backend = {kind = "http", url = "http://127.0.0.1:9", retry_seconds = 0.01}\n'
     )
-    assert_infrastructure_is_not_scored(VerlDriver(verl_config(model, broken), [CROP], folder))
+    assert_infrastructure_is_not_scored(
+        {
+            "attempts: 2: .*127.0.0.1:9": one(CROP, broken),
+            "attempts: 1: a turn was not performed within 0.2 s": one(
+                SLOW, tool_seconds=0.2, infra_retries=0
+            ),
+            "attempts: 1: the engine broke a turn off": says(one(CROP, infra_retries=0), "aborted"),
+        }
+    )
+    assert_what_must_not_be_sampled_is_refused(says(one(CROP), "stop", "<|image_pad|>", "<|im_end|>"))
 
 
 def assert_the_ids_are_our_own(driver: VerlDriver, batch: Any) -> None:
@@ -146,10 +154,28 @@ def assert_the_kit_finds_what_is_broken(driver: VerlDriver) -> None:
         ),
         "the text differs": mock.patch.object(adapter, "_place", always_the_first),
     }
+    few = {"adapter_scripts": adapter_scripts()[:4], "expected": expected()[:4]}
+    kit = [mock.patch.object(testing_adapter, name, lambda found=found: found) for name, found in few.items()]
     for message, breaking in broken.items():
-        with breaking, pytest.raises(AssertionError, match=message):
+        with kit[0], kit[1], breaking, pytest.raises(AssertionError, match=message):
             check_adapter(driver)
     print("ok: the kit finds what is broken")
+
+
+def says(driver: VerlDriver, reason: str, *tokens: str) -> VerlDriver:
+    """An engine that says these tokens in the place of every turn."""
+    ids = driver.tokenizer.convert_tokens_to_ids(list(tokens))
+    driver.client.instead = TokenOutput(token_ids=ids, log_probs=recited_logprobs(ids), stop_reason=reason)
+    return driver
+
+
+def assert_nothing_is_given_where_the_settings_say_so(driver: VerlDriver) -> None:
+    """Without the pre-filled `<think>`, which the script's second turn then lacks."""
+    ids, mask = real_tokens(driver.batch([CROP])[0])
+    first = mask.index(0, mask.index(1))
+    between = driver.tokenizer.decode(ids[first : mask.index(1, first)])
+    assert between.endswith("<|im_end|>\n<|im_start|>assistant\n")
+    print("ok: nothing is given where the settings say so")
 
 
 def assert_nothing_of_what_does_not_fit_is_kept(driver: VerlDriver) -> None:
@@ -171,13 +197,20 @@ def assert_a_turn_that_was_cut_is_not_performed(driver: VerlDriver) -> None:
     print("ok: a turn that was cut is not performed")
 
 
-def assert_infrastructure_is_not_scored(driver: VerlDriver) -> None:
-    """A sandbox that is not there makes no row at all."""
-    driver.client.turns["crop"] *= 2  # the episode is begun anew
-    with pytest.raises(adapter.EpisodeFailed, match="begun 2 times"):
-        driver.batch([CROP])
-    assert len(driver.client.recitals["crop"].said) == 2
+def assert_infrastructure_is_not_scored(drivers: dict[str, VerlDriver]) -> None:
+    """A sandbox that is not there, a tool that hangs, an engine that gives up: none makes a row."""
+    for message, driver in drivers.items():
+        (name,) = driver.places
+        driver.client.turns[name] = driver.client.turns[name][:1] * 2  # the episode may be begun anew
+        with pytest.raises(adapter.EpisodeFailed, match=message):
+            driver.batch([SLOW if name == "slow" else CROP])
     print("ok: infrastructure is not scored")
+
+
+def assert_what_must_not_be_sampled_is_refused(driver: VerlDriver) -> None:
+    with pytest.raises(adapter.UnexpectedTokens, match=r"the engine sampled <\|image_pad\|>"):
+        driver.batch([CROP])
+    print("ok: what must not be sampled is refused")
 
 
 if __name__ == "__main__":

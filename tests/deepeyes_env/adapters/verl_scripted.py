@@ -38,7 +38,7 @@ LAST_MESSAGE = re.compile(
 IMAGE = re.compile(r"<\|vision_start\|>(?:<\|image_pad\|>)+<\|vision_end\|>")
 
 
-def verl_config(model: Path, env: Path, response: int = 12288, **more: Any) -> DictConfig:
+def verl_config(model: Path, env: Path, response: int = 4096, **more: Any) -> DictConfig:
     """verl's own configuration for an agent loop worker with our settings."""
     settings = {
         "actor_rollout_ref.model.path": model,
@@ -46,7 +46,7 @@ def verl_config(model: Path, env: Path, response: int = 12288, **more: Any) -> D
         "actor_rollout_ref.rollout.name": "vllm",
         "actor_rollout_ref.rollout.agent.agent_loop_config_path": ROOT / "configs/verl/agent_loop.yaml",
         "+actor_rollout_ref.rollout.custom.deepeyes.env": env,
-        "data.max_prompt_length": 2048,
+        "data.max_prompt_length": 1024,
         "data.max_response_length": response,
         **more,
     }
@@ -72,6 +72,7 @@ class ReciterClient(LLMServerClient):
         self.tokenizer = tokenizer
         self.turns = {script.name: script.turns for script in scripts}
         self.recitals: dict[str, Recital] = {}
+        self.instead: TokenOutput | None = None
 
     async def generate(
         self,
@@ -92,7 +93,7 @@ class ReciterClient(LLMServerClient):
         said = spell(self.tokenizer, turn.removeprefix("<think>") if recital.said else turn)
         recital.said.append(said[: sampling_params["max_tokens"]])
         await asyncio.sleep(0)
-        return TokenOutput(
+        return self.instead or TokenOutput(
             token_ids=recital.said[-1], log_probs=recited_logprobs(recital.said[-1]), stop_reason="completed"
         )
 
@@ -163,12 +164,11 @@ class VerlDriver:
 
     def observations(self, recital: Recital) -> list[Seen]:
         """What the engine was shown before each turn."""
-        seen, known = [], 0
-        for prompt, images, said in zip(recital.prompts, recital.shown, recital.said, strict=True):
-            message = LAST_MESSAGE.fullmatch(self.tokenizer.decode(prompt[known:]))
-            assert message, self.tokenizer.decode(prompt[known:])
+        seen = []
+        for prompt, images in zip(recital.prompts, recital.shown, strict=True):
+            message = LAST_MESSAGE.fullmatch(self.tokenizer.decode(prompt))
+            assert message, self.tokenizer.decode(prompt)
             seen.append(Seen(IMAGE.sub("<image>", message[1]), images))
-            known = len(prompt) + len(said)
         return seen
 
 
