@@ -67,7 +67,7 @@ def main(model: Path, folder: Path) -> None:
     )
     assert_infrastructure_is_not_scored(
         {
-            "attempts: 2: .*127.0.0.1:9": one(CROP, broken),
+            "attempts: 2: the code server cannot be reached": one(CROP, broken),
             "attempts: 1: a turn was not performed within 0.2 s": one(
                 SLOW, tool_seconds=0.2, infra_retries=0
             ),

@@ -11,6 +11,8 @@ import json
 import runpy
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,13 @@ from deepeyes_env.config import load_config
 ROLLOUT = "actor_rollout_ref.rollout."
 
 
-def main(example: str, module: list[str], folder: Path, name: str, overrides: list[str]) -> None:
+def main(example: str, command: list[str]) -> None:
     documented = runpy.run_path(example)["config"]
     assert (documented.trainer.nnodes, documented.data.train_files) == (2, "mine.parquet")
-    assert module == ["-m", "verl.trainer.main_ppo"]
+    composed = as_launched(command)
     with initialize_config_module("verl.trainer.config", version_base=None):
         default = compose("ppo_trainer")
-        composed = compose(name, overrides=[f"hydra.searchpath=[file://{folder.resolve()}]", *overrides])
-    ours = OmegaConf.load(folder / f"{name}.yaml")
+    ours = OmegaConf.load("configs/verl/deepeyes-7b.yaml")
     del ours["defaults"]
     unknown = [key for key in leaves(OmegaConf.to_container(ours)) if not known(default, key)]
     assert not unknown, f"verl has no {unknown}"
@@ -47,6 +48,17 @@ def main(example: str, module: list[str], folder: Path, name: str, overrides: li
     assert Path(load_config(Settings, custom["deepeyes"]).env).is_file()
     assert Path(composed.actor_rollout_ref.rollout.agent.agent_loop_config_path).is_file()
     print(json.dumps(dict(flat(OmegaConf.to_container(composed, resolve=True)))))
+
+
+def as_launched(command: list[str]) -> DictConfig:
+    """What verl's own program makes of the command's arguments, which it prints instead of training."""
+    flag, module, *sys.argv[1:] = [*command, "--cfg", "job"]
+    assert flag == "-m"
+    with redirect_stdout(StringIO()) as printed:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    composed = OmegaConf.create(printed.getvalue())
+    assert isinstance(composed, DictConfig)
+    return composed
 
 
 def known(default: DictConfig, key: str) -> bool:
@@ -80,5 +92,4 @@ def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    example, *module, _, folder, _, name = sys.argv[1:8]
-    main(example, module, Path(folder), name, sys.argv[8:])
+    main(sys.argv[1], sys.argv[2:])

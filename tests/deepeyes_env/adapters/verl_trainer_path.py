@@ -220,7 +220,7 @@ def main(model: Path, folder: Path) -> None:
     settings = load_config(EnvConfig, env)
     tasks = [open_source(settings.source).task(index) for index in range(8)]
     write_rows([verl_row(t, n, "train", 0, settings) for n, t in enumerate(tasks)], folder / "rows.parquet")
-    ray.init(num_cpus=4, include_dashboard=False)
+    ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=256 * 2**20)
     tq.init(config.transfer_queue)
     server = TinyServer.remote(str(model), {t.question: plans(n, t) for n, t in enumerate(tasks)})
     from transformers import AutoTokenizer
