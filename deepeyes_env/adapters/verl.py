@@ -10,6 +10,7 @@ Token builder and never encoded again. Written against verl 0.9.1 (`experimental
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -149,7 +150,7 @@ class DeepEyesAgentLoop(AgentLoopBase):
 
     async def _open(self, episode: AsyncEpisode) -> Conversation:
         """Lay down the prompt; verl raises ValueError where it exceeds `data.max_prompt_length`."""
-        images = pictures(episode.observation)
+        images = await asyncio.to_thread(pictures, episode.observation)
         messages = [
             {"role": "system", "content": episode.info["system_prompt"]},
             user_message(episode.observation, images),
@@ -187,7 +188,7 @@ class DeepEyesAgentLoop(AgentLoopBase):
 
     async def _show(self, said: Conversation, observation: Observation) -> Conversation | None:
         """Lay down an observation with its images; None where no turn could follow."""
-        images = pictures(observation)
+        images = await asyncio.to_thread(pictures, observation)
         # verl's builder begins after the end of a turn, which a stop string leaves out.
         ended = said if said.ids[-1] == self.im_end else said.given([self.im_end])
         merged, mask, logprobs = await self.ct_merge_context_msg(

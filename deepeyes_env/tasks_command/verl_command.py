@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from rich.console import Console
 from rich.progress import track
 
 from deepeyes_env.adapters.verl_data import Row, Tokenizer, prompt_tokens, verl_row, write_rows
@@ -70,7 +71,7 @@ def _count(source: TaskSource, args: VerlArgs) -> int:
 
 def _rows(source: TaskSource, config: EnvConfig, args: VerlArgs, count: int) -> Iterator[Row]:
     tokenizer = None if args.model is None else _tokenizer(args.model)
-    for index in track(range(count), "reading", transient=True):
+    for index in track(range(count), "reading", transient=True, console=Console(stderr=True)):
         task = source.task(index, args.split)
         if tokenizer is None or _fits(task, config, tokenizer, args.max_prompt_tokens):
             yield verl_row(task, index, args.split, args.seed, config)

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -36,12 +37,39 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def runs(
+    plugin: Callable[[str], Plugin],
+    documented: Callable[[str], str],
+    model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Future[str]]]:
+    """What the two programs print, which run at the same time: half of it is importing."""
+    verl, folder = plugin("verl"), tmp_path_factory.mktemp("verl")
+    (folder / "example.py").write_text(documented("verl"))
+    command = launched(folder, "head", "trainer.save_freq=7")
+    with ThreadPoolExecutor() as threads:
+        yield {
+            "conformance": threads.submit(
+                verl.run, HERE / "verl_conformance.py", model, folder, folder / "example.py", *command
+            ),
+            "trainer": threads.submit(
+                verl.run,
+                HERE / "verl_trainer_path.py",
+                model,
+                tmp_path_factory.mktemp("trainer"),
+                PYTHONPATH=f"{ROOT}:{HERE}",  # for the processes of Ray
+                RAY_USAGE_STATS_ENABLED="0",
+            ),
+        }
+
+
 def oks(said: str) -> list[str]:
     return [line.removeprefix("ok: ") for line in said.splitlines() if line.startswith("ok: ")]
 
 
-def test_the_kit_through_verls_worker(plugin: Callable[[str], Plugin], model: Path, tmp_path: Path) -> None:
-    assert oks(plugin("verl").run(HERE / "verl_conformance.py", model, tmp_path)) == [
+def test_the_kit_through_verls_worker(runs: dict[str, Future[str]]) -> None:
+    assert oks(runs["conformance"].result()) == [
         "the kit passes",
         "the ids are our own",
         "the log-probabilities are the engine's",
@@ -55,11 +83,8 @@ def test_the_kit_through_verls_worker(plugin: Callable[[str], Plugin], model: Pa
     ]
 
 
-def test_verls_v1_trainer_gets_what_was_sampled(
-    plugin: Callable[[str], Plugin], model: Path, tmp_path: Path
-) -> None:
-    path = f"{ROOT}:{HERE}"  # for the processes of Ray
-    assert oks(plugin("verl").run(HERE / "verl_trainer_path.py", model, tmp_path, PYTHONPATH=path)) == [
+def test_verls_v1_trainer_gets_what_was_sampled(runs: dict[str, Future[str]]) -> None:
+    assert oks(runs["trainer"].result()) == [
         "groups that are all wrong or failed are drawn anew",
         "the trainer computes what was sampled",
     ]
@@ -68,17 +93,17 @@ def test_verls_v1_trainer_gets_what_was_sampled(
 # --- The settings of the paper -----------------------------------------------------------------------------
 
 
-def launched(tmp_path: Path, *arguments: str) -> list[str]:
+def launched(folder: Path, *arguments: str) -> list[str]:
     """What launch.sh runs on the first of two nodes; Ray and Python only tell what they were asked."""
     for name, script in {
         "ray": "echo ray \"$@\" >>$ASKED\n[ $1 != status ] || printf ' 1 node_a\\n 1 node_b\\n'",
         "python": 'printf "%s\\n" "$@"',
     }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
     done = subprocess.run(
         [CONFIGS / "verl" / "launch.sh", *arguments],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "NODES": "2", "ASKED": str(tmp_path / "asked")},
+        env={"PATH": f"{folder}:/usr/bin:/bin", "NODES": "2", "ASKED": str(folder / "asked")},
         capture_output=True,
         text=True,
         check=True,
@@ -86,14 +111,8 @@ def launched(tmp_path: Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_settings_are_verls_and_the_papers(
-    plugin: Callable[[str], Plugin], documented: Callable[[str], str], tmp_path: Path
-) -> None:
-    (tmp_path / "example.py").write_text(documented("verl"))
-    command = launched(tmp_path, "head", "trainer.save_freq=7")
-    assert (tmp_path / "asked").read_text() == "ray start --head --port 6379\nray status\n"
-    said = plugin("verl").run(HERE / "verl_settings.py", tmp_path / "example.py", *command)
-    verl = json.loads(said.splitlines()[-1])
+def test_the_settings_are_verls_and_the_papers(runs: dict[str, Future[str]]) -> None:
+    verl = json.loads(runs["conformance"].result().splitlines()[-1])
     ours = tomllib.loads((CONFIGS / "dapo-7b.toml").read_text())
     train, actor, rollout = ours["train"], "actor_rollout_ref.actor.", "actor_rollout_ref.rollout."
     wanted = {
@@ -134,9 +153,14 @@ def test_the_environment_is_that_of_our_own_trainer() -> None:
     assert load_config(EnvConfig, CONFIGS / "verl" / "env.toml").max_turns == 9
 
 
-def test_the_other_nodes_join(tmp_path: Path) -> None:
+def test_the_nodes_find_one_another(tmp_path: Path) -> None:
+    launched(tmp_path, "head")
     launched(tmp_path, "join", "10.0.0.1")
-    assert (tmp_path / "asked").read_text() == "ray start --address 10.0.0.1:6379\n"
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "ray start --head --port 6379",
+        "ray status",
+        "ray start --address 10.0.0.1:6379",
+    ]
 
 
 # --- The data set ------------------------------------------------------------------------------------------

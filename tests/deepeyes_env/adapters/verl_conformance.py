@@ -1,10 +1,11 @@
 """The kit through verl's own worker, and what the kit does not ask: run by verl's interpreter.
 
-usage: verl_conformance.py MODEL FOLDER
+usage: verl_conformance.py MODEL FOLDER EXAMPLE COMMAND ..., the last two as `verl_settings.py` wants them
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 from verl.workers.rollout.replica import TokenOutput
 from verl_scripted import VerlDriver, real_tokens, recited_logprobs, spell, verl_config
+from verl_settings import checked_settings
 
 from deepeyes_env.adapters import verl as adapter
 from deepeyes_env.config import EnvConfig, load_config
@@ -38,11 +40,14 @@ CROP = Script(
 SLOW = Script("slow", 0, "train", 0, (code("Wait.", "import time\ntime.sleep(2)"),))
 
 
-def main(model: Path, folder: Path) -> None:
-    env = folder / "env.toml"
+def main(model: Path, folder: Path, example: str, command: list[str]) -> None:
+    env, broken = folder / "env.toml", folder / "broken.toml"
     env.write_text(SETTINGS)
+    broken.write_text(
+        SETTINGS + 'sandbox_backend = {kind = "http", url = "http://127.0.0.1:9", retry_seconds = 0.01}\n'
+    )
     assert load_config(EnvConfig, env) == adapter_config()
-    driver = VerlDriver(verl_config(model, env), adapter_scripts(), folder)
+    driver = VerlDriver(verl_config(model, env), [*adapter_scripts(), CROP, SLOW], folder)
 
     check_adapter(driver)
     print("ok: the kit passes")
@@ -51,30 +56,12 @@ def main(model: Path, folder: Path) -> None:
     assert_the_logprobs_are_the_engines(driver, batch)
     assert_the_metrics_are_there(batch)
     assert_the_kit_finds_what_is_broken(driver)
-
-    def one(script: Script, env: Path = env, response: int = 4096, **ours: Any) -> VerlDriver:
-        custom = {f"+actor_rollout_ref.rollout.custom.deepeyes.{name}": value for name, value in ours.items()}
-        return VerlDriver(verl_config(model, env, response, **custom), [script], folder)
-
-    assert_nothing_is_given_where_the_settings_say_so(one(CROP, think_prefill=False))
-    assert_nothing_of_what_does_not_fit_is_kept(
-        one(CROP, response=len(spell(driver.tokenizer, CROP.turns[0])) + 10)
-    )
-    assert_a_turn_that_was_cut_is_not_performed(one(CROP, max_turn_tokens=20))
-    broken = folder / "broken.toml"
-    broken.write_text(
-        SETTINGS + 'sandbox_backend = {kind = "http", url = "http://127.0.0.1:9", retry_seconds = 0.01}\n'
-    )
-    assert_infrastructure_is_not_scored(
-        {
-            "attempts: 2: the code server cannot be reached": one(CROP, broken),
-            "attempts: 1: a turn was not performed within 0.2 s": one(
-                SLOW, tool_seconds=0.2, infra_retries=0
-            ),
-            "attempts: 1: the engine broke a turn off": says(one(CROP, infra_retries=0), "aborted"),
-        }
-    )
-    assert_what_must_not_be_sampled_is_refused(says(one(CROP), "stop", "<|image_pad|>", "<|im_end|>"))
+    assert_nothing_is_given_where_the_settings_say_so(driver)
+    assert_nothing_of_what_does_not_fit_is_kept(driver)
+    assert_a_turn_that_was_cut_is_not_performed(driver)
+    assert_infrastructure_is_not_scored(driver, broken)
+    assert_what_must_not_be_sampled_is_refused(driver)
+    print(json.dumps(checked_settings(example, command)))
 
 
 def assert_the_ids_are_our_own(driver: VerlDriver, batch: Any) -> None:
@@ -162,16 +149,10 @@ def assert_the_kit_finds_what_is_broken(driver: VerlDriver) -> None:
     print("ok: the kit finds what is broken")
 
 
-def says(driver: VerlDriver, reason: str, *tokens: str) -> VerlDriver:
-    """An engine that says these tokens in the place of every turn."""
-    ids = driver.tokenizer.convert_tokens_to_ids(list(tokens))
-    driver.client.instead = TokenOutput(token_ids=ids, log_probs=recited_logprobs(ids), stop_reason=reason)
-    return driver
-
-
 def assert_nothing_is_given_where_the_settings_say_so(driver: VerlDriver) -> None:
     """Without the pre-filled `<think>`, which the script's second turn then lacks."""
-    ids, mask = real_tokens(driver.batch([CROP])[0])
+    with driver.settings(think_prefill=False):
+        ids, mask = real_tokens(driver.batch([CROP])[0])
     first = mask.index(0, mask.index(1))
     between = driver.tokenizer.decode(ids[first : mask.index(1, first)])
     assert between.endswith("<|im_end|>\n<|im_start|>assistant\n")
@@ -180,7 +161,8 @@ def assert_nothing_is_given_where_the_settings_say_so(driver: VerlDriver) -> Non
 
 def assert_nothing_of_what_does_not_fit_is_kept(driver: VerlDriver) -> None:
     """An observation whose tokens do not fit leaves neither tokens nor images behind (verl#4050)."""
-    row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
+    with driver.settings(response=len(spell(driver.tokenizer, CROP.turns[0])) + 10):
+        row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
     ids, mask = real_tokens(row)
     assert ids == recital.prompts[0] + recital.said[0]
     assert sum(mask) == len(recital.said[0])
@@ -190,28 +172,44 @@ def assert_nothing_of_what_does_not_fit_is_kept(driver: VerlDriver) -> None:
 
 
 def assert_a_turn_that_was_cut_is_not_performed(driver: VerlDriver) -> None:
-    row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
+    with driver.settings(max_turn_tokens=20):
+        row, recital = driver.batch([CROP])[0], driver.client.recitals["crop"]
     assert [len(said) for said in recital.said] == [20]
     assert real_tokens(row)[0] == recital.prompts[0] + recital.said[0]
     assert row.non_tensor_batch["truncated"] == 1
     print("ok: a turn that was cut is not performed")
 
 
-def assert_infrastructure_is_not_scored(drivers: dict[str, VerlDriver]) -> None:
+def assert_infrastructure_is_not_scored(driver: VerlDriver, broken: Path) -> None:
     """A sandbox that is not there, a tool that hangs, an engine that gives up: none makes a row."""
-    for message, driver in drivers.items():
-        (name,) = driver.places
-        driver.client.turns[name] = driver.client.turns[name][:1] * 2  # the episode may be begun anew
-        with pytest.raises(adapter.EpisodeFailed, match=message):
-            driver.batch([SLOW if name == "slow" else CROP])
+    driver.client.turns["crop"] = CROP.turns[:1] * 2  # the episode is begun anew
+    with driver.settings(env=str(broken)), failure("attempts: 2: the code server cannot be reached"):
+        driver.batch([CROP])
+    late = failure("attempts: 1: a turn was not performed within 0.2 s")
+    with driver.settings(tool_seconds=0.2, infra_retries=0), late:
+        driver.batch([SLOW])
+    with driver.settings(infra_retries=0), saying(driver, "aborted"), failure("the engine broke a turn off"):
+        driver.batch([CROP])
     print("ok: infrastructure is not scored")
 
 
 def assert_what_must_not_be_sampled_is_refused(driver: VerlDriver) -> None:
-    with pytest.raises(adapter.UnexpectedTokens, match=r"the engine sampled <\|image_pad\|>"):
+    refusal = pytest.raises(adapter.UnexpectedTokens, match=r"the engine sampled <\|image_pad\|>")
+    with saying(driver, "stop", "<|image_pad|>", "<|im_end|>"), refusal:
         driver.batch([CROP])
     print("ok: what must not be sampled is refused")
 
 
+def failure(message: str) -> Any:
+    return pytest.raises(adapter.EpisodeFailed, match=message)
+
+
+def saying(driver: VerlDriver, reason: str, *tokens: str) -> Any:
+    """An engine that says these tokens in the place of every turn."""
+    ids = driver.tokenizer.convert_tokens_to_ids(list(tokens))
+    answer = TokenOutput(token_ids=ids, log_probs=recited_logprobs(ids), stop_reason=reason)
+    return mock.patch.object(driver.client, "instead", answer)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_module
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from verl.experimental.agent_loop import AgentLoopWorker
 from verl.protocol import DataProto
@@ -138,6 +140,20 @@ class VerlDriver:
         self.rows = RLHFDataset(
             str(folder / "rows.parquet"), self.tokenizer, config.data, processor=self.worker.processor
         )
+
+    @contextmanager
+    def settings(self, response: int | None = None, **ours: Any) -> Iterator[None]:
+        """Agent loops, which verl makes for every episode, see other settings meanwhile."""
+        changed = {f"custom.deepeyes.{name}": value for name, value in ours.items()}
+        changed |= {} if response is None else {"response_length": response}
+        before = self.worker.config
+        self.worker.config = copy.deepcopy(before)
+        for name, value in changed.items():
+            OmegaConf.update(self.worker.config.actor_rollout_ref.rollout, name, value, force_add=True)
+        try:
+            yield
+        finally:
+            self.worker.config = before
 
     def batch(self, scripts: Sequence[Script]) -> DataProto:
         """What verl makes of the scripts' episodes."""

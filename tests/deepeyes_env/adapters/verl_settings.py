@@ -1,13 +1,8 @@
-"""configs/verl as `python -m verl.trainer.main_ppo` would read it, against verl's own tree and classes.
-
-usage: verl_settings.py EXAMPLE COMMAND ...; the command as launch.sh gives it to Python:
-    -m verl.trainer.main_ppo --config-dir FOLDER --config-name NAME [SETTING=VALUE ...]
-"""
+"""configs/verl as verl's own program reads it, against verl's own tree and classes."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import runpy
 import sys
 from collections.abc import Iterator
@@ -28,7 +23,13 @@ from deepeyes_env.config import load_config
 ROLLOUT = "actor_rollout_ref.rollout."
 
 
-def main(example: str, command: list[str]) -> None:
+def checked_settings(example: str, command: list[str]) -> dict[str, Any]:
+    """All settings of a run, dotted key and value, after having found them sound.
+
+    Args:
+        example: The Python file of the documentation.
+        command: What launch.sh gives to Python.
+    """
     documented = runpy.run_path(example)["config"]
     assert (documented.trainer.nnodes, documented.data.train_files) == (2, "mine.parquet")
     composed = as_launched(command)
@@ -47,7 +48,7 @@ def main(example: str, command: list[str]) -> None:
     custom = OmegaConf.to_container(composed.actor_rollout_ref.rollout.custom)
     assert Path(load_config(Settings, custom["deepeyes"]).env).is_file()
     assert Path(composed.actor_rollout_ref.rollout.agent.agent_loop_config_path).is_file()
-    print(json.dumps(dict(flat(OmegaConf.to_container(composed, resolve=True)))))
+    return dict(flat(OmegaConf.to_container(composed, resolve=True)))
 
 
 def as_launched(command: list[str]) -> DictConfig:
@@ -89,7 +90,3 @@ def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
