@@ -29,7 +29,7 @@ from verl_scripted import ROOT, verl_config
 
 from deepeyes_env.adapters.verl_data import verl_row, write_rows
 from deepeyes_env.config import EnvConfig, load_config
-from deepeyes_env.task import Task
+from deepeyes_env.task import Task, TaskSource
 from deepeyes_env.tasks import open_source
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code, search
 
@@ -49,19 +49,16 @@ GROUP, BATCH, THOUGHT = 2, 2, 8
 """Episodes of a group, groups of a batch, tokens that the model thinks in a turn."""
 
 HOPELESS, UNLUCKY, FIRST, SECOND = range(4)
-"""Indices of the tasks, in the order in which they are drawn."""
+"""Numbers of the tasks, in the order in which they are drawn."""
 
 
-def plans(index: int, task: Task) -> list[list[str]]:
-    """What the episodes of a task's group do, after having thought."""
+def plans(number: int, task: Task) -> list[list[str]]:
+    """What the episodes of a task's group do, after having thought; those that fail are begun anew."""
     look = code("", "image_1.crop((0, 0, 140, 90))")
     right, wrong = answer("", task.answer.text), answer("", "certainly something else")
-    match index:
-        case 0:  # HOPELESS
-            return [[look, wrong], [look, wrong]]
-        case 1:  # UNLUCKY
-            return [[search("", "anything")] * 2, [search("", "anything")] * 2]
-    return [[look, right], [wrong]]
+    if number == UNLUCKY:
+        return [[search("", "anything")]] * 2 * GROUP
+    return [[look, wrong], [look, wrong]] if number == HOPELESS else [[look, right], [wrong]]
 
 
 @ray.remote
@@ -117,10 +114,8 @@ class TinyServer:
         )
 
     def _begin(self, prompt: str) -> Iterator[str]:
-        return iter(next(turns) if (turns := self._of(prompt)) else [])
-
-    def _of(self, prompt: str) -> Iterator[list[str]]:
-        return next(turns for question, turns in self.fresh.items() if question in prompt)
+        planned = next(turns for question, turns in self.fresh.items() if question in prompt)
+        return iter(next(planned))
 
     def _score(self, prompt: list[int], turn: list[int], images: Any) -> list[float]:
         """As the sampler would: by its model, over its own preparation of images and positions."""
@@ -218,11 +213,13 @@ def main(model: Path, folder: Path) -> None:
     env.write_text(SETTINGS)
     config = trainer_config(model, env)
     settings = load_config(EnvConfig, env)
-    tasks = [open_source(settings.source).task(index) for index in range(8)]
-    write_rows([verl_row(t, n, "train", 0, settings) for n, t in enumerate(tasks)], folder / "rows.parquet")
+    places = distinct(open_source(settings.source))
+    rows = [verl_row(task, index, "train", 0, settings) for index, task in places.items()]
+    write_rows(rows, folder / "rows.parquet")
     ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=256 * 2**20)
     tq.init(config.transfer_queue)
-    server = TinyServer.remote(str(model), {t.question: plans(n, t) for n, t in enumerate(tasks)})
+    planned = {task.question: plans(number, task) for number, task in enumerate(places.values())}
+    server = TinyServer.remote(str(model), planned)
     from transformers import AutoTokenizer
 
     rows = RLHFDataset(str(folder / "rows.parquet"), AutoTokenizer.from_pretrained(model), config.data)
@@ -236,6 +233,15 @@ def main(model: Path, folder: Path) -> None:
     assert evicted["training/rollout_failure/evicted_samples"] == 1
     print("ok: groups that are all wrong or failed are drawn anew")
     assert_the_trainer_computes_what_was_sampled(model, tq.kv_batch_get(batch.keys, "train"))
+
+
+def distinct(source: TaskSource) -> dict[int, Task]:
+    """The first tasks that have questions of their own, by which the server tells them apart."""
+    found: dict[str, tuple[int, Task]] = {}
+    for index in range(64):
+        task = source.task(index)
+        found.setdefault(task.question, (index, task))
+    return dict(list(found.values())[:6])
 
 
 def trainer_config(model: Path, env: Path) -> DictConfig:
