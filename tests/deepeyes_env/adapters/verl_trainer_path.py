@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def plans(number: int, task: Task) -> list[list[str]]:
     look = code("", "image_1.crop((0, 0, 140, 90))")
     right, wrong = answer("", task.answer.text), answer("", "certainly something else")
     if number == UNLUCKY:
-        return [[search("", "anything")]] * 2 * GROUP
+        return [[search("", "anything")]]
     return [[look, wrong], [look, wrong]] if number == HOPELESS else [[look, right], [wrong]]
 
 
@@ -77,7 +78,7 @@ class TinyServer:
 
         self.qwen = load_qwen(model)
         self.policy = TransformersPolicy(self.qwen.model, self.qwen.tokenizer)
-        self.fresh = {question: iter(turns) for question, turns in planned.items()}
+        self.fresh = {question: cycle(turns) for question, turns in planned.items()}
         self.going: dict[tuple[int, ...], Iterator[str]] = {}
         self.count = 0
 
@@ -180,7 +181,8 @@ class Trainer:
 
     def __init__(self, config: DictConfig, rows: RLHFDataset, client: LLMServerClient) -> None:
         self.manager = AgentLoopManagerTQ.create(config=config, llm_client=client)
-        self.rows = iter(rows[place] for place in range(len(rows)))
+        places = chain(range(len(rows)), cycle(range(UNLUCKY + 1, len(rows))))
+        self.rows = (rows[place] for place in places)
         self.drawn: list[str] = []
         self.buffer = ReplayBuffer(
             trainer_mode="sync",
