@@ -30,7 +30,7 @@ def fit_image(image: EncodedImage, min_pixels: int, max_pixels: int) -> EncodedI
     Raises:
         ImageError: The image does not decode or its aspect ratio exceeds 200.
     """
-    height, width = _observed_size(image.height, image.width, min_pixels, max_pixels)
+    height, width = observed_size(image.height, image.width, min_pixels, max_pixels)
     if (height, width) == (image.height, image.width):
         return image
     return EncodedImage.from_pil(image.decode().resize((width, height), Image.Resampling.BICUBIC))
@@ -79,7 +79,7 @@ def _fit_code(output: CodeOutput, config: EnvConfig) -> tuple[CodeOutput, tuple[
 
 
 def _fit_picture(picture: Image.Image, config: EnvConfig) -> EncodedImage:
-    height, width = _observed_size(
+    height, width = observed_size(
         picture.height, picture.width, config.tool_min_pixels, config.tool_max_pixels
     )
     rgb = to_rgb(picture)
@@ -88,7 +88,7 @@ def _fit_picture(picture: Image.Image, config: EnvConfig) -> EncodedImage:
     return EncodedImage.from_pil(rgb)
 
 
-def _observed_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+def observed_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
     """Height and width as observed: `smart_resize`'s, if the model's own processor takes them as they are.
 
     Raises:

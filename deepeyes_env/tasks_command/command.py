@@ -1,4 +1,4 @@
-"""`deepeyes tasks`: looks at the generated tasks."""
+"""`deepeyes tasks`: looks at the generated tasks, and hands any on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ PARTS = {
         "deepeyes_env.tasks_command.attribution_command",
         "whose facts and pictures the real world shows",
     ),
+    "verl": ("deepeyes_env.tasks_command.verl_command", "any source's tasks as a data set for verl"),
 }
 """Modules and what they say, by name."""
 
