@@ -19,6 +19,7 @@ from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Ratio, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict
+from deepeyes_env.errors import ConfigError
 
 BARE, OURS, STEP = "tools alone", "ours", "ours, step()"
 SYNC, ASYNC, GEM, TRL = "gymnasium sync", "gymnasium async", "gem threads", "trl tool loop"
@@ -43,6 +44,10 @@ FASTER, FASTER_SIDE, FASTER_MS = 2.5, 1024, 50
 
 BARE_ENVS, BARE_SHARE = 64, 1 / 1.1
 """Within 10 % of the time of the tools alone, with so many environments (issue 8)."""
+
+
+LEAST = {"sides": 0, "latencies": 0, "envs": 1, "turns": 2, "waves": 1, "rounds": 1, "cores": 1}
+"""Least values of the options; an interval needs two rounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,12 @@ class EnvBenchOptions:
     patience: float = 10.0
     cores: int = 2
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            given = getattr(self, name)
+            if min(given if isinstance(given, tuple) else (given,), default=least) < least:
+                raise ConfigError(f"{name} = {given}: must be at least {least}")
 
 
 def main(argv: Sequence[str]) -> None:

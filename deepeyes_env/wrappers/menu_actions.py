@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from deepeyes_env.config import ConfigError
 from deepeyes_env.env import GymObservation
-from deepeyes_env.wrappers.menu import Menu, MenuState
+from deepeyes_env.wrappers.menu import Menu, MenuEntry, MenuState
 
 
 class Choosing:
@@ -20,8 +20,10 @@ class Choosing:
         """Choose from `menu`.
 
         Raises:
-            ConfigError: The menu is empty, or two entries have the same name.
+            ConfigError: The menu is empty, something on it is no entry, or two entries have the same name.
         """
+        if strange := [entry for entry in menu if not isinstance(entry, MenuEntry)]:
+            raise ConfigError(f"menu: {strange[0]!r} is no entry; write MenuEntry(name, turn)")
         names = [entry.name for entry in menu]
         if not names:
             raise ConfigError("menu: it has no entries; `default_menu(answers)` makes one")

@@ -19,6 +19,7 @@ from benchmarks.speed.env import (
 )
 from benchmarks.speed.env_load import EnvLoad
 from benchmarks.speed.record import Record
+from deepeyes_env.errors import ConfigError
 
 OPTIONS = EnvBenchOptions(rounds=2)
 LOAD = EnvLoad(envs=2, turns=3, waves=2, latency=0.001, side=56)
@@ -74,3 +75,10 @@ def test_targets_compare_with_the_best_peer_and_with_the_tools_alone():
     assert (best.value, best.met) == (pytest.approx(3.0), True)
     assert (bare.value, bare.met) == (pytest.approx(30 / 32), True)
     assert judged(record, replace(load, side=224, envs=8)) == []
+
+
+@pytest.mark.parametrize("bad", [{"sides": (0, -1)}, {"envs": (0,)}, {"waves": 0}])
+def test_bad_options_are_named(bad):
+    [name] = bad
+    with pytest.raises(ConfigError, match=f"{name} = .*: must be at least"):
+        EnvBenchOptions(**bad)

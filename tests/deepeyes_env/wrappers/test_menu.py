@@ -130,6 +130,8 @@ def test_bad_menus_and_actions_are_named() -> None:
     env = DeepEyesEnv(tasks=make_source())
     with pytest.raises(ConfigError, match="no entries"):
         MenuActions(env, ())
+    with pytest.raises(ConfigError, match="'a' is no entry; write MenuEntry"):
+        MenuActions(env, ("a",))
     with pytest.raises(ConfigError, match="several entries are named 'answer A'"):
         MenuActions(env, answer_options("ABA"))
     chooser = MenuActions(env, answer_options("AB"))
