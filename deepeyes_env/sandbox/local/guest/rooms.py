@@ -50,11 +50,7 @@ class Rooms:
     def announce(self, pid: int) -> None:
         """Tell the janitor that the process `pid` lives in `room`."""
         name = os.path.basename(self.room).encode()
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._janitor.send(name)
-            return
+        pidfd = os.pidfd_open(pid)
         socket.send_fds(self._janitor, [name], [pidfd])
         os.close(pidfd)
 
@@ -121,11 +117,8 @@ class Janitor:
                 name, handles, _, _ = socket.recv_fds(self._channel, _NAME_BYTES, 1)
                 if not name:
                     return
-                if handles:
-                    self._rooms[handles[0]] = name.decode()
-                    self._poll.register(handles[0], select.POLLIN)
-                else:
-                    remove(self._base, name.decode())
+                self._rooms[handles[0]] = name.decode()
+                self._poll.register(handles[0], select.POLLIN)
 
     def _clear(self, handle: int) -> None:
         self._poll.unregister(handle)

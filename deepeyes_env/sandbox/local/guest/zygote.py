@@ -5,6 +5,7 @@ No session's data ever pass through it: a guest gets its images, seed and cells 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from typing import NoReturn
 
 from . import huge, wire
@@ -101,15 +103,29 @@ def _open_session(
     interpreter: Interpreter,
 ) -> None:
     try:
-        pid = isolated.fork()
-        if not pid:
-            _be_a_guest(isolated, channel, limits, interpreter, ahead=message == wire.AHEAD)
-        pidfd = os.pidfd_open(pid)
+        with _dead_children_kept():
+            pid = isolated.fork()
+            if not pid:
+                _be_a_guest(isolated, channel, limits, interpreter, ahead=message == wire.AHEAD)
+            pidfd = os.pidfd_open(pid)
     except OSError as error:
         _report(host, FAILED, f"no new process: {error}")
         return
     socket.send_fds(host, [READY], [pidfd])
     os.close(pidfd)
+
+
+@contextlib.contextmanager
+def _dead_children_kept() -> Iterator[None]:
+    """Keep a child that dies at once, as where memory is short, until there is a handle of it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def _be_a_guest(
@@ -123,7 +139,6 @@ def _be_a_guest(
             _tell(CHANNEL, "\0".join(error.args))
             os.read(CHANNEL, 1)  # the host has a handle of this process, and hangs up
         else:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if ahead:
                 _rehearse(interpreter)
             _tell(CHANNEL, "")
