@@ -42,12 +42,12 @@ class PixelCache:
 
     def _prepare(self, image: EncodedImage) -> tuple[torch.Tensor, torch.Tensor]:
         with self._lock:
-            if image.sha256 in self._cache:
-                self._cache.move_to_end(image.sha256)
-                return self._cache[image.sha256]
+            if image.key in self._cache:
+                self._cache.move_to_end(image.key)
+                return self._cache[image.key]
         prepared = pixel_inputs([image])
         with self._lock:
-            self._keep(image.sha256, prepared)
+            self._keep(image.key, prepared)
         return prepared
 
     def _keep(self, name: str, prepared: tuple[torch.Tensor, torch.Tensor]) -> None:

@@ -111,7 +111,7 @@ class Prefill:
             positions[:, row, :count] = whole[:, prompt.past :]
         input_ids = torch.from_numpy(ids).to(device)
         embeds = self._model.get_input_embeddings()(input_ids)
-        seen = [features[image.sha256] for prompt in prompts for image in prompt.new_images]
+        seen = [features[image.key] for prompt in prompts for image in prompt.new_images]
         if seen:
             embeds[input_ids == self._vocabulary.image_pad] = torch.cat(seen).to(embeds.dtype)
         counts = torch.tensor(fresh, device=device)
@@ -120,8 +120,8 @@ class Prefill:
         return hidden[torch.arange(len(prompts), device=device), counts - 1]
 
     def _image_features(self, prompts: Sequence[Prompt]) -> dict[str, torch.Tensor]:
-        """Visual tokens `[N, H]` of every different new image, by hash."""
-        images = list({image.sha256: image for prompt in prompts for image in prompt.new_images}.values())
+        """Visual tokens `[N, H]` of every different new image, by its key."""
+        images = list({image.key: image for prompt in prompts for image in prompt.new_images}.values())
         features: dict[str, torch.Tensor] = {}
         start = 0
         while start < len(images):
@@ -132,7 +132,7 @@ class Prefill:
             pixel_values, grid = (part.to(self._model.device) for part in self._pixels(images[start:end]))
             output = self._model.model.get_image_features(pixel_values, grid, return_dict=True)
             for image, tokens in zip(images[start:end], output.pooler_output, strict=True):
-                features[image.sha256] = tokens
+                features[image.key] = tokens
             start = end
         return features
 

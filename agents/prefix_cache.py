@@ -59,7 +59,7 @@ def prefix_key(
     name = hashlib.sha256(ids.tobytes())
     for span, image in zip(spans, images, strict=True):
         if span.start < len(ids):
-            name.update(f"{span.start} {span.grid} {image.sha256};".encode())
+            name.update(f"{span.start} {span.grid} {image.key};".encode())
     return name.digest()
 
 

@@ -142,7 +142,16 @@ def save_qwen(qwen: Qwen, directory: str | Path) -> Path:
     processor.save_pretrained(directory)
     # Also as in the released checkpoints: vLLM looks for its video processor there.
     processor.image_processor.save_pretrained(directory)
+    for name in ("processor_config.json", "tokenizer_config.json"):
+        _name_no_processor(directory / name)
     return directory
+
+
+def _name_no_processor(file: Path) -> None:
+    """Let `AutoProcessor` go by the configuration: only this package knows a `QwenProcessor`."""
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings.pop("processor_class", None)
+    file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def build_processor(tokenizer: Any) -> QwenProcessor:

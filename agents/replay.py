@@ -278,7 +278,7 @@ class _Play:
         images = self._recorded_images(number)
         self._compare(number, {"the observation's text": observation.text}, {"the observation's text": text})
         for place, (own, other) in enumerate(zip(observation.images, images, strict=True)):
-            if own.sha256 != other.sha256:
+            if own != other:
                 raise self._error(
                     number,
                     f"image {place} of the observation is {own.sha256[:12]} ({own.width}x{own.height}), "

@@ -265,6 +265,8 @@ class Transcript:
         task_id: str | None = None,
     ) -> Trajectory:
         """The finished record; see `Trajectory` for the fields. `task_id` is `name` when left out."""
+        for image in self._images:
+            image.encode()  # most are by now: a trajectory keeps no pixels
         return Trajectory(
             task_id=self.name if task_id is None else task_id,
             family=family,

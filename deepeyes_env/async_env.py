@@ -111,7 +111,7 @@ class DeepEyesAsyncEnv:
         """Begin the episode that `deepeyes_env.host.draw_place` has drawn."""
         runner = self._host.runner()
         async with self._gate:
-            observation, info = await self._threads.run(lambda: runner.begin(place))
+            observation, info = await self._threads.run(lambda: _begun(runner, place))
         with self._lock:
             self._runners.add(runner)
         return AsyncEpisode(self, runner, observation, info)
@@ -196,7 +196,7 @@ class AsyncEpisode:
         check_action(text)
         if not self._runner.running or self._busy:
             raise RuntimeError("step() is due in an episode that goes on, one turn at a time")
-        return await self._perform(lambda: self._runner.step(text), timeout)
+        return await self._perform(lambda: _stepped(self._runner, text), timeout)
 
     async def abandon(self) -> StepResult:
         """End the episode as truncated: the policy ran out of tokens, context or time."""
@@ -239,6 +239,24 @@ class AsyncEpisode:
             self.last_seconds = time.perf_counter() - begin
             if not owner.end():
                 self._env._free(self._runner)
+
+
+def _begun(runner: Runner, place: Place) -> tuple[Observation, dict[str, Any]]:
+    observation, info = runner.begin(place)
+    _encode(observation)
+    return observation, info
+
+
+def _stepped(runner: Runner, text: str) -> StepResult:
+    result = runner.step(text)
+    _encode(result.observation)
+    return result
+
+
+def _encode(observation: Observation) -> None:
+    """Drivers keep trajectories, and would else encode their images one by one in the event loop."""
+    for image in observation.images:
+        image.encode()
 
 
 class _Ownership:

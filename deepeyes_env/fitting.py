@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -13,7 +13,6 @@ from deepeyes_env.protocol import CodeOutput, ImageHits, TextHits, ToolError, To
 from deepeyes_env.search.base import Hit
 
 
-@functools.lru_cache(maxsize=64)
 def fit_image(image: EncodedImage, min_pixels: int, max_pixels: int) -> EncodedImage:
     """The image as the model sees it: bicubic, sides multiples of 28, area inside the budget.
 
@@ -33,7 +32,20 @@ def fit_image(image: EncodedImage, min_pixels: int, max_pixels: int) -> EncodedI
     height, width = observed_size(image.height, image.width, min_pixels, max_pixels)
     if (height, width) == (image.height, image.width):
         return image
-    return EncodedImage.from_pil(image.decode().resize((width, height), Image.Resampling.BICUBIC))
+    return _resized(_ByKey(image.key, image), width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByKey:
+    """An image that is compared without being encoded."""
+
+    key: str
+    image: EncodedImage = field(compare=False)
+
+
+@functools.lru_cache(maxsize=64)
+def _resized(named: _ByKey, width: int, height: int) -> EncodedImage:
+    return EncodedImage.from_pil(named.image.decode().resize((width, height), Image.Resampling.BICUBIC))
 
 
 def fit_result(result: ToolResult, config: EnvConfig) -> tuple[ToolResult, tuple[EncodedImage, ...]]:

@@ -40,9 +40,9 @@ class ImageError(ValueError):
     """An image that cannot be used: it does not decode, is too large, or has an impossible shape."""
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class EncodedImage:
-    """One encoded image; `from_bytes` and `from_pil` give the same object for the same bytes.
+    """One image; `from_bytes` gives the same object for the same bytes, `from_pil` for the same pixels.
 
     Attributes:
         data: The encoded bytes (PNG, JPEG, ...).
@@ -74,19 +74,44 @@ class EncodedImage:
 
     @classmethod
     def from_pil(cls, image: Image.Image) -> EncodedImage:
-        """Encode a picture losslessly (PNG, RGB) and deterministically.
+        """Take a picture, which is encoded when somebody asks: losslessly (PNG, RGB) and deterministically.
 
         Args:
             image: Any PIL image; transparency is laid over white.
 
         Returns:
-            The encoded image.
+            The image as it is now: what is painted over `image` later does not change it.
         """
         rgb = to_rgb(image)
-        buffer = io.BytesIO()
-        rgb.save(buffer, format="PNG", compress_level=1)
-        data = buffer.getvalue()
-        return cls(data, rgb.width, rgb.height, hashlib.sha256(data).hexdigest()).shared()
+        key = pixel_hash(rgb)
+        with _SHARING:
+            known = _PAINTED.get(key)
+            if known is None:
+                picture = freeze(rgb.copy() if rgb is image else rgb)
+                known = _PAINTED[key] = _PaintedImage(picture, key)
+        return known
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EncodedImage):
+            return NotImplemented
+        return self is other or (
+            (self.width, self.height, self.sha256) == (other.width, other.height, other.sha256)
+            and self.data == other.data
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    @property
+    def key(self) -> str:
+        """A name for caches of this process, for which nothing is encoded. Equal keys: the same picture."""
+        return self.sha256
+
+    def encode(self) -> None:
+        """Encode a picture of `from_pil` in this thread, if nobody has yet, and keep its bytes alone.
+
+        For whoever keeps an image: pixels take some four times the memory.
+        """
 
     def shared(self) -> EncodedImage:
         """The one object with these bytes, as long as anybody in this process has it.
@@ -123,7 +148,76 @@ class EncodedImage:
         return self.width * self.height
 
 
+class _PaintedImage(EncodedImage):
+    """A picture of this process. Most are only looked at, and to encode one takes longer than to paint it."""
+
+    __slots__ = ("_encoded", "_key", "_picture")
+    _encoded: tuple[bytes, str]
+    _key: str
+    _picture: Image.Image | None
+
+    def __init__(self, picture: Image.Image, key: str) -> None:
+        for name, value in (
+            ("width", picture.width),
+            ("height", picture.height),
+            ("_encoded", (b"", "")),
+            ("_key", key),
+            ("_picture", picture),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"EncodedImage(width={self.width}, height={self.height}, key={self._key!r})"
+
+    def __reduce__(self) -> tuple[type[EncodedImage], tuple[bytes, int, int, str]]:
+        return EncodedImage, (self.data, self.width, self.height, self.sha256)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _PaintedImage):
+            return self._key == other._key
+        return super().__eq__(other)
+
+    __hash__ = EncodedImage.__hash__
+
+    @property
+    def data(self) -> bytes:
+        self.encode()
+        return self._encoded[0]
+
+    @property
+    def sha256(self) -> str:
+        self.encode()
+        return self._encoded[1]
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    def decode(self) -> Image.Image:
+        picture = self._picture
+        return decode_rgb(self.data) if picture is None else picture.copy()
+
+    def decode_shared(self) -> Image.Image:
+        picture = self._picture
+        return super().decode_shared() if picture is None else picture
+
+    def encode(self) -> None:
+        if self._picture is None:
+            return
+        with _DECODING.of(hash(self._key)):
+            if self._picture is not None:
+                buffer = io.BytesIO()
+                self._picture.save(buffer, format="PNG", compress_level=1)
+                data = buffer.getvalue()
+                sha256 = hashlib.sha256(data).hexdigest()
+                object.__setattr__(self, "_encoded", (data, sha256))
+                object.__setattr__(self, "_picture", None)
+                with _SHARING:
+                    _SHARED.setdefault(sha256, self)
+
+
 _SHARED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
+_PAINTED: weakref.WeakValueDictionary[str, _PaintedImage] = weakref.WeakValueDictionary()
 _SHARING = threading.Lock()
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
 _DECODING = Stripes()
@@ -137,6 +231,14 @@ def freeze(image: Image.Image) -> Image.Image:
     """
     image.readonly = 1
     return image
+
+
+def pixel_hash(image: Image.Image) -> str:
+    """SHA-256 of a picture's size and RGB pixels: how it was encoded makes no difference."""
+    rgb = to_rgb(image)
+    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode())
+    digest.update(rgb.tobytes())
+    return digest.hexdigest()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

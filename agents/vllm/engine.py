@@ -117,7 +117,7 @@ class VllmEngine:
         if request.images:
             pictures = await asyncio.to_thread(lambda: [image.decode() for image in request.images])
             prompt["multi_modal_data"] = {"image": pictures}
-            prompt["multi_modal_uuids"] = {"image": [image.sha256 for image in request.images]}
+            prompt["multi_modal_uuids"] = {"image": [image.key for image in request.images]}
         try:
             [rendered] = await self._engine.renderer.render_cmpl_async([prompt])
             [output] = [o async for o in self._engine.generate(rendered, sampling, uuid.uuid4().hex)]

@@ -13,6 +13,7 @@ from agents.actor import PolicyOptions, require_at_least
 from benchmarks.protocol.presets import preset
 from benchmarks.result import MODES, Mode
 from benchmarks.scoring.option_order import OptionOrder
+from benchmarks.suites import SUITES
 from deepeyes_env.config import EnvConfig, JudgeConfig, load_config
 from deepeyes_env.errors import ConfigError, nearest, require
 
@@ -32,7 +33,6 @@ class EvalOptions(PolicyOptions):
     Attributes:
         policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, `oracle` for the
             task families' own scripts, or `guesser`.
-        suite: Names of suites, separated by commas; docs/benchmarks.md lists them.
         copy: Copies of suites on this machine, as `name=path`; the others are loaded from the hub.
         modes: Which tools answer, separated by commas: `all`, `code`, `search` (both searches), `off`.
         seeds: Seeds, separated by commas; every item is asked with each of them.
@@ -53,7 +53,9 @@ class EvalOptions(PolicyOptions):
     """
 
     policy: Annotated[str, tyro.conf.arg(aliases=["--model"])]
-    suite: str = "worldbench-small"
+    suite: Annotated[
+        str, tyro.conf.arg(help=f"Suites, separated by commas (docs/benchmarks.md): {', '.join(SUITES)}.")
+    ] = "worldbench-small"
     copy: tuple[str, ...] = ()
     modes: str = ",".join(MODES)
     seeds: str = "0"

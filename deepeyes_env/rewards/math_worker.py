@@ -1,20 +1,38 @@
 """The helper process of `mathematics`: reads pairs of expressions as JSON lines, says whether they are equal.
 
-Run as a script, so that it imports nothing of this package. `math-verify`'s time limits are signal alarms,
-which work here because this is a main thread.
+Run as a script, so that it imports nothing of this package. Its limits are on its own processor time: those
+of `math-verify` are on wall time, by which an answer would be right on an idle machine and wrong on a busy one.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
+from types import FrameType
 
 MEMORY_BYTES = 2 << 30
 """Address space of the helper; a runaway expression runs into it and counts as not equal."""
 
-SECONDS = 3
-"""`math-verify`'s limit for reading one expression and for comparing two."""
+SECONDS = 3.0
+"""Processor time for reading two expressions and comparing them: `math-verify` gives as much to each step."""
+
+LAST_SECONDS = 6.0
+"""Processor time after which the kernel ends the helper, should C code keep Python from its limit."""
+
+
+class _OutOfTime(BaseException):
+    """Not an `Exception`, which `math-verify` would catch to try the next way of reading."""
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise _OutOfTime
+
+
+def _limit(seconds: float, last_seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, last_seconds)
 
 
 def main() -> None:
@@ -28,17 +46,24 @@ def main() -> None:
 
     logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    signal.signal(signal.SIGPROF, _stop)
+    verify(
+        *(parse(text, parsing_timeout=None, **rules) for text in ("$x+1$", "$1+x$")), timeout_seconds=None
+    )  # lazy imports
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         reference, answer = json.loads(line)
         try:
+            _limit(SECONDS, LAST_SECONDS)
             expected, given = (
-                parse(f"${text}$", parsing_timeout=SECONDS, **rules) for text in (reference, answer)
+                parse(f"${text}$", parsing_timeout=None, **rules) for text in (reference, answer)
             )
-            equal = bool(expected and given and verify(expected, given, timeout_seconds=SECONDS))
-        except Exception:
+            equal = bool(expected and given and verify(expected, given, timeout_seconds=None))
+        except (Exception, _OutOfTime):
             # Whatever a computer algebra system cannot digest is not a recognised equality.
             equal = False
+        finally:
+            _limit(0, 0)
         print(json.dumps(equal), flush=True)
 
 

@@ -1,7 +1,8 @@
 """Mathematical equivalence by `math-verify`, in a process of its own that can be stopped.
 
 A short answer such as `9^{9^{9^9}}` can keep a computer algebra system busy for ever, and `math-verify`'s
-own time limit works in a main thread only. So a helper process with limits on time and memory does the work.
+own time limit works in a main thread only. So a helper process does the work, with limits on processor time
+and memory.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pathlib import Path
 
 from deepeyes_env.rewards.normalise import plain
 
-ANSWER_SECONDS = 10.0
-"""Wall time after which the helper is stopped and the answer counts as not equal."""
+ANSWER_SECONDS = 300.0
+"""Wall time in which the helper has used up its processor time on any machine that works."""
 
 START_SECONDS = 120.0
 """Wall time that the helper's imports may take on a busy machine."""
@@ -48,6 +49,9 @@ def equivalent(answer: str, reference: str) -> bool:
 
     Returns:
         True if they are equal; False if not, or if it takes too long to tell.
+
+    Raises:
+        RuntimeError: The helper does not start or hangs, which is not the answer's fault.
     """
     expressions = [_readable(text) for text in (reference, answer)]
     marked = [bool(_SIGN.search(expression)) for expression in expressions]
@@ -122,12 +126,16 @@ class _Helper:
 
 
 def _read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """One line without its end, or an empty one after the time limit or the process's end."""
+    """One line without its end, or an empty one after the process's end.
+
+    Raises:
+        RuntimeError: Nothing came in time.
+    """
     assert process.stdout is not None
     descriptor, line, deadline = process.stdout.fileno(), b"", time.monotonic() + seconds
     while not line.endswith(b"\n"):
         if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return b""
+            raise RuntimeError(f"the math-verify helper has not answered within {seconds:g} s")
         if not (chunk := os.read(descriptor, 4096)):
             return b""
         line += chunk

@@ -17,11 +17,10 @@ from typing import Any
 
 from PIL import Image
 
-from deepeyes_env.images import EncodedImage, ImageError
+from deepeyes_env.images import EncodedImage, ImageError, pixel_hash
 from deepeyes_env.search.base import DEFAULT_HITS, Hit, Operation, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.caps import TITLE_CHARS
 from deepeyes_env.search.live.hits import text_of
-from deepeyes_env.search.pixel_hash import pixel_hash
 from deepeyes_env.search.request import ImageRequest
 from deepeyes_env.tasks.dataset_error import DatasetError
 

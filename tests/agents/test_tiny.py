@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import AutoProcessor
 
-from agents.qwen import ModelError, image_grid, load_qwen, pixel_inputs, save_qwen, visual_tokens
+from agents.qwen import (
+    ModelError,
+    QwenProcessor,
+    image_grid,
+    load_qwen,
+    pixel_inputs,
+    save_qwen,
+    visual_tokens,
+)
 from agents.tiny import SPECIAL_TOKENS, build_tiny, build_tokenizer
 from deepeyes_env.images import EncodedImage
 
@@ -86,6 +94,11 @@ def test_a_checkpoint_directory_gives_the_same_model_back(tiny, saved):
     assert loaded.tokenizer.get_vocab() == tiny.tokenizer.get_vocab()
     assert loaded.tokenizer.chat_template == tiny.tokenizer.chat_template
     assert loaded.model.generation_config.eos_token_id == tiny.model.generation_config.eos_token_id
+
+
+def test_a_checkpoint_names_no_processor_that_only_this_package_knows(saved):
+    assert not [file for file in saved.glob("*.json") if "processor_class" in file.read_text()]
+    assert isinstance(AutoProcessor.from_pretrained(saved), QwenProcessor)
 
 
 @pytest.mark.parametrize("size", [(56, 56), (112, 112), (28, 140), (84, 56)])

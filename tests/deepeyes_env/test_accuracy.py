@@ -198,6 +198,32 @@ def test_mathematics_works_in_threads() -> None:
     assert verdicts == ["math"] * 4
 
 
+def test_endless_mathematics_harms_no_other_answer() -> None:
+    assert not mathematics.equivalent("2^{100000000000}", "x^2")
+    assert mathematics.equivalent("1+x", "x+1")
+
+
+def test_a_machine_that_stands_still_changes_no_verdict() -> None:
+    assert mathematics.equivalent("1+x", "x+1")
+    helper = mathematics._HELPER._process
+    assert helper is not None
+    helper.send_signal(signal.SIGSTOP)
+    threading.Timer(4, helper.send_signal, [signal.SIGCONT]).start()  # `math-verify`'s own limit is 3 s
+    assert mathematics.equivalent("1+x", "x+1")
+
+
+def test_a_helper_that_hangs_is_not_the_answers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mathematics.equivalent("1+x", "x+1")
+    helper = mathematics._HELPER._process
+    assert helper is not None
+    monkeypatch.setattr(mathematics, "ANSWER_SECONDS", 0.2)
+    helper.send_signal(signal.SIGSTOP)
+    with pytest.raises(RuntimeError, match=r"not answered within 0\.2 s"):
+        mathematics.equivalent("1+x", "x+1")
+    monkeypatch.undo()
+    assert mathematics.equivalent("1+x", "x+1")
+
+
 class Interrupted(BaseException):
     """As Ctrl-C."""
 

@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import io
 import pickle
 import struct
@@ -59,9 +60,48 @@ def test_equal_bytes_are_one_object_while_anybody_has_it():
     liar = EncodedImage(one.data, 30, 40, one.sha256)
     assert liar.shared() is liar
     assert one.shared() is one
-    name = one.sha256
+    name, key = one.sha256, one.key
     del one, liar
     assert name not in images._SHARED
+    assert key not in images._PAINTED
+
+
+def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for(monkeypatch):
+    saved = []
+    save = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", lambda *a, **k: (saved.append(1), save(*a, **k))[1])
+    one, other = (EncodedImage.from_pil(noise(20, 10, seed=seed)) for seed in (8, 9))
+    assert one.key != other.key
+    assert one != other
+    assert one == EncodedImage.from_pil(noise(20, 10, seed=8))
+    assert np.array_equal(np.asarray(one.decode()), np.asarray(one.decode_shared()))
+    assert (one.width, one.height, repr(one)) == (
+        20,
+        10,
+        f"EncodedImage(width=20, height=10, key='{one.key}')",
+    )
+    assert saved == []
+    key = one.key
+    assert one.sha256 == hashlib.sha256(one.data).hexdigest()
+    assert saved == [1]
+    assert one.key == key
+    assert np.array_equal(np.asarray(one.decode()), np.asarray(noise(20, 10, seed=8)))
+    assert one.decode_shared() is one.decode_shared()
+    assert one == EncodedImage(one.data, 20, 10, one.sha256)
+    assert EncodedImage(one.data, 20, 10, one.sha256) == one
+    assert hash(one) == hash(EncodedImage(one.data, 20, 10, one.sha256))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_what_is_painted_over_a_picture_later_does_not_change_the_image(mode):
+    picture = noise(20, 10, mode)
+    before = np.asarray(to_rgb(picture)).copy()
+    encoded = EncodedImage.from_pil(picture)
+    encoded.decode().paste(0, (0, 0, 20, 10))
+    picture.paste(0, (0, 0, 20, 10))
+    picture.putpixel((3, 3), 1)
+    assert np.array_equal(np.asarray(encoded.decode()), before)
+    assert np.array_equal(np.asarray(decode_rgb(encoded.data)), before)
 
 
 def test_bytes_of_a_file_are_kept_unchanged():

@@ -27,7 +27,7 @@ try:
     import ray
     from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 except ImportError as error:
-    raise ConfigError("episodes on a Ray cluster need Ray: pip install ray") from error
+    raise ConfigError("episodes on a Ray cluster need Ray: pip install 'deepeyes-gym[ray]'") from error
 
 from deepeyes_env.adapters.ray.actor import Begun, EpisodeActor, Performed
 from deepeyes_env.adapters.ray.pictures import Gallery

@@ -6,8 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from deepeyes_env.images import pixel_hash
 from deepeyes_env.search.normal_form import normal_form
-from deepeyes_env.search.pixel_hash import pixel_hash
 from deepeyes_env.search.request import Request, TextRequest
 
 

@@ -91,5 +91,5 @@ def test_without_ray_it_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     for name in [name for name in sys.modules if name.startswith("deepeyes_env.adapters.ray.")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(ConfigError, match="pip install ray"):
+    with pytest.raises(ConfigError, match=r"pip install 'deepeyes-gym\[ray\]'"):
         from deepeyes_env.adapters.ray import RayVectorEnv  # noqa: F401

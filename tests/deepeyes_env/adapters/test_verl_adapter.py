@@ -29,12 +29,7 @@ CONFIGS = ROOT / "configs"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen2.5-VL with random weights; `verl_processor.py` decides which processor it has."""
-    folder = save_qwen(build_tiny(seed=0), tmp_path_factory.mktemp("tiny"))
-    for name in ("processor_config.json", "tokenizer_config.json"):
-        settings = json.loads((folder / name).read_text())
-        del settings["processor_class"]
-        (folder / name).write_text(json.dumps(settings))
-    return folder
+    return save_qwen(build_tiny(seed=0), tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
