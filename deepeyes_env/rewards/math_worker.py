@@ -1,7 +1,7 @@
 """The helper process of `mathematics`: reads pairs of expressions as JSON lines, says whether they are equal.
 
 Run as a script, so that it imports nothing of this package. Its limits are on its own processor time: those
-of `math-verify` are on wall time, by which an answer would be right on an idle machine and wrong on a busy one.
+of `math-verify` are on wall time, by which an answer is right on an idle machine and wrong on a busy one.
 """
 
 from __future__ import annotations
