@@ -71,5 +71,5 @@ clean:
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	scripts/install.sh $(BIN)/python --editable ".[dev]"
 	touch $@

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds one environment for each foreign framework, because their pins exclude ours or one another's
 # (docs/plugins.md): DIRECTORY/NAME from scripts/plugins/NAME.txt. Each sees the packages of BASE behind its own, so
-# that torch and the project itself are installed once and only what differs is fetched. A file may name options of
-# its own for pip (`# pip: --no-deps`), which pip reads from no requirements file.
+# that torch and the project itself are installed once and only what differs is fetched (by pip: uv does not look behind).
+# A file may name options of its own for pip (`# pip: --no-deps`), which pip reads from no requirements file.
 # usage: plugins.sh BASE DIRECTORY [NAME ...]; without names, all of them.
 set -euo pipefail
 usage="usage: plugins.sh BASE DIRECTORY [NAME ...]"
@@ -15,12 +15,12 @@ fi
 shared=$("$base/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 for name in "$@"; do
   [ "$directory/$name/.installed" -nt "$requirements/$name.txt" ] && continue
-  "$base/bin/python" -m venv "$directory/$name"
+  "$base/bin/python" -m venv --without-pip "$directory/$name"
   python=$directory/$name/bin/python
   packages=$("$python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")
   echo "import site; site.addsitedir('$shared')" >"$packages/base.pth"
   options=$(sed -n 's/^# pip: //p' "$requirements/$name.txt")
   # shellcheck disable=SC2086 # several words
-  "$python" -m pip install --quiet $options --requirement "$requirements/$name.txt"
+  "$base/bin/python" -m pip --python "$python" install --quiet $options --requirement "$requirements/$name.txt"
   touch "$directory/$name/.installed"
 done
