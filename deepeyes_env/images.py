@@ -88,7 +88,7 @@ class EncodedImage:
             known = _PAINTED.get(key)
             if known is None:
                 picture = freeze(rgb.copy() if rgb is image else rgb)
-                known = _PAINTED[key] = _PaintedImage(picture, key)
+                known = _PAINTED[key] = _PaintedImage.of(picture, key)
         return known
 
     def __eq__(self, other: object) -> bool:
@@ -156,7 +156,13 @@ class _PaintedImage(EncodedImage):
     _key: str
     _picture: Image.Image | None
 
-    def __init__(self, picture: Image.Image, key: str) -> None:
+    def __new__(cls, data: bytes, width: int, height: int, sha256: str) -> EncodedImage:  # type: ignore[misc]
+        """What `dataclasses.replace` makes has bytes of its own."""
+        return EncodedImage(data, width, height, sha256)
+
+    @classmethod
+    def of(cls, picture: Image.Image, key: str) -> _PaintedImage:
+        image = object.__new__(cls)
         for name, value in (
             ("width", picture.width),
             ("height", picture.height),
@@ -164,7 +170,8 @@ class _PaintedImage(EncodedImage):
             ("_key", key),
             ("_picture", picture),
         ):
-            object.__setattr__(self, name, value)
+            object.__setattr__(image, name, value)
+        return image
 
     def __repr__(self) -> str:
         return f"EncodedImage(width={self.width}, height={self.height}, key={self._key!r})"

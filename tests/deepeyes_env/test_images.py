@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import hashlib
 import io
 import pickle
@@ -90,6 +91,9 @@ def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for
     assert one == EncodedImage(one.data, 20, 10, one.sha256)
     assert EncodedImage(one.data, 20, 10, one.sha256) == one
     assert hash(one) == hash(EncodedImage(one.data, 20, 10, one.sha256))
+    other = dataclasses.replace(one, data=b"other")
+    assert (other.data, other.sha256) == (b"other", one.sha256)
+    assert other != one
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
