@@ -48,7 +48,7 @@ def _reasoning_is_balanced(turn: str, required: bool) -> bool:
 
 
 def _has_one_block(turn: str) -> bool:
-    spans = [span for span in turn_spans(turn) if span.kind in _TAGS]
-    body = "".join(turn[span.start : span.end] for span in turn_spans(turn) if span.kind != "think")
+    spans = turn_spans(turn)
+    body = "".join(turn[span.start : span.end] for span in spans if span.kind != "think")
     tags = sum(body.count(f"<{tag}>") + body.count(f"</{tag}>") for tag in _TAGS)
-    return len(spans) == 1 and tags == 2
+    return tags == 2 and sum(span.kind in _TAGS for span in spans) == 1
