@@ -6,6 +6,7 @@ pictures leaves out the vision tower. So the gradients are summed once per updat
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from transformers import PreTrainedModel
 from trainers.distributed.layouts.base import IdlePass
 from trainers.distributed.ranks import Ranks
 from trainers.lora import load_weights
+
+BUCKET_BYTES = 25 * 2**20
+"""Gradients sent in one message (`DistributedDataParallel`'s `bucket_cap_mb`)."""
 
 
 class Replicated:
@@ -84,11 +88,32 @@ class Replicated:
             return
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         used = self._ranks.tell([parameter.grad is not None for parameter in trained])
-        pending = []
+        gradients = []
         for number, parameter in enumerate(trained):
             if any(one[number] for one in used):
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                pending.append(dist.all_reduce(parameter.grad, async_op=True))
-        for work in pending:
-            work.wait()
+                gradients.append(parameter.grad)
+        for bucket in _buckets(gradients):
+            _sum_bucket(bucket)
+
+
+def _buckets(gradients: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighbours of one precision, up to `BUCKET_BYTES` or a single one above."""
+    bucket: list[Tensor] = []
+    for gradient in gradients:
+        full = sum(one.nbytes for one in bucket) + gradient.nbytes > BUCKET_BYTES
+        if bucket and (full or gradient.dtype != bucket[0].dtype):
+            yield bucket
+            bucket = []
+        bucket.append(gradient)
+    if bucket:
+        yield bucket
+
+
+def _sum_bucket(gradients: Sequence[Tensor]) -> None:
+    """Send them as one: with a message each, a small model waits for the messages."""
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, total in zip(gradients, flat.split([one.numel() for one in gradients]), strict=True):
+        gradient.copy_(total.view_as(gradient))
