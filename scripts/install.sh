@@ -5,6 +5,7 @@
 set -euo pipefail
 python=${1:?usage: install.sh PYTHON ARGUMENT ...}
 shift
-"$python" -m pip install --quiet uv
 # Compiled once, here: sandboxes may not write beside what they import, and would compile it at every start.
-"$python" -m uv pip install --quiet --compile-bytecode "$@" || "$python" -m pip install --quiet "$@"
+"$python" -m pip install --quiet uv &&
+  "$python" -m uv pip install --quiet --compile-bytecode "$@" ||
+  "$python" -m pip install --quiet "$@"
