@@ -47,9 +47,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGPROF, _stop)
-    verify(
-        *(parse(text, parsing_timeout=None, **rules) for text in ("$x+1$", "$1+x$")), timeout_seconds=None
-    )  # lazy imports
+    # Its late imports take longer than an answer may.
+    sides = (parse(text, parsing_timeout=None, **rules) for text in ("$x+1$", "$1+x$"))
+    verify(*sides, timeout_seconds=None)
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         reference, answer = json.loads(line)
