@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 IM_START, IM_END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
@@ -15,8 +15,9 @@ BANNED_TOKENS = (PAD, IM_START, VISION_START, VISION_END, VISION_PAD, IMAGE_PAD,
 """Tokens that a policy must never sample: the reference's bad words (reference 1.5) and all that stands for
 pixels, because a sampled placeholder makes placeholders and features disagree (stack notes section 6)."""
 
-FIXED_CHARS = 16
-"""Texts of at most so many characters are encoded once: the same ones stand around every message."""
+FIXED_CHARS, FIXED_TEXTS = 16, 256
+"""The first so many texts of at most so many characters are encoded once: the same ones stand around every
+message, and a call into the tokenizer costs more than all else done to it."""
 
 
 class VocabularyError(ValueError):
@@ -80,10 +81,17 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids; the name of a control token in it is encoded as letters, not as that token."""
-        return list(_fixed(self, text)) if len(text) <= FIXED_CHARS else self._encode(text)
+        known = self._fixed.get(text)
+        if known is not None:
+            return list(known)
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        if len(text) <= FIXED_CHARS and len(self._fixed) < FIXED_TEXTS:
+            self._fixed[text] = tuple(ids)
+        return ids
 
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+    @cached_property
+    def _fixed(self) -> dict[str, tuple[int, ...]]:
+        return {}
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """Ids to text, bytes that are not UTF-8 replaced by U+FFFD."""
@@ -113,12 +121,6 @@ class Vocabulary:
     def name(self, token_id: int) -> str:
         """The token's name, for messages."""
         return repr(self.tokenizer.convert_ids_to_tokens(int(token_id)))
-
-
-@lru_cache(maxsize=256)
-def _fixed(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
-    """A short text, encoded once: a call into the tokenizer costs more than all else done to a message."""
-    return tuple(vocabulary._encode(text))
 
 
 def _byte_letters() -> dict[str, int]:

@@ -40,7 +40,8 @@ class RolloutBenchOptions:
     """Measure rollouts with a policy that really samples and tools that take their time.
 
     Attributes:
-        episodes: Episodes of a run, a multiple of `at_once`.
+        episodes: Episodes of a run, a multiple of `at_once`. A training step has thousands; with few, its
+            beginning and its end, where rows are idle, weigh too much.
         at_once: Episodes at once, in every contender.
         rows: Turns that the backend decodes together.
         turns: Turns of an episode.
@@ -54,14 +55,14 @@ class RolloutBenchOptions:
         output: Also write everything as JSON to this file.
     """
 
-    episodes: int = 96
+    episodes: int = 192
     at_once: int = 32
     rows: int = 16
     turns: int = 4
     tokens: int = 96
     latencies: tuple[int, ...] = (0, 50, 500)
     sides: tuple[int, ...] = (112, 448)
-    rounds: int = 10
+    rounds: int = 6
     peer_rounds: int = 1
     device: str = "cpu"
     output: Path | None = None
