@@ -1,10 +1,10 @@
 """V*: small things in large photographs (Wu and Xie, arXiv 2312.14135).
 
-Source: `lmms-lab-encoder/vstar-bench` (`image, text, label, category, question_id`; lmms-eval
+Source: the authors' `craigwu/vstar_bench` (`image, text, label, category, question_id` in
+`test_questions.jsonl`, pictures beside it; the commit is the one that several public evaluations pin). Copies
+by path may also be `lmms-lab-encoder/vstar-bench` (the same columns, pictures inside; lmms-eval
 `tasks/vstar_bench`, 75571cf) and VLMEvalKit's `VStarBench.tsv` (`index, image, question, A..D, answer,
-category`; `vlmeval/dataset/image_mcq.py`, e8e78f0). The authors' own `craigwu/vstar_bench` has the columns
-of the first with pictures beside its `test_questions.jsonl`: give its folder by path. No whole commit hash of
-the first could be looked up. Licence: none is stated on the cards that were read.
+category`; `vlmeval/dataset/image_mcq.py`, e8e78f0). Licence: none is stated on the cards that were read.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ CARD = Card(
     title="V*",
     releases=(
         Release(
-            "lmms-lab-encoder/vstar-bench",
+            "craigwu/vstar_bench",
             "test",
+            revision="d9ae62c903da0c98336e85c5ee89cd863b04b4da",
+            files=True,
             md5={"VStarBench.tsv": "b18854d7075574be06b631cd5f7d2d6a"},
         ),
     ),

@@ -3,8 +3,8 @@
 Source: `We-Math/We-Math` (`ID, split, knowledge concept, question, option, answer, image_path, key, question
 number, knowledge concept description`; read in `data/testmini.json` of github.com/We-Math/We-Math at
 a57a0e8: 1,740 rows, 360 problems of two steps and 165 of three) and VLMEvalKit's `WeMath.tsv` (`index, ID,
-key, question, answer, A, B, ...`, `vlmeval/dataset/image_mcq.py`, e8e78f0). No whole commit hash of the hub
-could be looked up. Licence: CC BY-NC 4.0 (README, section License).
+key, question, answer, A, B, ...`, `vlmeval/dataset/image_mcq.py`, e8e78f0). The commit is the one that a
+public evaluation of its 1,740 rows pins. Licence: CC BY-NC 4.0 (README, section License).
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ CARD = Card(
     name="wemath",
     title="We-Math (testmini)",
     releases=(
-        Release("We-Math/We-Math", "testmini", md5={"WeMath.tsv": "b5e969a075f01290a542411fb7766388"}),
+        Release(
+            "We-Math/We-Math",
+            "testmini",
+            revision="527c44d4d94c4e3c7c98157460146a8b18c8420a",
+            md5={"WeMath.tsv": "b5e969a075f01290a542411fb7766388"},
+        ),
     ),
     licence="CC BY-NC 4.0",
     size=1740,

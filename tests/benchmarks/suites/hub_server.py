@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+"""Of the main branch."""
 
 
 @contextmanager
 def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
-    """Serve data sets, each with its files by path, at one commit; yields the address."""
+    """Serve data sets, each with its files by path, the same at every commit; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -27,9 +28,8 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                 if path.startswith(f"/api/datasets/{name}"):
                     return self._api(name, files, path.removeprefix(f"/api/datasets/{name}"))
                 if path.startswith(f"/datasets/{name}/resolve/"):
-                    return self._file(
-                        files, path.removeprefix(f"/datasets/{name}/resolve/").partition("/")[2]
-                    )
+                    revision, _, file = path.removeprefix(f"/datasets/{name}/resolve/").partition("/")
+                    return self._file(files, file, _commit(revision))
             return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
         do_HEAD = do_GET
@@ -48,7 +48,8 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                 )
             if rest.startswith("/tree/"):
                 return self._tree(entries, rest.removeprefix("/tree/").partition("/")[2])
-            known = {"_id": "1", "id": name, "sha": COMMIT, "private": False, "downloads": 0, "tags": []}
+            commit = _commit(rest.removeprefix("/revision/"))
+            known = {"_id": "1", "id": name, "sha": commit, "private": False, "downloads": 0, "tags": []}
             known["siblings"] = [{"rfilename": path} for path in files]
             return self._send(200, json.dumps(known).encode())
 
@@ -61,10 +62,10 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                 listed = [entry for entry in listed if "/" not in entry["path"].removeprefix(inside)]
             return self._send(200, json.dumps(listed).encode())
 
-        def _file(self, files: Mapping[str, bytes], path: str) -> None:
+        def _file(self, files: Mapping[str, bytes], path: str, commit: str) -> None:
             if path not in files:
-                return self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
-            return self._send(200, files[path], {"X-Repo-Commit": COMMIT, "ETag": f'"{_oid(files[path])}"'})
+                return self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+            return self._send(200, files[path], {"X-Repo-Commit": commit, "ETag": f'"{_oid(files[path])}"'})
 
         def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
             self.send_response(status)
@@ -86,6 +87,10 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _commit(revision: str) -> str:
+    return revision if len(revision) == len(COMMIT) else COMMIT
 
 
 def _oid(data: bytes) -> str:

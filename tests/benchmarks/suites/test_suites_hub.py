@@ -12,6 +12,8 @@ import pytest
 from golden import embedded, parquet, picture
 from hub_server import COMMIT, hub
 
+from benchmarks.suites import visualprobe
+
 SCRIPT = """
 import json
 from benchmarks.suites import open_suite
@@ -23,9 +25,9 @@ for name in ("realx", "chartqa", "visualprobe-easy"):
     task = items.task(0)
     told[name] = dict(items.describe()) | {"first": task.question, "width": task.images[0].width}
 try:
-    open_suite("vstar")
+    open_suite("hrbench-4k")
 except DatasetError as error:
-    told["vstar"] = str(error)
+    told["hrbench-4k"] = str(error)
 print(json.dumps(told))
 """
 
@@ -69,7 +71,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_the_commit_is_resolved_and_told(told: dict) -> None:
-    assert told["realx"]["revision"] == told["visualprobe-easy"]["revision"] == COMMIT
+    assert told["realx"]["revision"] == told["chartqa"]["revision"] == COMMIT
+
+
+def test_a_pinned_commit_is_loaded_and_told(told: dict) -> None:
+    assert told["visualprobe-easy"]["revision"] == visualprobe.EASY.card.releases[0].revision
+    assert told["visualprobe-easy"]["first"] == "What?"
 
 
 def test_a_table_with_its_pictures(told: dict) -> None:
@@ -89,5 +96,5 @@ def test_a_folder_of_files_is_fetched_with_its_pictures(told: dict) -> None:
 
 
 def test_a_data_set_that_is_not_there(told: dict) -> None:
-    assert "the hub does not tell the commit" in told["vstar"]
-    assert "give a copy by path" in told["vstar"]
+    assert "the hub does not tell the commit" in told["hrbench-4k"]
+    assert "give a copy by path" in told["hrbench-4k"]
