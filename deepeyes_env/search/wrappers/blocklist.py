@@ -21,7 +21,10 @@ BENCHMARK_DATA = (
     "kcz358/DynaMath", "lscpku/LogicVista", "lmms-lab/FVQA", "CaraJ/MMSearch", "m-a-p/SimpleVQA",
     "honglyhly/DeepEyesV2_Search_Cache", "Agents-X/TIR-Bench", "sensenova/HR-MMSearch", "Cie1/MMSearch-Plus",
     "Osilly/VDR-Bench", "Osilly/VDR-Bench-testmini", "hyeminboo/HARDBench", "moonshotai/PerceptionBench",
-    "UnipatAI/BabyVision", "jonathan-roberts1/zerobench",
+    "UnipatAI/BabyVision", "jonathan-roberts1/zerobench", "AI4Math/MathVerse", "lmms-lab/ChartQA",
+    "lmms-lab/vstar-bench", "lmms-lab-encoder/vstar-bench", "yifanzhang114/MME-RealWorld-Lite",
+    "yifanzhang114/MME-RealWorld-lite-lmms-eval", "Mini-o3/VisualProbe_Easy", "Mini-o3/VisualProbe_Medium",
+    "Mini-o3/VisualProbe_Hard",
 )  # fmt: skip
 """Data sets of the benchmarks on Hugging Face (search note C.1-C.3). Their papers are not blocked: an
 abstract gives no answer away, and a page that shows a question is recognised by the question."""

@@ -12,7 +12,7 @@ import pytest
 from golden import embedded, parquet, picture
 from hub_server import COMMIT, hub
 
-from benchmarks.suites import visualprobe
+from benchmarks.suites import chartqa, visualprobe
 
 SCRIPT = """
 import json
@@ -25,9 +25,9 @@ for name in ("realx", "chartqa", "visualprobe-easy"):
     task = items.task(0)
     told[name] = dict(items.describe()) | {"first": task.question, "width": task.images[0].width}
 try:
-    open_suite("hrbench-4k")
+    open_suite("simplevqa")
 except DatasetError as error:
-    told["hrbench-4k"] = str(error)
+    told["simplevqa"] = str(error)
 print(json.dumps(told))
 """
 
@@ -41,7 +41,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
     photograph |= {"perception": 1, "search": 1, "reason": 0}
     probe = [{"doc_id": "1", "problem": "What?", "solution": "47", "images": ["VisualProbe_Easy/data/1.png"]}]
     repositories = {
-        "lmms-lab-encoder/ChartQA": {"data/test-00000-of-00001.parquet": table, "README.md": b"# Charts\n"},
+        "lmms-lab/ChartQA": {"data/test-00000-of-00001.parquet": table, "README.md": b"# Charts\n"},
         "glowol/RealXBench": {
             "test/metadata.jsonl": json.dumps(photograph).encode(),
             "test/1.png": picture(),
@@ -71,12 +71,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_the_commit_is_resolved_and_told(told: dict) -> None:
-    assert told["realx"]["revision"] == told["chartqa"]["revision"] == COMMIT
+    assert told["realx"]["revision"] == COMMIT
 
 
 def test_a_pinned_commit_is_loaded_and_told(told: dict) -> None:
     assert told["visualprobe-easy"]["revision"] == visualprobe.EASY.card.releases[0].revision
-    assert told["visualprobe-easy"]["first"] == "What?"
+    assert told["chartqa"]["revision"] == chartqa.CARD.releases[0].revision
 
 
 def test_a_table_with_its_pictures(told: dict) -> None:
@@ -96,5 +96,5 @@ def test_a_folder_of_files_is_fetched_with_its_pictures(told: dict) -> None:
 
 
 def test_a_data_set_that_is_not_there(told: dict) -> None:
-    assert "the hub does not tell the commit" in told["hrbench-4k"]
-    assert "give a copy by path" in told["hrbench-4k"]
+    assert "the hub does not tell the commit" in told["simplevqa"]
+    assert "give a copy by path" in told["simplevqa"]

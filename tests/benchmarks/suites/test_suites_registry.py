@@ -7,11 +7,17 @@ import pytest
 
 from benchmarks.suites import SUITES, find_suite, open_suite
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.search.wrappers.blocklist import BENCHMARK_DATA
 
 
 @pytest.mark.parametrize("name", sorted(SUITES))
 def test_a_name_is_its_suites(name: str) -> None:
     assert find_suite(name).card.name == name
+
+
+@pytest.mark.parametrize("name", sorted(SUITES))
+def test_no_search_finds_the_rows_of_a_suite(name: str) -> None:
+    assert {release.hub for release in find_suite(name).card.releases} - {""} <= set(BENCHMARK_DATA)
 
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
