@@ -166,7 +166,7 @@ def parse_turn(text: str) -> Action:
     Returns:
         The action, free of characters that cannot be encoded as UTF-8.
     """
-    body = _encodable(text)[_body_start(text) :]
+    body = _encodable(text)[body_start(text) :]
     answers = [answer for answer in _contents(body, "answer") if answer.strip()]
     if answers:
         return Finish(answers[-1].strip())
@@ -189,7 +189,7 @@ def turn_spans(text: str) -> tuple[Span, ...]:
     Returns:
         Spans in order that cover `text` without gaps or overlaps; tags belong to their span.
     """
-    start = _body_start(text)
+    start = body_start(text)
     marks = [Span("think", 0, start)] if start else []
     for tag in _BLOCKS:
         marks += [Span(tag, begin, end) for begin, end in _block_bounds(text, tag, start)]
@@ -207,8 +207,12 @@ def turn_spans(text: str) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _body_start(text: str) -> int:
-    """Index after the last `</think>`, or 0."""
+def body_start(text: str) -> int:
+    """Where a turn's reasoning ends: after its last `</think>`, or at 0.
+
+    Args:
+        text: The policy's whole turn.
+    """
     return text.rfind("</think>") + len("</think>") if "</think>" in text else 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -99,8 +99,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._rngs = np.random.default_rng().spawn(num_envs)
         self._pool = ThreadPoolExecutor(workers or min(num_envs, MAX_WORKERS), "deepeyes")
         self._begun: set[int] = set()
-        self._in_flight: dict[int, Future[StepResult]] = {}
-        self._finished: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._in_flight: set[int] = set()
+        self._finished: queue.SimpleQueue[tuple[int, StepResult | BaseException]] = queue.SimpleQueue()
 
     # --- Gymnasium -----------------------------------------------------------------------------------------
 
@@ -205,9 +205,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._require_free(slot)
         if not self._runners[slot].running:
             raise ResetNeeded(f"slot {slot} has no running episode: call begin() first")
-        future = self._pool.submit(self._runners[slot].step, text)
-        self._in_flight[slot] = future
-        future.add_done_callback(lambda _: self._finished.put(slot))
+        self._in_flight.add(slot)
+        self._pool.submit(self._perform, slot, text)
 
     def ready(self, timeout: float | None = None) -> list[tuple[int, StepResult]]:
         """Wait until at least one submitted turn is done.
@@ -229,8 +228,13 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         except queue.Empty:
             pass
         # All of them leave the air first: a turn that raises must not leave the others waited for forever.
-        futures = [(slot, self._in_flight.pop(slot)) for slot in sorted(done)]
-        return [(slot, future.result()) for slot, future in futures]
+        self._in_flight.difference_update(slot for slot, _ in done)
+        results = []
+        for slot, outcome in sorted(done, key=lambda one: one[0]):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results.append((slot, outcome))
+        return results
 
     def abandon(self, slot: int) -> StepResult:
         """End a slot's episode as truncated: the policy ran out of tokens or context.
@@ -254,6 +258,15 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         return sum((runner.telemetry for runner in self._runners), Telemetry())
 
     # --- Inside --------------------------------------------------------------------------------------------
+
+    def _perform(self, slot: int, text: str) -> None:
+        """In a thread: take a turn and hand over what came of it."""
+        outcome: StepResult | BaseException
+        try:
+            outcome = self._runners[slot].step(text)
+        except BaseException as error:
+            outcome = error
+        self._finished.put((slot, outcome))
 
     def _begin(self, slot: int, options: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         self._begun.discard(slot)

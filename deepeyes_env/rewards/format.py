@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from deepeyes_env.episode import EpisodeResult
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.protocol import Action, InvalidCall, Malformed, parse_turn, turn_spans
+from deepeyes_env.protocol import Action, InvalidCall, Malformed, body_start, parse_turn
 
-_TAGS = ("code", "tool_call", "answer")
+_TAG = re.compile(r"<(/?)(code|tool_call|answer)>")
 
 
 def format_score(result: EpisodeResult, *, think_required: bool) -> float:
@@ -48,7 +50,6 @@ def _reasoning_is_balanced(turn: str, required: bool) -> bool:
 
 
 def _has_one_block(turn: str) -> bool:
-    spans = turn_spans(turn)
-    body = "".join(turn[span.start : span.end] for span in spans if span.kind != "think")
-    tags = sum(body.count(f"<{tag}>") + body.count(f"</{tag}>") for tag in _TAGS)
-    return tags == 2 and sum(span.kind in _TAGS for span in spans) == 1
+    """Whether two tags follow the reasoning: one that opens a block and, later, the one that closes it."""
+    tags = _TAG.findall(turn, body_start(turn))
+    return len(tags) == 2 and tags[0] == ("", tags[1][1]) and tags[1][0] == "/"
