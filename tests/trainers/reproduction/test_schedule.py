@@ -29,7 +29,8 @@ def test_a_killed_command_leaves_no_worker_behind(tmp_path: Path):
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     command = subprocess.Popen([sys.executable, str(script), str(tmp_path / "stages")], env=environment)
     workers: list[psutil.Process] = []
-    while command.poll() is None and not any("spawn_main" in " ".join(one.cmdline()) for one in workers):
+    # The server that forks, and what it has forked.
+    while command.poll() is None and sum("forkserver" in " ".join(one.cmdline()) for one in workers) < 2:
         workers = psutil.Process(command.pid).children(recursive=True)
         time.sleep(0.05)
     time.sleep(0.5)
