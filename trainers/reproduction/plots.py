@@ -51,7 +51,7 @@ def _curves(
 def _bars(
     title: str, arms: Sequence[str], value: Callable[[Results, str, str], list[float]], groups: Sequence[str]
 ) -> Callable[[Axes, Results], None]:
-    """A bar per arm in every group: the mean over seeds, with its interval."""
+    """A bar per arm and group: the mean share over seeds, with its interval, which may leave the axis."""
 
     def draw(axes: Axes, results: Results) -> None:
         width = 0.8 / max(len(arms), 1)
@@ -68,6 +68,7 @@ def _bars(
                     label=arm if place == 0 else None,
                 )
         axes.set_xticks([place + 0.4 - width / 2 for place in range(len(groups))], groups)
+        axes.set_ylim(0, 1)
         axes.set_title(title, fontsize=9)
         _legend(axes)
 
