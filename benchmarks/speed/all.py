@@ -20,13 +20,17 @@ from benchmarks.speed.all_page import write_page
 from benchmarks.speed.machine import this_machine
 from benchmarks.speed.part import Part, Report, perform
 
-BenchName = Literal["sandbox", "search", "worlds", "env", "rollout", "train", "stress"]
+BenchName = Literal["sandbox", "search", "worlds", "env", "env-ray", "rollout", "train", "stress"]
 
 QUICK: dict[BenchName, tuple[str, ...]] = {
     "sandbox": ("--quick",),
     "search": ("--sizes", "1000", "--queries", "100", "--rounds", "1"),
     "worlds": ("--n", "5"),
     "env": ("--sides", "0", "112", "--latencies", "5", "--envs", "2", "--waves", "1", "--rounds", "1"),
+    "env-ray": (
+        *("--nodes", "1", "2", "--slots", "2", "--latency", "20"),
+        *("--episodes", "1", "--rounds", "1"),
+    ),
     "rollout": (
         *("--episodes", "8", "--at-once", "8", "--rows", "4", "--turns", "2", "--tokens", "16"),
         *("--latencies", "50", "--sides", "112", "--rounds", "1"),
@@ -35,8 +39,7 @@ QUICK: dict[BenchName, tuple[str, ...]] = {
     "stress": ("--episodes", "16", "--rounds", "2"),
 }
 """The benchmarks in their order, each with the arguments of its smallest run in which every contender works.
-`mismatch` is none of them: it needs a rollout of the user's, and measures no speed. Nor is `env-ray`, which
-needs Ray."""
+`mismatch` is none of them: it needs a rollout of the user's, and measures no speed."""
 
 PACKAGES = (
     "deepeyes-gym",
@@ -44,6 +47,7 @@ PACKAGES = (
     "pillow",
     "gymnasium",
     "gem-llm",
+    "ray",
     "tantivy",
     "bm25s",
     "numba",

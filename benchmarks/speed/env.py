@@ -16,9 +16,9 @@ from benchmarks.speed import env_loops as loops
 from benchmarks.speed.env_load import EnvLoad
 from benchmarks.speed.machine import processors, write_json
 from benchmarks.speed.measured import Measured
-from benchmarks.speed.record import Measure, Ratio, Record, Sample, interleave
+from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
-from benchmarks.speed.targets import Verdict
+from benchmarks.speed.targets import Verdict, compared
 from deepeyes_env.errors import ConfigError
 
 BARE, OURS, STEP = "tools alone", "ours", "ours, step()"
@@ -169,10 +169,10 @@ def judged(record: Record, load: EnvLoad) -> list[Verdict]:
         medians = {peer: record.median(steps(load), peer) or 0.0 for peer in PEERS}
         best = max(medians, key=lambda peer: medians[peer])
         ratio = record.ratio(steps(load), OURS, best)
-        verdicts.append(_verdict(f"ours / {best} (best peer), {load.name}", "x its steps/s", ratio, FASTER))
+        verdicts.append(compared(f"ours / {best} (best peer), {load.name}", "x its steps/s", ratio, FASTER))
     if load.envs == BARE_ENVS and load.latency:
         ratio = record.ratio(steps(load), OURS, BARE)
-        verdicts.append(_verdict(f"ours / {BARE}, {load.name}", "of its steps/s", ratio, BARE_SHARE))
+        verdicts.append(compared(f"ours / {BARE}, {load.name}", "of its steps/s", ratio, BARE_SHARE))
     return verdicts
 
 
@@ -184,8 +184,3 @@ def steps(load: EnvLoad) -> Measure:
 def episodes(load: EnvLoad) -> Measure:
     """Episodes a second under a load."""
     return Measure(f"episodes, {load.name}", "per s")
-
-
-def _verdict(name: str, unit: str, ratio: Ratio | None, bound: float) -> Verdict:
-    value, low, high = (None, None, None) if ratio is None else (ratio.value, ratio.low, ratio.high)
-    return Verdict(name, unit, value, bound, at_least=True, low=low, high=high)

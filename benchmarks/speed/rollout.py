@@ -131,7 +131,9 @@ def measure(options: RolloutBenchOptions, policy: TransformersPolicy, load: Load
     # What is judged takes more turns than the peers, of which some need minutes for one.
     rounds = options.rounds if _is_judged(load) else max(1, options.peer_rounds)
     interleave(rounds - options.peer_rounds, {each: ready[each] for each in (CEILING, OURS)}, record)
-    return compared(f"ours / no environment, {name}", record.ratio(tokens, OURS, CEILING), WANTED)
+    return compared(
+        f"ours / no environment, {name}", "of its tokens/s", record.ratio(tokens, OURS, CEILING), WANTED
+    )
 
 
 def _is_judged(load: Load) -> bool:

@@ -45,9 +45,8 @@ class Verdict:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
-def compared(name: str, ratio: Ratio | None, bound: float) -> Verdict:
-    """A ratio of speeds that is to be at least `bound`, with its interval."""
-    unit = "of its tokens/s"
+def compared(name: str, unit: str, ratio: Ratio | None, bound: float) -> Verdict:
+    """A ratio that is to be at least `bound`, with its interval; None where a peer is missing."""
     if ratio is None:
         return Verdict(name, unit, None, bound, at_least=True)
     return Verdict(name, unit, ratio.value, bound, at_least=True, low=ratio.low, high=ratio.high)

@@ -152,7 +152,9 @@ def measure_update(
             else:
                 ready[contender] = partial(timed, step)
         interleave(options.rounds, ready, record)
-    return compared(f"ours / transformers, {name}", record.ratio(speed, OURS, PLAIN), WANTED)
+    return compared(
+        f"ours / transformers, {name}", "of its tokens/s", record.ratio(speed, OURS, PLAIN), WANTED
+    )
 
 
 def measure_spread(options: TrainBenchOptions, load: UpdateLoad, record: Record) -> Verdict:
@@ -164,7 +166,9 @@ def measure_spread(options: TrainBenchOptions, load: UpdateLoad, record: Record)
     name = f"tiny {load.trajectories} x {load.tokens}, {options.processes} processes"
     speed, memory = Measure(f"tokens, {name}", "per s"), Measure(f"peak memory, {name}", "MiB", 1 / 2**20)
     measure_processes(options.processes, load, options.rounds, record, speed, memory)
-    return compared(f"ours / transformers, {name}", record.ratio(speed, OURS, PLAIN), WANTED)
+    return compared(
+        f"ours / transformers, {name}", "of its tokens/s", record.ratio(speed, OURS, PLAIN), WANTED
+    )
 
 
 def _dapo(steps: int) -> DapoConfig:

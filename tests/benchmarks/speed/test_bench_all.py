@@ -129,7 +129,7 @@ def test_the_page_shows_intervals_where_a_verdict_has_them(tmp_path):
 
 
 def test_every_speed_benchmark_takes_part_and_can_be_reproduced():
-    assert set(QUICK) == set(command.BENCHES) - {"all", "mismatch", "env-ray"}
+    assert set(QUICK) == set(command.BENCHES) - {"all", "mismatch"}
     quick = AllBenchOptions(quick=True, only=("sandbox", "stress")).parts
     assert [part.shown for part in quick] == [
         "deepeyes bench sandbox --quick",
