@@ -7,9 +7,9 @@ each slot goes its own way: `begin` an episode, `submit` a turn, take what is `r
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ from deepeyes_env.search import SearchEngine
 from deepeyes_env.spaces import RgbArray, TurnText
 from deepeyes_env.task import Split, TaskSource
 from deepeyes_env.telemetry import Telemetry
+from deepeyes_env.threads import Crew
 
 MAX_WORKERS = 64
 """Most threads that perform effects; they mostly wait for sandbox processes and search engines."""
@@ -43,6 +44,8 @@ RENDER_MODES = ("rgb_array", "ansi")
 """There is no `human`: many episodes at once are no good reading."""
 
 BoolArray = npt.NDArray[np.bool_]
+T = TypeVar("T")
+U = TypeVar("U")
 VectorStep = tuple[GymObservation, npt.NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
 
 
@@ -97,10 +100,10 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self.search_engine: SearchEngine | None = self._host.engine
         self._runners = [self._host.runner() for _ in range(num_envs)]
         self._rngs = np.random.default_rng().spawn(num_envs)
-        self._pool = ThreadPoolExecutor(workers or min(num_envs, MAX_WORKERS), "deepeyes")
+        self._crew = Crew(workers or min(num_envs, MAX_WORKERS))
         self._begun: set[int] = set()
         self._in_flight: set[int] = set()
-        self._finished: queue.SimpleQueue[tuple[int, StepResult | BaseException]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
 
     # --- Gymnasium -----------------------------------------------------------------------------------------
 
@@ -124,7 +127,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             if slot_seed is not None:
                 self._rngs[slot] = np.random.default_rng(slot_seed)
         per_slot = [self._slot_options(options or {}, slot) for slot in range(self.num_envs)]
-        begun = list(self._pool.map(self._begin_shown, range(self.num_envs), per_slot))
+        begun = self._in_all(self._begin_shown, per_slot)
         return self._batch([shown for shown, _ in begun]), self._infos([info for _, info in begun])
 
     def step(self, actions: Sequence[str]) -> VectorStep:
@@ -147,7 +150,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             raise ResetNeeded("call reset() before step()")
         for action in actions:
             check_action(action)
-        stepped = list(self._pool.map(self._step_or_reset, range(self.num_envs), actions))
+        stepped = self._in_all(self._step_or_reset, actions)
         results = [result for _, result in stepped]
         return (
             self._batch([shown for shown, _ in stepped]),
@@ -167,7 +170,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
 
     def close_extras(self, **kwargs: Any) -> None:
         """Wait for running turns, then free all episodes and the threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for thread in self._crew.dismiss():
+            thread.join()
         for runner in self._runners:
             runner.close()
         self._host.close()
@@ -205,8 +209,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._require_free(slot)
         if not self._runners[slot].running:
             raise ResetNeeded(f"slot {slot} has no running episode: call begin() first")
-        self._in_flight.add(slot)
-        self._pool.submit(self._perform, slot, text)
+        self._launch(slot, partial(self._runners[slot].step, text))
 
     def ready(self, timeout: float | None = None) -> list[tuple[int, StepResult]]:
         """Wait until at least one submitted turn is done.
@@ -229,12 +232,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             pass
         # All of them leave the air first: a turn that raises must not leave the others waited for forever.
         self._in_flight.difference_update(slot for slot, _ in done)
-        results = []
-        for slot, outcome in sorted(done, key=lambda one: one[0]):
-            if isinstance(outcome, BaseException):
-                raise outcome
-            results.append((slot, outcome))
-        return results
+        return [(slot, _value(outcome)) for slot, outcome in sorted(done, key=lambda one: one[0])]
 
     def abandon(self, slot: int) -> StepResult:
         """End a slot's episode as truncated: the policy ran out of tokens or context.
@@ -259,14 +257,26 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
 
     # --- Inside --------------------------------------------------------------------------------------------
 
-    def _perform(self, slot: int, text: str) -> None:
-        """In a thread: take a turn and hand over what came of it."""
-        outcome: StepResult | BaseException
-        try:
-            outcome = self._runners[slot].step(text)
-        except BaseException as error:
-            outcome = error
-        self._finished.put((slot, outcome))
+    def _launch(self, slot: int, work: Callable[[], Any]) -> None:
+        """Do a slot's work in a thread, which hands over what came of it."""
+
+        def perform() -> None:
+            try:
+                outcome = work()
+            except BaseException as error:
+                outcome = error
+            self._finished.put((slot, outcome))
+
+        self._in_flight.add(slot)
+        self._crew.perform(perform)
+
+    def _in_all(self, work: Callable[[int, T], U], arguments: Sequence[T]) -> list[U]:
+        """Do work in every slot and wait for all of them; the first slot's error is raised."""
+        for slot, argument in enumerate(arguments):
+            self._launch(slot, partial(work, slot, argument))
+        done = dict(self._finished.get() for _ in arguments)
+        self._in_flight.clear()
+        return [_value(done[slot]) for slot in range(self.num_envs)]
 
     def _begin(self, slot: int, options: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         self._begun.discard(slot)
@@ -316,3 +326,14 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         for slot, info in enumerate(infos):
             batched = self._add_info(batched, info, slot)
         return batched
+
+
+def _value(outcome: Any) -> Any:
+    """What came of a slot's work.
+
+    Raises:
+        BaseException: It failed.
+    """
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

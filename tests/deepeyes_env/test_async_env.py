@@ -1,9 +1,5 @@
 import asyncio
-import gc
-import subprocess
-import sys
 import threading
-import weakref
 
 import pytest
 
@@ -11,7 +7,6 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.config import ConfigError
 from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.sandbox.base import CellResult, CellStatus
-from deepeyes_env.threads import DaemonThreads
 
 LOOK = "<think>look</think>\n<code>\n```python\nimage_1.crop((0, 0, 90, 60)).show()\nprint(7)\n```\n</code>"
 SAY = "<think>say</think>\n<answer>7</answer>"
@@ -211,52 +206,3 @@ def test_it_works_in_one_event_loop_after_the_other():
 def test_bad_numbers_are_refused(options):
     with pytest.raises(ConfigError, match="at least 1"):
         DeepEyesAsyncEnv(**options)
-
-
-def test_an_idle_thread_keeps_nothing_of_its_last_work():
-    class Picture:
-        pass
-
-    async def play():
-        seen = weakref.ref(picture := Picture())
-        await threads.run(lambda picture=picture: picture)
-        del picture
-        await asyncio.sleep(0.1)
-        gc.collect()
-        return seen()
-
-    threads = DaemonThreads()
-    assert asyncio.run(play()) is None
-    threads.close()
-
-
-def test_an_error_that_nobody_waits_for_any_more_leaves_no_trace():
-    async def play():
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        given_up = threads.run(lambda: 1 / 0)
-        while not given_up.done():
-            await asyncio.sleep(0.01)
-        del given_up
-        gc.collect()
-
-    complaints = []
-    threads = DaemonThreads()
-    asyncio.run(play())
-    threads.close()
-    assert complaints == []
-
-
-HANGS = """
-import asyncio, threading
-from deepeyes_env.threads import DaemonThreads
-async def main():
-    DaemonThreads().run(threading.Event().wait)
-    await asyncio.sleep(0.1)
-asyncio.run(main())
-print("done")
-"""
-
-
-def test_a_tool_that_hangs_for_ever_does_not_keep_the_process_from_ending():
-    done = subprocess.run([sys.executable, "-c", HANGS], timeout=60, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
