@@ -14,7 +14,7 @@ from gymnasium.error import ResetNeeded
 from deepeyes_env.config import ConfigError, EnvConfig
 from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.errors import nearest
-from deepeyes_env.host import Host, draw_place, open_host
+from deepeyes_env.host import Host, Runner, draw_place, open_host
 from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.sandbox.base import Sandbox
@@ -141,10 +141,9 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
 
         Raises:
             ResetNeeded: There is none yet.
+            RemoteEpisodeError: It runs elsewhere.
         """
-        if self._runner.episode is None:
-            raise ResetNeeded("there is no episode yet: call reset() first")
-        return self._runner.episode
+        return current_episode(self._runner, "there is no episode yet: call reset() first")
 
     @property
     def reward(self) -> Reward | None:
@@ -162,6 +161,30 @@ class DeepEyesEnv(gym.Env[GymObservation, str]):
                 render_ansi(self.episode, self.reward, last_only=True, colour=sys.stdout.isatty())
             )
             sys.stdout.flush()
+
+
+class RemoteEpisodeError(RuntimeError):
+    """An episode was asked for that stays on its server."""
+
+
+def current_episode(runner: Runner, missing: str) -> Episode:
+    """The episode of a runner.
+
+    Args:
+        runner: The runner.
+        missing: What to say where there is none yet.
+
+    Raises:
+        ResetNeeded: There is none yet.
+        RemoteEpisodeError: It runs elsewhere.
+    """
+    if runner.episode is None and runner.running:
+        raise RemoteEpisodeError(
+            "the episode runs elsewhere (`remote`, Ray), where its state stays; observation and info tell all"
+        )
+    if runner.episode is None:
+        raise ResetNeeded(missing)
+    return runner.episode
 
 
 def check_render_mode(mode: str | None, modes: Collection[str], remote: object = None) -> None:

@@ -69,22 +69,29 @@ class Crew:
         self._threads: list[threading.Thread] = []
 
     def perform(self, work: Callable[[], None]) -> None:
-        """Have `work` done; it must not raise."""
-        self._work.put(work)
+        """Have `work` done; it must not raise.
+
+        Raises:
+            RuntimeError: The system gives no more threads; the work is not done then.
+        """
         if not self._idle.acquire(blocking=False) and len(self._threads) != self._most:
             thread = threading.Thread(target=self._serve, name="deepeyes", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
+        self._work.put(work)
+
+    def drop(self) -> None:
+        """Forget the work that nobody has begun."""
+        with suppress(queue.Empty):
+            while True:
+                self._work.get_nowait()
 
     def dismiss(self) -> list[threading.Thread]:
-        """Let the threads end when they have done what they are at; work that waits is dropped.
+        """Let the threads end when all work is done; a dismissed crew is given none any more.
 
         Returns:
             The threads, for who wants to join them.
         """
-        with suppress(queue.Empty):
-            while True:
-                self._work.get_nowait()
         for _ in self._threads:
             self._work.put(None)
         return self._threads

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -23,6 +24,7 @@ from deepeyes_env.env import (
     GymObservation,
     check_action,
     check_render_mode,
+    current_episode,
     observation_space,
     to_arrays,
 )
@@ -82,8 +84,9 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         Raises:
             ConfigError: An unknown key or a bad value.
         """
-        if num_envs < 1:
-            raise ConfigError(f"num_envs = {num_envs}: must be at least 1")
+        for name, value in (("num_envs", num_envs), ("workers", 1 if workers is None else workers)):
+            if value < 1:
+                raise ConfigError(f"{name} = {value}: must be at least 1")
         check_render_mode(render_mode, RENDER_MODES, remote)
         self.num_envs = num_envs
         self._host = open_host(config, overrides, tasks, sandbox, remote)
@@ -170,8 +173,10 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
 
     def close_extras(self, **kwargs: Any) -> None:
         """Wait for running turns, then free all episodes and the threads."""
+        self._crew.drop()
         for thread in self._crew.dismiss():
             thread.join()
+        self._in_flight.clear()
         for runner in self._runners:
             runner.close()
         self._host.close()
@@ -220,19 +225,28 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         Returns:
             `(slot, result)` of every turn that is done, in order of slots; empty after the timeout, or at
             once when nothing is in flight.
+
+        Raises:
+            BaseException: What a turn raised, once every other turn that is done has been taken.
         """
         if not self._in_flight:
             return []
         done = []
-        try:
+        with suppress(queue.Empty):
             done.append(self._finished.get(timeout=timeout))
             while True:
                 done.append(self._finished.get_nowait())
-        except queue.Empty:
-            pass
-        # All of them leave the air first: a turn that raises must not leave the others waited for forever.
-        self._in_flight.difference_update(slot for slot, _ in done)
-        return [(slot, _value(outcome)) for slot, outcome in sorted(done, key=lambda one: one[0])]
+        done.sort(key=lambda one: one[0])
+        results = [one for one in done if not isinstance(one[1], BaseException)]
+        failed = [one for one in done if isinstance(one[1], BaseException)]
+        taken = results or failed[:1]
+        for one in failed:
+            if one not in taken:
+                self._finished.put(one)
+        self._in_flight.difference_update(slot for slot, _ in taken)
+        if taken and not results:
+            raise taken[0][1]
+        return results
 
     def abandon(self, slot: int) -> StepResult:
         """End a slot's episode as truncated: the policy ran out of tokens or context.
@@ -245,10 +259,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
 
     def episode(self, slot: int) -> Episode:
         """The slot's current episode."""
-        episode = self._runners[slot].episode
-        if episode is None:
-            raise ResetNeeded(f"slot {slot} has no episode yet")
-        return episode
+        return current_episode(self._runners[slot], f"slot {slot} has no episode yet")
 
     @property
     def telemetry(self) -> Telemetry:
@@ -267,16 +278,31 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
                 outcome = error
             self._finished.put((slot, outcome))
 
-        self._in_flight.add(slot)
+        if self.closed:
+            raise ClosedEnvironmentError("the environments are closed: make new ones")
         self._crew.perform(perform)
+        self._in_flight.add(slot)
 
     def _in_all(self, work: Callable[[int, T], U], arguments: Sequence[T]) -> list[U]:
         """Do work in every slot and wait for all of them; the first slot's error is raised."""
-        for slot, argument in enumerate(arguments):
-            self._launch(slot, partial(work, slot, argument))
-        done = dict(self._finished.get() for _ in arguments)
-        self._in_flight.clear()
-        return [_value(done[slot]) for slot in range(self.num_envs)]
+        done: dict[int, Any] = {}
+        try:
+            for slot, argument in enumerate(arguments):
+                self._launch(slot, partial(work, slot, argument))
+            self._collect(done)
+        except BaseException:
+            self._collect(done)  # an interrupted step must not show up in the next one
+            raise
+        for outcome in (done[slot] for slot in range(self.num_envs)):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [done[slot] for slot in range(self.num_envs)]
+
+    def _collect(self, done: dict[int, Any]) -> None:
+        """Wait for everything that is in flight."""
+        while self._in_flight:
+            slot, done[slot] = self._finished.get()
+            self._in_flight.discard(slot)
 
     def _begin(self, slot: int, options: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         self._begun.discard(slot)
@@ -326,14 +352,3 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         for slot, info in enumerate(infos):
             batched = self._add_info(batched, info, slot)
         return batched
-
-
-def _value(outcome: Any) -> Any:
-    """What came of a slot's work.
-
-    Raises:
-        BaseException: It failed.
-    """
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome

@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,17 +51,38 @@ def test_work_that_waits_for_each_other_gets_a_thread_each():
     assert len(crew.dismiss()) >= 8
 
 
-def test_a_dismissed_crew_ends_what_it_is_at_and_drops_what_waits():
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_dismissed_crew_ends_what_it_is_at_and_does_what_waits_unless_it_is_dropped(drop):
     started, gate = threading.Event(), threading.Event()
     done: list[str] = []
     crew = Crew(1)
     crew.perform(lambda: (started.set(), gate.wait(), done.append("first")))
     crew.perform(lambda: done.append("second"))
     assert started.wait(PATIENCE)
+    if drop:
+        crew.drop()
     (thread,) = crew.dismiss()
     gate.set()
     thread.join(PATIENCE)
-    assert done == ["first"]
+    assert done == (["first"] if drop else ["first", "second"])
+
+
+def test_work_that_gets_no_thread_is_not_done_later(monkeypatch):
+    done: queue.SimpleQueue[str] = queue.SimpleQueue()
+    crew = Crew()
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", _no_more_threads)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            crew.perform(lambda: done.put("refused"))
+    crew.perform(lambda: done.put("done"))
+    assert done.get(timeout=PATIENCE) == "done"
+    for thread in crew.dismiss():
+        thread.join(PATIENCE)
+    assert done.empty()
+
+
+def _no_more_threads(thread):
+    raise RuntimeError("can't start new thread")
 
 
 def test_an_idle_thread_keeps_nothing_of_its_last_work():

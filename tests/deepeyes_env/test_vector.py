@@ -5,7 +5,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from env_parts import BrokenSandbox, InProcessSandbox, InProcessSession, answer, code, make_source
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from PIL import Image
 
@@ -142,6 +142,28 @@ def test_an_error_in_a_tool_is_raised_where_the_result_is_taken() -> None:
     envs.close()
 
 
+def test_a_turn_that_raises_takes_no_other_result_with_it() -> None:
+    class Bug(InProcessSandbox):
+        def open(self, images: Sequence[Image.Image], seed: int = 0) -> InProcessSession:
+            raise ZeroDivisionError("a bug in a sandbox")
+
+    envs = make(4, sandbox=Bug())
+    turns = [code("1"), answer(1), code("1"), answer(2)]
+    for slot, turn in enumerate(turns):
+        envs.begin(slot, index=slot)
+        envs.submit(slot, turn)
+    seen: list[int] = []
+    raised = 0
+    while len(seen) + raised < len(turns):
+        try:
+            seen += [slot for slot, _ in envs.ready()]
+        except ZeroDivisionError:
+            raised += 1
+    assert (sorted(seen), raised) == ([1, 3], 2)
+    assert envs.ready() == []
+    envs.close()
+
+
 def test_misuse_is_named() -> None:
     GateSession.gate.clear()
     envs = make(2, sandbox=GateSandbox())
@@ -173,9 +195,13 @@ def test_misuse_is_named() -> None:
         make(max_turn=2)
     with pytest.raises(ConfigError, match="num_envs = 0"):
         make(0)
+    with pytest.raises(ConfigError, match="workers = 0: must be at least 1"):
+        make(workers=0)
     with pytest.raises(ConfigError, match="did you mean 'ansi'"):
         make(render_mode="ansy")
     envs.close()
+    with pytest.raises(ClosedEnvironmentError, match="make new ones"):
+        envs.reset()
 
 
 def test_a_seed_may_be_a_numpy_integer() -> None:

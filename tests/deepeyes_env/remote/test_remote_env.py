@@ -115,6 +115,8 @@ def test_it_is_the_local_environment_drawn_tasks_and_infos_included() -> None:
     with a_server() as url:
         env = gym.make("DeepEyes-v0", remote=url)
         same(env.reset(seed=4), local.reset(seed=4))
+        with pytest.raises(RemoteEpisodeError, match="runs elsewhere"):
+            _ = env.unwrapped.episode
         same(env.step(code("print(SEED)\n'\\ud800'")), local.step(code("print(SEED)\n'\\ud800'")))
         lone = answer("\ud800 é 中")
         same(env.step(lone), local.step(lone))
