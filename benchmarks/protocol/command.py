@@ -11,7 +11,7 @@ deepeyes eval judge-check --judge URL --judge-model NAME
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tyro
 from rich.console import Console
@@ -24,8 +24,9 @@ from agents.transcript import ContextFull
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.folder import is_scored
 from benchmarks.protocol.options import EvalOptions
-from benchmarks.report.accuracy import ours
+from benchmarks.report.accuracy import accuracy, ours
 from benchmarks.report.command import write_report
+from benchmarks.report.official import headline, of_scored
 from benchmarks.report.tables import Table
 from benchmarks.report.terminal import print_table
 from benchmarks.result import Result
@@ -86,18 +87,19 @@ def main(argv: Sequence[str]) -> int:
 
 
 def table(outcome: Evaluated) -> Table:
-    """Accuracy by suite and mode, with the first official figure beside it."""
+    """Accuracy by suite and mode, with an official figure beside it."""
     rows = []
     for suite, modes in outcome.official.items():
         for mode, figures in modes.items():
             some = [one for one in outcome.results if (one.suite, one.mode) == (suite, mode)]
-            rows.append((suite, mode, *_figures(some), _first(figures), str(_unscored(some))))
+            rows.append((suite, mode, *_figures(some), _official(suite, figures, some), str(_unscored(some))))
     return Table("", ("suite", "tools", "n", "accuracy", "official", "unscored"), tuple(rows), _NOTE)
 
 
 _NOTE = (
     "n: scored draws; the orders of an item's options are one. accuracy: by our rules, with Wilson's 95 % "
-    "interval for as many draws as their clusters are worth; official: the suite's own metric."
+    "interval for as many draws as their clusters are worth; official: the suite's own metric, in brackets "
+    "how many of the draws it could score without a judge."
 )
 
 
@@ -106,10 +108,9 @@ def _figures(results: Sequence[Result]) -> tuple[str, str]:
     return str(found.n), str(found)
 
 
-def _first(figures: object) -> str:
-    assert isinstance(figures, dict)
-    name, value = next(iter(figures.items()), ("", 0.0))
-    return f"{name} {value:.3f}" if name else ""
+def _official(suite: str, figures: Mapping[str, float], results: Sequence[Result]) -> str:
+    found = accuracy(results)
+    return of_scored(headline(suite, figures), found.official.n, found.ours.n)
 
 
 def _unscored(results: Sequence[Result]) -> int:

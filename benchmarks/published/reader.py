@@ -68,7 +68,7 @@ def read_table(path: Path) -> tuple[Figure, ...]:
 
 
 def _column(path: Path, column: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"suite": "", "subset": "", "items": None, "unit": "percent"}
+    known = {"suite": "", "subset": "", "items": None, "unit": "percent", "tools": None}
     if extra := column.keys() - known.keys():
         raise DatasetError(path, f"a column has {sorted(extra)}", f"give {sorted(known)}")
     return {**known, **column}
@@ -81,12 +81,13 @@ def _row(
     columns: Sequence[Mapping[str, Any]],
     row: Mapping[str, Any],
 ) -> Iterator[Figure]:
-    values, tools = row["values"], tuple(sorted(row["tools"]))
+    values = row["values"]
     if len(values) != len(columns):
         raise DatasetError(path, f"{row['model']} has {len(values)} values", f"give {len(columns)}")
-    if unknown := set(tools) - set(TOOLS):
-        raise DatasetError(path, f"{row['model']} has the tools {sorted(unknown)}", f"use {TOOLS}")
     for column, value in zip(columns, values, strict=True):
+        tools = tuple(sorted(row["tools"] if column["tools"] is None else column["tools"]))
+        if unknown := set(tools) - set(TOOLS):
+            raise DatasetError(path, f"{row['model']} has the tools {sorted(unknown)}", f"use {TOOLS}")
         unit = row.get("unit", column["unit"])
         if unit not in get_args(Unit):
             raise DatasetError(path, f"the unit is {unit!r}", f"use {get_args(Unit)}")

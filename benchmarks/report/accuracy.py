@@ -77,7 +77,12 @@ def by_category(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def repeated(results: Sequence[Result]) -> Repeats | None:
-    """Figures of items drawn several times; k is the commonest number of draws."""
+    """Figures of items drawn several times; k is the commonest number of draws.
+
+    None where an item was asked in several orders of its options: they are one draw, and no repetition.
+    """
+    if _in_several_orders(results):
+        return None
     drawn = Counter(one.item for one in results)
     if not drawn or (k := Counter(drawn.values()).most_common(1)[0][0]) < 2:
         return None
@@ -90,3 +95,11 @@ def repeated(results: Sequence[Result]) -> Repeats | None:
             seeds[one.seed].append(one)
     by_seed = {str(seed): ours(some) for seed, some in sorted(seeds.items())}
     return repeats([(clusters[item], some) for item, some in verdicts.items()], k, by_seed)
+
+
+def _in_several_orders(results: Iterable[Result]) -> bool:
+    """Whether one seed asked an item in more than one order of its options."""
+    orders: defaultdict[tuple[str, int], set[tuple[tuple[str, str], ...]]] = defaultdict(set)
+    for one in results:
+        orders[one.item, one.seed].add(tuple(sorted(one.option_order.items())))
+    return any(len(some) > 1 for some in orders.values())

@@ -40,7 +40,7 @@ def _of_suite(name: str, about: Mapping[str, Any], results: Sequence[Result]) ->
     if len(set(by_mode.values())) > 1:
         told = ", ".join(f"{mode} {count}" for mode, count in sorted(by_mode.items()))
         yield f"the modes have different numbers of draws ({told}); what compares them uses the common ones."
-    if not about.get("revision"):
+    if not about.get("revision") and not about.get("source", {}).get("md5"):
         yield "the revision of the data is unknown."
     yield from _against_published(name, asked if items is None else items)
     unscored = sum(one.correct is None for one in results)

@@ -39,6 +39,11 @@ SCORES = {"wemath": "strict"}
 strict and a loose one, and papers rarely say which; the lower is taken."""
 
 
+JUDGED = ("fvqa", "infoseek", "mmsearch")
+"""Suites whose published figures are a judge's verdicts although their own metric is a rule (the traps on
+their cards): what stands beside them is our verdict."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModeReport:
     """One suite in one mode.
@@ -73,8 +78,8 @@ class Beside:
         mode: The mode that it is compared with.
         ours: Our figure there, or None without a verdict.
         metric: What that is: `official`, `strict` or, where the suite's own metric asks a judge, `ours`.
-        less: Ours less the published, as of different items (a cluster of ours counts as one); None where
-            their number is unknown.
+        less: Ours less the published, as of different items, where a cluster counts as one on either side;
+            None where their number is unknown.
         differs: Where items or tools differ.
         protocol: Where the protocol of the whole table differs or is unstated.
     """
@@ -213,7 +218,7 @@ def _published(run: Run, name: str, modes: Sequence[ModeReport]) -> tuple[Beside
                     mode.mode,
                     ours.value,
                     metric,
-                    _less(ours, figure),
+                    _less(ours, items, figure),
                     figure_differs(figure, measured),
                     protocol_differs(figure.protocol, measured),
                 )
@@ -230,14 +235,16 @@ def _counterpart(suite: str, mode: ModeReport) -> tuple[Estimate, str]:
     if suite in SCORES:
         value = mode.official_figures.get(SCORES[suite])
         return Estimate(value, 0.0, 1.0, 0, 0, "cluster"), SCORES[suite]
-    whole = accuracy.official.n == accuracy.ours.n
+    whole = suite not in JUDGED and accuracy.official.n == accuracy.ours.n
     return (accuracy.official, "official") if whole else (accuracy.ours, "ours")
 
 
-def _less(ours: Estimate, figure: Figure) -> Unpaired | None:
+def _less(ours: Estimate, items: int, figure: Figure) -> Unpaired | None:
+    """Ours less theirs; their items hang together as ours do, so as many of them are one case."""
     if ours.value is None or not ours.clusters or figure.items is None or figure.share is None:
         return None
-    return two_proportions(ours.value, ours.clusters, figure.share, figure.items)
+    theirs = figure.items * min(1.0, ours.clusters / items)
+    return two_proportions(ours.value, ours.clusters, figure.share, theirs)
 
 
 def _closest(figure: Figure, modes: Sequence[ModeReport]) -> ModeReport:

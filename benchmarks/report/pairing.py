@@ -89,7 +89,7 @@ def protocol_warnings(first: RunCard, second: RunCard) -> tuple[str, ...]:
         ("settings", _protocol(first), _protocol(second)),
         ("judge", first.judge or "none", second.judge or "none"),
         ("versions", first.versions, second.versions),
-        ("revision of the data", _revisions(first, second), _revisions(second, first)),
+        ("copy of the data", _copies(first, second), _copies(second, first)),
     ):
         if said := _differences(a, b):
             found.append(f"{name}: {said}")
@@ -119,9 +119,9 @@ def _protocol(card: RunCard) -> Mapping[str, object]:
     }
 
 
-def _revisions(card: RunCard, other: RunCard) -> Mapping[str, object]:
-    """Of the suites that both have."""
-    return {name: card.suites[name].get("revision") for name in card.suites if name in other.suites}
+def _copies(card: RunCard, other: RunCard) -> Mapping[str, object]:
+    """Revision or MD5 sums of the suites that both have."""
+    return {name: card.suites[name].get("source") for name in card.suites if name in other.suites}
 
 
 def _differences(first: object, second: object) -> str:

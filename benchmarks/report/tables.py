@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.published import Figure
+from benchmarks.published import Figure, published_for
 from benchmarks.report.document import Beside, ModeReport, Report, SuiteReport
+from benchmarks.report.official import headline, of_scored
 from benchmarks.report.tool_effect import ToolEffect
 from benchmarks.statistics.estimate import Estimate
 
@@ -36,7 +37,7 @@ def main_table(report: Report) -> Table:
             mode.mode,
             _counted(mode),
             str(mode.accuracy.ours),
-            _official(mode),
+            _official(suite, mode),
             *_effect(suite, mode.mode),
         )
         for suite in report.suites
@@ -52,7 +53,8 @@ def main_table(report: Report) -> Table:
         ("suite", "tools", "n", "accuracy", "official", "gain", "harm", "net", "p", "Holm"),
         tuple(rows),
         "Accuracy in percent with its 95 % interval (Wilson's, widened for clusters such as the cycles of a "
-        "question). n: scored draws, in brackets all of them if some have no verdict. gain, harm: draws "
+        "question). n: scored draws, in brackets all of them if some have no verdict; official: the suite's "
+        "own metric, in brackets how many of them it could score without a judge. gain, harm: draws "
         "right only with, only without tools; net: their difference in points with a cluster bootstrap's "
         "interval; p: exact McNemar test, or a permutation of clusters (*); Holm: after correction over all "
         "suites and modes of this table.",
@@ -152,7 +154,16 @@ def effect_table(suite: SuiteReport) -> Table:
         rows,
         "The same draws with these tools and with none. Holm: p after correction over all suites and modes "
         "of the report. detectable: the smallest difference in points that 80 % of such comparisons would "
-        "find. solved without: of what is right with tools, what is right without them.",
+        "find. solved without: of what is right with tools, what is right without them; "
+        f"{_published_overlap()}.",
+    )
+
+
+def _published_overlap() -> str:
+    """What others report of it, on items and settings of their own."""
+    return "; ".join(
+        f"{one.model}: {printed(one)} % in {one.source}, on other items"
+        for one in published_for("tool_overlap")
     )
 
 
@@ -204,10 +215,6 @@ def printed(figure: Figure) -> str:
     return f"{figure.value:.0f}/1000" if figure.unit == "of 1000" else f"{figure.value:.1f}"
 
 
-POINTS = "points"
-"""The one official figure that is no share: OCRBench's points of 1,000."""
-
-
 def _title(suite: SuiteReport) -> str:
     return str(suite.about.get("title", suite.name))
 
@@ -217,11 +224,10 @@ def _counted(mode: ModeReport) -> str:
     return str(scored) if scored == draws else f"{scored} ({draws})"
 
 
-def _official(mode: ModeReport) -> str:
-    if mode.official_figures:
-        name, value = next(iter(mode.official_figures.items()))
-        return f"{name} {value:.1f}" if name == POINTS else f"{name} {100 * value:.1f}"
-    return str(mode.accuracy.official)
+def _official(suite: SuiteReport, mode: ModeReport) -> str:
+    accuracy = mode.accuracy
+    shown = headline(suite.name, mode.official_figures) or str(accuracy.official)
+    return of_scored(shown, accuracy.official.n, accuracy.ours.n)
 
 
 def _effect(suite: SuiteReport, mode: str) -> tuple[str, ...]:

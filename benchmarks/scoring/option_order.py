@@ -118,7 +118,7 @@ def _places(question: str, choices: Mapping[str, str]) -> list[tuple[int, int]] 
     The last such place counts: a question may name some of them before.
     """
     first, *others = (
-        re.compile(rf"(?<![^\W_])\(?{re.escape(label)}\s*[.):]+\s*({re.escape(option)})(?![^\W_])")
+        re.compile(rf"(?<![^\W_])\(?{re.escape(label)}\s*[.):．]+\s*({re.escape(option)})(?![^\W_])")
         for label, option in choices.items()
     )
     for begin in reversed(list(first.finditer(question))):

@@ -8,7 +8,7 @@ from benchmarks.scoring.boilerplate import not_for_judges
 from benchmarks.scoring.refusal import refuses
 from benchmarks.suites.suite import Item, Official
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.accuracy import Grade, grade_by_rule
+from deepeyes_env.rewards.accuracy import LENGTH, Grade, grade_by_rule
 from deepeyes_env.rewards.judge import Judge, JudgeError
 from deepeyes_env.task import Answer
 
@@ -49,7 +49,8 @@ def verdict(
     """Score an episode.
 
     No answer is wrong by every metric; failed infrastructure is no verdict. Where the official metric asks a
-    judge, our own verdict stands in for its judge's, if there is a sure one.
+    judge, our own verdict stands in for its judge's, if there is a sure one. A long answer is wrong by our
+    reward alone: the suite's judge is asked.
 
     Args:
         item: The item as it was shown.
@@ -76,7 +77,11 @@ def verdict(
     if beside and judge and ruled.confident and not_for_judges(answer) is None:
         also = _asked(item, answer, judge)
         failed = also is None
-    if by_suite is None and grade.confident:
+    if by_suite is None and ruled.rule == LENGTH:
+        said = None if judge is None else _judged(item, answer, judge)
+        failed = failed or (judge is not None and said is None)
+        by_suite = None if said is None else float(said.correct)
+    elif by_suite is None and grade.confident:
         by_suite = float(grade.correct)
     return Verdict(correct, by_suite, grade.rule, failed, also, refused)
 

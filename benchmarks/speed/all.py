@@ -7,7 +7,7 @@ import json
 import sqlite3
 import subprocess
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.speed.all_page import write_page
 from benchmarks.speed.machine import this_machine
-from benchmarks.speed.part import Part, Report, perform
+from benchmarks.speed.part import Part, Report, kept_report, perform
 
 BenchName = Literal["sandbox", "search", "worlds", "env", "env-ray", "rollout", "train", "stress"]
 
@@ -79,12 +79,8 @@ class AllBenchOptions:
 
     @property
     def parts(self) -> list[Part]:
-        """What is to be run, in order."""
-        return [
-            Part.of(name, arguments if self.quick else ())
-            for name, arguments in QUICK.items()
-            if not self.only or name in self.only
-        ]
+        """All parts in order, those too that are not to be run."""
+        return [Part.of(name, arguments if self.quick else ()) for name, arguments in QUICK.items()]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -97,33 +93,45 @@ def main(argv: Sequence[str]) -> None:
         SystemExit: A benchmark failed; the others have run all the same.
     """
     options = tyro.cli(AllBenchOptions, args=list(argv), prog="deepeyes bench all")
-    reports = run_all(options.parts, options.out, Console(), quick=options.quick)
+    reports = run_all(options.parts, options.out, Console(), only=options.only, quick=options.quick)
     failed = [report.name for report in reports if report.failure is not None]
     if failed:
         raise SystemExit(f"deepeyes bench all: {', '.join(failed)} failed; run again to try only that again")
 
 
-def run_all(parts: Sequence[Part], out: Path, console: Console, *, quick: bool) -> list[Report]:
-    """Run the parts one after the other; the page is written anew after each.
+def run_all(
+    parts: Sequence[Part], out: Path, console: Console, *, only: Collection[str] = (), quick: bool = False
+) -> list[Report]:
+    """Run parts one after the other; the page is written anew after each.
 
     Args:
-        parts: What to run.
+        parts: All that belong on the page.
         out: Folder of all files.
         console: Shows what is going on.
+        only: Names of those that are run; empty means all. The page shows of the others what is kept.
         quick: Whether the figures only show that everything works.
+
+    Returns:
+        The reports of those that were to be run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    machine, found = this_machine(), versions()
-    reports: list[Report] = []
-    for part in parts:
+    found = versions()
+    everything = {"quick": quick, "machine": this_machine(), "versions": found}
+    chosen = [part for part in parts if not only or part.name in only]
+    reports = {
+        part.name: kept
+        for part in parts
+        if part not in chosen and (kept := kept_report(part, out, found)) is not None
+    }
+    for part in chosen:
         console.print(f"{part.name}: {part.shown}", style="dim", highlight=False, markup=False)
-        report = perform(part, out, found)
-        console.print(f"{part.name}: {said(report)}", highlight=False, markup=False)
-        reports.append(report)
-        everything = {"quick": quick, "machine": machine, "versions": found}
-        _write(out, everything, reports, [one.name for one in parts[len(reports) :]])
+        reports[part.name] = perform(part, out, found)
+        console.print(f"{part.name}: {said(reports[part.name])}", highlight=False, markup=False)
+        names = [one.name for one in parts]
+        shown = [reports[name] for name in names if name in reports]
+        _write(out, everything, shown, [name for name in names if name not in reports])
     console.print(f"page: {out / 'index.html'}", highlight=False, soft_wrap=True)
-    return reports
+    return [reports[part.name] for part in chosen]
 
 
 def said(report: Report) -> str:

@@ -77,15 +77,20 @@ def perform(part: Part, out: Path, versions: Mapping[str, str]) -> Report:
         out: Folder of its files: `NAME.json` the report, `NAME.log` all that it printed.
         versions: What takes part.
     """
-    kept = out / f"{part.name}.json"
-    earlier = _read(kept)
-    if earlier is not None and _still_holds(earlier, part, versions):
+    if (earlier := kept_report(part, out, versions)) is not None:
         return earlier
+    kept = out / f"{part.name}.json"
     report = _run(part, out, versions)
     unfinished = kept.with_suffix(".part")
     unfinished.write_text(f"{json.dumps(asdict(report), indent=2)}\n", encoding="utf-8")
     os.replace(unfinished, kept)
     return report
+
+
+def kept_report(part: Part, out: Path, versions: Mapping[str, str]) -> Report | None:
+    """What an earlier run has finished with the same command and versions, or None."""
+    earlier = _read(out / f"{part.name}.json")
+    return earlier if earlier is not None and _still_holds(earlier, part, versions) else None
 
 
 def _still_holds(report: Report, part: Part, versions: Mapping[str, str]) -> bool:

@@ -92,7 +92,8 @@ def official(item: Item, answer: str) -> float | None:
     if not given:
         return 0.0
     if item.facts["answer_type"] == CHOICE:
-        picked = picked_label(given, dict(item.facts["choices"]))
+        # As they were shown; where the picture alone has them, their letters.
+        picked = picked_label(given, dict(reference.choices or item.facts["choices"]))
         return None if picked is None else float(picked == reference.text)
     if item.facts["answer_type"] == NUMBER:
         value, right = _number(given), _number(reference.text)

@@ -10,13 +10,11 @@ TSV files have `query_cot, question_for_eval, answer, problem_version, metadata`
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
 from dataclasses import replace
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import by_category
-from benchmarks.suites.row import Row, RowError, image, optional_text, text
+from benchmarks.suites.row import Row, image, optional_text, text
 from benchmarks.suites.rules_first import rules_alone
 from benchmarks.suites.suite import Card, Item, Release, Suite
 from deepeyes_env.task import Answer, Skill, Task
@@ -79,28 +77,16 @@ def read(row: Row) -> Item:
         skills=frozenset({Skill.REASONING}),
         family="mathverse",
     )
-    facts = {"choices": choices, "subject": _metadata(row).get("subject", "")}
     # The text that is shown to the judge is the same for all versions of a problem.
     problem = optional_text(row, "problem_index") or full
-    return Item(task, category=text(row, "problem_version"), cluster=problem, facts=facts)
-
-
-def _metadata(row: Row) -> Mapping[str, str]:
-    """The struct `metadata`, also written as Python writes it (VLMEvalKit's TSV)."""
-    value = row["metadata"]
-    if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
-            raise RowError(row, "metadata", f"cannot be read ({error})", "give the release's") from error
-    if not isinstance(value, Mapping):
-        raise RowError(row, "metadata", "it is no struct", "give the release's")
-    return value
+    return Item(task, category=text(row, "problem_version"), cluster=problem, facts={"choices": choices})
 
 
 def official(item: Item, answer: str) -> float | None:
     """1 for the reference as it is written (`quick_match`), then our rules; None for the judge."""
-    return rules_alone(answer, replace(item.task.answer, choices=item.facts["choices"]))
+    reference = item.task.answer
+    # The options as they were shown; where the picture alone has them, as the release has them.
+    return rules_alone(answer, replace(reference, choices=reference.choices or item.facts["choices"]))
 
 
 SUITE = Suite(CARD, read, official, by_category)

@@ -95,12 +95,18 @@ def _words(text: str) -> str:
 
 
 def summarise(marked: Sequence[Marked]) -> Mapping[str, float]:
-    """`points` (of 1,000 where all are there) and points by group, and accuracies by kind."""
+    """Points (of 1,000 where all are there), by group too, and accuracies by kind.
+
+    Points are a sum: while an item has no score there are none, lest it count as 0.
+    """
+    if any(one.score is None for one in marked):
+        return by_category(marked)
     points = {"points": 0.0} | {f"points/{group}": 0.0 for group in dict.fromkeys(GROUPS.values())}
     for one in marked:
-        points["points"] += one.score or 0.0
+        assert one.score is not None
+        points["points"] += one.score
         if group := GROUPS.get(one.item.category):
-            points[f"points/{group}"] += one.score or 0.0
+            points[f"points/{group}"] += one.score
     return {**points, **by_category(marked)}
 
 

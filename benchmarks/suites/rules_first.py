@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepeyes_env.rewards.accuracy import grade_by_rule
+from deepeyes_env.rewards.accuracy import LENGTH, grade_by_rule
 from deepeyes_env.rewards.normalise import normalise
 from deepeyes_env.task import Answer
 
@@ -16,4 +16,4 @@ def rules_alone(answer: str, reference: Answer) -> float | None:
     if not normalise(answer):
         return 0.0
     verdict = grade_by_rule(answer, reference)
-    return float(verdict.correct) if verdict.confident and verdict.rule != "length" else None
+    return float(verdict.correct) if verdict.confident and verdict.rule != LENGTH else None

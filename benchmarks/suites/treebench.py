@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import accuracies, picked, with_options
-from benchmarks.suites.row import LETTERS, Row, image, label, lettered, missing, optional_text, sequence, text
+from benchmarks.suites.row import LETTERS, Row, image, label, lettered, optional_text, text
 from benchmarks.suites.suite import Card, Item, Marked, Release, Suite
 from deepeyes_env.rewards.choice import picked_label
 from deepeyes_env.task import Answer, Skill, Task
@@ -55,8 +55,7 @@ def read(row: Row) -> Item:
         skills=_SKILLS.get(category.partition("/")[0], frozenset()),
         family="treebench",
     )
-    boxes = [] if missing(row["target_instances"]) else list(sequence(row, "target_instances"))
-    return Item(task, category=category, cluster=name, facts={"boxes": boxes})
+    return Item(task, category=category, cluster=name)
 
 
 def _asked(row: Row) -> tuple[str, dict[str, str]]:

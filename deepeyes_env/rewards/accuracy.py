@@ -18,6 +18,9 @@ from deepeyes_env.task import Answer, Task
 MAX_ANSWER_CHARS = 300
 """An answer of this length or longer earns nothing (reference 3, format check (f))."""
 
+LENGTH = "length"
+"""`Grade.rule` of such an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grade:
@@ -62,7 +65,7 @@ def grade_by_rule(answer: str, reference: Answer) -> Grade:
         reference: The reference answer.
     """
     if len(answer) >= MAX_ANSWER_CHARS:
-        return Grade(False, "length")
+        return Grade(False, LENGTH)
     text = normalise(answer)
     if text == normalise(reference.text):
         return Grade(True, "exact")

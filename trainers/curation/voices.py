@@ -108,7 +108,8 @@ def _settings(options: PolicyOptions, vocabulary: Vocabulary) -> dict[str, Any]:
     if options.backend == "api":
         chat = options.chat
         return said | sampled | {key: getattr(chat, key) for key in CHAT_SETTINGS}
-    return said | sampled | {"dtype": options.dtype, "weights": _weights(options.policy)}
+    servers = {"urls": list(options.urls)} if options.urls else {}
+    return said | sampled | servers | {"dtype": options.dtype, "weights": _weights(options.policy)}
 
 
 def _weights(policy: str) -> str | None:

@@ -39,7 +39,8 @@ def result(item: str = "vstar/0", mode: Mode = "all", **fields: Any) -> Result:
 
 def card(**fields: Any) -> RunCard:
     """What was asked of V*."""
-    about = {"title": "V*", "items": 191, "size": 191, "revision": "abc123", "licence": "unstated"}
+    source = {"revision": "abc123"}
+    about = {"title": "V*", "items": 191, "size": 191, **source, "source": source, "licence": "unstated"}
     fields = {
         "policy": "tiny <b>&</b>",
         "settings": {"prompt": "by_mode", "respondent": {"sampling": {"temperature": 0.0}}},

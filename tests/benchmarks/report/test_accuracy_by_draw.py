@@ -37,6 +37,16 @@ def in_all_orders():
     return free + [result("s/1", sample=n, correct=False, option_order=ORDER) for n in range(4)]
 
 
+def test_orders_of_options_are_no_repetition():
+    turned = {"A": "B", "B": "A"}
+    orders = [
+        result("s/1", sample=n, correct=n == 0, option_order=order) for n, order in enumerate((ORDER, turned))
+    ]
+    assert accuracy(orders).repeats is None
+    again = [result("s/1", sample=n, correct=n == 0, option_order=ORDER) for n in range(2)]
+    assert accuracy(again).repeats is not None
+
+
 def test_an_items_orders_of_options_count_as_one_draw():
     """By draws it would be 20 %."""
     found = ours(in_all_orders())

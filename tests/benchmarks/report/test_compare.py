@@ -153,7 +153,14 @@ def test_the_official_metric_can_be_compared():
         ({"settings": {"prompt": "paper"}}, "settings: prompt by_mode / paper"),
         ({"judge": {"model": "m2"}}, "judge: "),
         ({"versions": {"numpy": "2.1"}}, "versions: numpy 2.0 / 2.1"),
-        ({"suites": {"vstar": {"revision": "other"}}}, "revision of the data: vstar abc123 / other"),
+        (
+            {"suites": {"vstar": {"source": {"revision": "other"}}}},
+            "copy of the data: vstar.revision abc123 / other",
+        ),
+        (
+            {"suites": {"vstar": {"source": {"md5": {"v.tsv": "aa"}}}}},
+            "copy of the data: vstar.md5.v.tsv – / aa; vstar.revision abc123 / –",
+        ),
     ],
 )
 def test_another_protocol_is_a_warning(fields, words):

@@ -20,12 +20,13 @@ from benchmarks.report.behaviour import behaviour
 from benchmarks.report.command import NAMES, main, write_report
 from benchmarks.report.document import report_of, to_json
 from benchmarks.report.markdown import to_markdown
-from benchmarks.report.official import OFFICIAL
+from benchmarks.report.official import OFFICIAL, headline
 from benchmarks.report.rate import rate
 from benchmarks.report.refusals import refusals
 from benchmarks.report.tool_effect import tool_effects
 from benchmarks.report.twins import twins
 from benchmarks.run_folder import Run, read_run
+from benchmarks.statistics.unpaired import two_proportions
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -396,6 +397,49 @@ def test_realxbench_is_never_silently_compared_with_the_papers_300():
     assert ours.less.low < ours.less.difference < ours.less.high
 
 
+def test_published_verdicts_of_judges_stand_beside_our_verdict():
+    """FVQA's own metric is exact match, its published figures are not (its card's traps)."""
+    results = [result(f"fvqa/{n}", official=0.0) for n in range(5)]
+    found = report_of(run_of(results, card(suites={"fvqa": {"title": "FVQA"}}))).suites[0].published
+    assert found
+    assert {(one.ours, one.metric) for one in found if not one.figure.subset} == {(1.0, "ours")}
+
+
+def test_items_that_hang_together_are_one_case_on_either_side():
+    """800 rows of HR-Bench are 200 questions, theirs too."""
+    results = [
+        result(f"hrbench-4k/{n}", cluster=f"q{n // 4}", correct=n < 560, official=float(n < 560))
+        for n in range(800)
+    ]
+    about = {"hrbench-4k": {"title": "HR-Bench 4K", "items": 800, "size": 800}}
+    published = report_of(run_of(results, card(suites=about))).suites[0].published
+    found = [one for one in published if one.figure.value == 77.9 and not one.figure.subset]
+    assert found
+    for one in found:
+        assert one.less == two_proportions(0.7, 200, 0.779, 200)
+
+
+def test_the_official_figure_says_what_it_is_over_where_that_is_less():
+    results = [result("simplevqa/0"), result("simplevqa/1", correct=False, official=None)]
+    about = card(suites={"simplevqa": {"title": "SimpleVQA"}})
+    assert "(1 of 2)" in to_markdown(report_of(run_of(results, about)))
+    assert "(2 of 2)" not in to_markdown(report_of(run_of([result(), result("vstar/1")])))
+
+
+@pytest.mark.parametrize(
+    ("suite", "figures", "shown"),
+    [
+        ("ocrbench", {"accuracy": 0.8, "points": 801.0}, "points 801.0"),
+        ("ocrbench", {"accuracy": 0.8}, "accuracy 80.0"),
+        ("wemath", {"accuracy": 0.8, "loose": 0.6, "strict": 0.4}, "strict 40.0"),
+        ("vstar", {"accuracy/direct": 0.5, "accuracy": 0.25}, "accuracy 25.0"),
+        ("vstar", {}, ""),
+    ],
+)
+def test_the_figure_that_is_quoted_is_shown(suite, figures, shown):
+    assert headline(suite, figures) == shown
+
+
 @pytest.mark.parametrize(
     ("about", "words"),
     [
@@ -404,11 +448,17 @@ def test_realxbench_is_never_silently_compared_with_the_papers_300():
         ({}, "unfinished: 20 of 191 items"),
         ({"revision": None}, "the revision of the data is unknown."),
         ({"warnings": ["md5 differs"]}, "V*: md5 differs"),
+        ({"revision": None, "source": {"md5": {}}}, "the revision of the data is unknown."),
     ],
 )
 def test_whatever_is_not_the_whole_release_is_said(about, words):
     base = card().suites["vstar"]
     assert words in said(policy_with({"all": 0.5}, 20), suites={"vstar": {**base, **about}})
+
+
+def test_a_copy_that_is_named_by_its_sums_is_known():
+    about = {**card().suites["vstar"], "revision": None, "source": {"md5": {"VStarBench.tsv": "b18854"}}}
+    assert said(policy_with({"all": 0.5}, 191), suites={"vstar": about}) == ""
 
 
 def test_a_whole_greedy_run_has_nothing_to_say():

@@ -1,7 +1,7 @@
 """Rules first, a judge where they are not sure, failures never zero, the official metric beside."""
 
 import pytest
-from judge_server import JudgeServer, broken, silent, talkative, well_behaved
+from judge_server import JudgeServer, always_yes, broken, silent, talkative, well_behaved
 
 from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge, sampled
 from benchmarks.scoring.refusal import refuses
@@ -55,6 +55,18 @@ def test_where_rules_are_not_sure_the_judge_decides_both_figures() -> None:
 def test_without_a_judge_unsure_is_wrong_and_officially_nothing() -> None:
     assert verdict(BRIDGE, "Isambard Brunel", ANSWERED, asks_a_judge) == Verdict(False, None, "none")
     assert verdict(BRIDGE, "Isambard Brunel", ANSWERED, half) == Verdict(False, 0.5, "none")
+
+
+def test_of_a_long_answer_the_suites_judge_is_asked_and_ours_is_wrong() -> None:
+    long = "Isambard Brunel" + ", who built railways" * 20
+    with JudgeServer(always_yes) as server:
+        assert verdict(BRIDGE, long, ANSWERED, asks_a_judge, judge(server)) == Verdict(False, 1.0, "length")
+        assert verdict(BRIDGE, long, ANSWERED, half, judge(server)) == Verdict(False, 0.5, "length")
+        assert len(server.asked) == 1
+    assert verdict(BRIDGE, long, ANSWERED, asks_a_judge) == Verdict(False, None, "length")
+    with JudgeServer(broken) as server:
+        found = verdict(BRIDGE, long, ANSWERED, asks_a_judge, judge(server))
+    assert found == Verdict(False, None, "length", judge_failed=True)
 
 
 @pytest.mark.parametrize("reply", [talkative, silent, broken])

@@ -124,6 +124,12 @@ def test_ocrbench_points() -> None:
     assert figures["accuracy"] == 0.75
 
 
+def test_ocrbench_has_no_points_while_an_item_has_no_score() -> None:
+    """A sum over fewer items would count what failed as wrong."""
+    marked = [Marked(item("x", "Doc-oriented VQA"), score) for score in (1.0, None)]
+    assert ocrbench.summarise(marked) == {"accuracy": 1.0, "accuracy/Doc-oriented VQA": 1.0}
+
+
 def cycle(number: int, category: str, cluster: str, score: float | None) -> Marked:
     return Marked(item("A", category, cluster, cycle=str(number)), score)
 

@@ -21,6 +21,7 @@ from gymnasium.error import ResetNeeded
 from PIL import Image
 
 from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig
+from deepeyes_env.env import RemoteEpisodeError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
