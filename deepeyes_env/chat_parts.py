@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -21,6 +21,25 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 Part = dict[str, Any]
 """`{"type": "text", ...}` or `{"type": "image_url", ...}`, as in OpenAI's chat messages."""
 
+ImageT = TypeVar("ImageT")
+
+
+def pieces(text: str, images: Iterable[ImageT]) -> Iterator[str | ImageT]:
+    """A text and its images in the place of their markers, piece by piece; no piece of text is empty.
+
+    Args:
+        text: With one `<image>` marker per image.
+        images: The images, in order; no more are taken than there are markers.
+    """
+    remaining = iter(images)
+    first, *others = text.split(IMAGE_MARKER)
+    if first:
+        yield first
+    for other in others:
+        yield next(remaining)
+        if other:
+            yield other
+
 
 def content_parts(text: str, images: Iterable[EncodedImage]) -> list[Part]:
     """A text with its images in the place of their markers.
@@ -32,11 +51,12 @@ def content_parts(text: str, images: Iterable[EncodedImage]) -> list[Part]:
     Returns:
         The parts, at least one, none of them empty: services refuse those.
     """
-    remaining, pieces = iter(images), text.split(IMAGE_MARKER)
-    parts = [_text(pieces[0])]
-    for piece in pieces[1:]:
-        parts += [{"type": "image_url", "image_url": {"url": data_url(next(remaining))}}, _text(piece)]
-    return [part for part in parts if part.get("text") != ""] or [_text(" ")]
+    return [
+        _text(piece)
+        if isinstance(piece, str)
+        else {"type": "image_url", "image_url": {"url": data_url(piece)}}
+        for piece in pieces(text, images)
+    ] or [_text(" ")]
 
 
 def data_url(image: EncodedImage) -> str:
@@ -52,6 +72,12 @@ def data_url(image: EncodedImage) -> str:
 def with_reasoning(content: str, reasoning: str) -> str:
     """A turn whose reasoning the server has moved into a field of its own, as the model wrote it."""
     return f"<think>{reasoning}</think>\n{content}" if reasoning else content
+
+
+def up_to_stop(text: str, stop: Sequence[str] = STOP_STRINGS) -> str:
+    """The text up to the end of the first stop string in it, or all of it."""
+    ends = [text.find(string) + len(string) for string in stop if string in text]
+    return text[: min(ends)] if ends else text
 
 
 def dropped_stop(text: str, stop: Sequence[str] = STOP_STRINGS) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import random
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -40,6 +42,31 @@ SETTINGS = EnvConfig(
 
 LOOK_AND_ANSWER: Menu = (*crop_cells(CELLS, CELLS, margin=0.25), *answer_options(DIRECTIONS))
 ANSWER_ONLY: Menu = answer_options(DIRECTIONS)
+
+
+@dataclass
+class Options:
+    """The options of every learner."""
+
+    seed: int = 1
+    """seeds the network, the actions and the tasks"""
+    looking: bool = True
+    """whether crops are on the menu; without them there is nothing to be learned but to guess"""
+    curve: Path | None = None
+    """where to draw the learning curve (SVG or PNG)"""
+    total_steps: int = 18_432
+    """turns in all environments together"""
+    num_envs: int = 32
+    """environments"""
+    num_steps: int = 24
+    """turns per environment between two updates"""
+    test_episodes: int = 256
+    """held-out tasks, greedy"""
+
+    def env(self, split: Split) -> dict[str, Any]:
+        """Arguments of `DeepEyesMenu-v0`."""
+        menu = LOOK_AND_ANSWER if self.looking else ANSWER_ONLY
+        return {"config": SETTINGS, "tasks": LandoltRings(), "menu": menu, "side": SIDE, "split": split}
 
 
 class LandoltRings:

@@ -13,33 +13,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from landolt_rings import ANSWER_ONLY, LOOK_AND_ANSWER, SETTINGS, SIDE, LandoltRings, draw_curve
+from gymnasium.utils.env_checker import check_env
+from landolt_rings import SETTINGS, SIDE, Options, draw_curve
 from torch import nn
 from torch.distributions import Categorical
 
 
 @dataclass
-class Args:
+class Args(Options):
     """The command's options."""
 
-    seed: int = 1
-    """seeds the network, the actions and the tasks"""
-    looking: bool = True
-    """whether crops are on the menu; without them there is nothing to be learned but to guess"""
-    curve: Path | None = None
-    """where to draw the learning curve (SVG or PNG)"""
-    total_steps: int = 18_432
-    """turns in all slots together"""
-    num_envs: int = 32
-    """slots"""
-    num_steps: int = 24
-    """turns per slot between two updates"""
     learning_rate: float = 1e-3
     """of Adam, falling linearly to 0"""
     gamma: float = 0.99
@@ -58,8 +46,6 @@ class Args:
     """weight of the value loss"""
     max_grad_norm: float = 0.5
     """gradients are clipped to this norm"""
-    test_episodes: int = 256
-    """held-out tasks, greedy"""
     threads: int = 1
     """of torch"""
 
@@ -88,16 +74,7 @@ def layer(module: nn.Module, scale: float = 2**0.5) -> nn.Module:
 
 def make_envs(args: Args, split: str) -> gym.vector.VectorEnv:
     """The slots."""
-    menu = LOOK_AND_ANSWER if args.looking else ANSWER_ONLY
-    return gym.make_vec(
-        "deepeyes_env:DeepEyesMenu-v0",
-        num_envs=args.num_envs,
-        config=SETTINGS,
-        tasks=LandoltRings(),
-        menu=menu,
-        side=SIDE,
-        split=split,
-    )
+    return gym.make_vec("deepeyes_env:DeepEyesMenu-v0", num_envs=args.num_envs, **args.env(split))
 
 
 def evaluate(args: Args, agent: Agent | None) -> tuple[float, float]:
@@ -125,7 +102,8 @@ def evaluate(args: Args, agent: Agent | None) -> tuple[float, float]:
 
 
 def main(args: Args) -> None:
-    """Train, evaluate, draw."""
+    """Check, train, evaluate, draw."""
+    check_env(gym.make("deepeyes_env:DeepEyesMenu-v0", **args.env("train")))
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     shuffler = np.random.default_rng(args.seed)

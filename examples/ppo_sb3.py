@@ -10,38 +10,16 @@ it (the code really runs in the sandbox), and to read the crop.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from landolt_rings import ANSWER_ONLY, LOOK_AND_ANSWER, SETTINGS, SIDE, LandoltRings, draw_curve
+from landolt_rings import Options, draw_curve
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
-
-
-@dataclass
-class Args:
-    """The command's options."""
-
-    seed: int = 1
-    """seeds the network, the actions and the tasks"""
-    looking: bool = True
-    """whether crops are on the menu; without them there is nothing to be learned but to guess"""
-    curve: Path | None = None
-    """where to draw the learning curve (SVG or PNG)"""
-    total_steps: int = 18_432
-    """turns in all environments together"""
-    num_envs: int = 32
-    """environments"""
-    num_steps: int = 24
-    """turns per environment between two updates"""
-    test_episodes: int = 256
-    """held-out tasks, greedy"""
 
 
 class Curve(BaseCallback):
@@ -63,21 +41,13 @@ class Curve(BaseCallback):
         print(f"turns {self.points[-1][0]:6d}  right {self.points[-1][1]:6.1%}", flush=True)
 
 
-def make_env(args: Args, split: str = "train") -> gym.Env:
+def make_env(args: Options, split: str = "train") -> gym.Env:
     """One environment."""
-    env = gym.make(
-        "deepeyes_env:DeepEyesMenu-v0",
-        config=SETTINGS,
-        tasks=LandoltRings(),
-        menu=LOOK_AND_ANSWER if args.looking else ANSWER_ONLY,
-        side=SIDE,
-        scaled=True,
-        split=split,
-    )
+    env = gym.make("deepeyes_env:DeepEyesMenu-v0", scaled=True, **args.env(split))
     return gym.wrappers.FlattenObservation(env)
 
 
-def evaluate(args: Args, model: PPO | None) -> tuple[float, float]:
+def evaluate(args: Options, model: PPO | None) -> tuple[float, float]:
     """Share of right answers and of first turns that look, held out; greedy, or at random without model."""
     env, right, looked = make_env(args, "test"), 0.0, 0
     env.action_space.seed(args.seed)
@@ -98,7 +68,7 @@ def evaluate(args: Args, model: PPO | None) -> tuple[float, float]:
     return right / args.test_episodes, looked / args.test_episodes
 
 
-def main(args: Args) -> None:
+def main(args: Options) -> None:
     """Check, train, evaluate, draw."""
     torch.set_num_threads(1)
     check_env(make_env(args))
@@ -130,4 +100,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(tyro.cli(Options))

@@ -4,17 +4,15 @@
 
 A sample is an episode: any model that Inspect knows takes the turns with images in its chat messages, our
 sandbox and search perform them, and the score is our reward in its parts. The messages are what the model was
-told and said. What was performed is in the transcript as well, as events of the tools `python`, `search` and
-`image_search`. An episode whose infrastructure failed is an error of its sample and has no score.
+told and said, each turn to the end of its stop string. What was performed is in the transcript as well, as
+events of the tools `python`, `search` and `image_search`. An episode whose infrastructure failed is an error
+of its sample and has no score.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from collections.abc import Mapping
 from typing import Any
 
 from inspect_ai import Task, task
@@ -27,36 +25,28 @@ from inspect_ai.model import (
     ContentImage,
     ContentReasoning,
     ContentText,
+    GenerateConfig,
     execute_tools,
 )
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import ToolCall, ToolDef, ToolParams
-from PIL import Image
+from inspect_ai.util import LimitExceededError
 from pydantic import TypeAdapter
 
+from deepeyes_env.adapters.unscored import EpisodeFailed, scored
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv
+from deepeyes_env.chat_parts import data_url, dropped_stop, pieces, up_to_stop
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Episode, Observation
-from deepeyes_env.images import EncodedImage
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.protocol import IMAGE_MARKER, RunCode, SearchImage, SearchText, parse_turn
+from deepeyes_env.protocol import STOP_STRINGS, RunCode, SearchImage, SearchText, parse_turn
 from deepeyes_env.rewards.base import NO_REWARD
 from deepeyes_env.runner import StepResult
 from deepeyes_env.task import Split
 
-SHOWN_FORMATS = ("image/png", "image/jpeg", "image/webp")
-"""What services take (OpenAI's guide to images and vision); other files are sent as PNG."""
-
-EXIF_ORIENTATION = 0x0112
-"""Tag of the side that is up (EXIF 2.32, section 4.6.4); services do not heed it."""
-
 ENDING = "ending"
 """Key in a sample's store: the last step's `info`."""
-
-
-class InfrastructureFailed(RuntimeError):
-    """Sandbox, search or judge failed: there is no score, not even a bad one; the message says why."""
 
 
 @task
@@ -83,6 +73,7 @@ def deepeyes(
         dataset=MemoryDataset(samples, name=f"{shell.tasks.name}-{split}"),
         solver=player(shell),
         scorer=reward(),
+        config=GenerateConfig(stop_seqs=list(STOP_STRINGS)),
         metadata={"env": TypeAdapter(EnvConfig).dump_python(config, mode="json")},
     )
 
@@ -133,17 +124,13 @@ async def _play(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> 
     about = state.metadata
     episode = await env.begin(about["index"], about["split"], about["seed"] + state.epoch - 1)
     try:
-        while True:
-            state = await generate(state, tool_calls="none")
-            if state.output.stop_reason == "model_length":
-                result = await episode.abandon()
-            else:
-                result = await _perform(episode, turn_text(state.output.message))
-            if result.done:
-                break
-            state.messages.append(ChatMessageUser(content=content(result.observation)))
-        if result.info["outcome"] == Outcome.INFRA_FAILED:
-            raise InfrastructureFailed("; ".join(episode.failures) or "no reason is known")
+        result = await _converse(episode, state, generate)
+    except LimitExceededError:
+        raise
+    except Exception as error:
+        # `--score-on-error` has the sample scored nevertheless, and a 0 would say that the policy failed.
+        state.store.set(ENDING, {"outcome": str(Outcome.INFRA_FAILED), "error": str(error)})
+        raise
     finally:
         await episode.close()
     state.store.set(ENDING, result.info)
@@ -151,13 +138,29 @@ async def _play(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> 
     return state
 
 
+async def _converse(episode: AsyncEpisode, state: TaskState, generate: Generate) -> StepResult:
+    """Turn after turn, until the episode ends."""
+    while True:
+        state = await generate(state, tool_calls="none")
+        turn = _heard(state)
+        stopped = state.output.stop_reason
+        if stopped == "model_length" or (stopped == "max_tokens" and not turn.endswith(STOP_STRINGS)):
+            return await episode.abandon()
+        result = scored(await _perform(episode, turn), episode.failures)
+        if result.done:
+            return result
+        state.messages.append(ChatMessageUser(content=content(result.observation)))
+
+
 @scorer(metrics={part: [mean(), stderr()] for part in ("accuracy", "format", "total")})
 def reward() -> Scorer:
-    """The episode's reward in its parts; none where a limit of Inspect's ended it."""
+    """The episode's reward in its parts: 0 where a limit of Inspect's ended it, none where an error did."""
 
     async def score(state: TaskState, target: Target) -> Score:
         nothing = {"accuracy": NO_REWARD.accuracy, "format": NO_REWARD.format, "total": NO_REWARD.total}
         info = state.store.get(ENDING) or nothing | {"outcome": str(Outcome.TRUNCATED), "rule": "none"}
+        if info["outcome"] == Outcome.INFRA_FAILED:
+            return Score.unscored(explanation=info["error"], metadata=info)
         return Score(
             value={part: info[part] for part in nothing},
             answer=info.get("answer"),
@@ -169,6 +172,26 @@ def reward() -> Scorer:
 
 
 # --- Turns -------------------------------------------------------------------------------------------------
+
+
+def _heard(state: TaskState) -> str:
+    """The turn that was just said, to the end of its stop string; the conversation then has no more of it.
+
+    Services leave the stop string out, or know none and let the model invent what follows.
+    """
+    message = state.output.message
+    text = turn_text(message)
+    turn = up_to_stop(text + (dropped_stop(text) if state.output.stop_reason == "stop" else ""))
+    if isinstance(message.content, str):
+        shown: str | list[Content] = turn if not message.tool_calls else up_to_stop(message.content)
+    else:
+        shown = [_up_to_stop(part) for part in message.content]
+    state.messages[-1] = message.model_copy(update={"content": shown})
+    return turn
+
+
+def _up_to_stop(part: Content) -> Content:
+    return part.model_copy(update={"text": up_to_stop(part.text)}) if isinstance(part, ContentText) else part
 
 
 def turn_text(message: ChatMessageAssistant) -> str:
@@ -204,7 +227,7 @@ async def _perform(episode: AsyncEpisode, turn: str) -> StepResult:
 
     async def run(**kwargs: Any) -> list[Content]:
         if kwargs != call.arguments:
-            raise InfrastructureFailed("an approver changed a call: an episode takes the policy's own turns")
+            raise EpisodeFailed("an approver changed a call: an episode takes the policy's own turns")
         results.append(await episode.step(turn))
         outcome = results[0].info.get("outcome")
         return [ContentText(text=f"({outcome})")] if outcome else content(results[0].observation)
@@ -212,31 +235,13 @@ async def _perform(episode: AsyncEpisode, turn: str) -> StepResult:
     tool = ToolDef(run, call.function, call.function, ToolParams(additionalProperties=True))
     messages, _ = await execute_tools([ChatMessageAssistant(content=turn, tool_calls=[call])], [tool])
     if not results:  # errors of a kind that Inspect would show to a model, a refusal by an approver too
-        raise InfrastructureFailed(f"a turn was not performed: {getattr(messages[0], 'error', None)}")
+        raise EpisodeFailed(f"a turn was not performed: {getattr(messages[0], 'error', None)}")
     return results[0]
-
-
-# --- Images ------------------------------------------------------------------------------------------------
 
 
 def content(observation: Observation) -> list[Content]:
     """An observation as the parts of a message: each image in its marker's place."""
-    return list(_parts(observation))
-
-
-def _parts(observation: Observation) -> Iterator[Content]:
-    for text, image in zip_longest(observation.text.split(IMAGE_MARKER), observation.images):
-        if text:
-            yield ContentText(text=text)
-        if image is not None:
-            yield ContentImage(image=data_url(image))
-
-
-def data_url(image: EncodedImage) -> str:
-    """The image's own bytes as an address, or a PNG where services would not show them the right way up."""
-    with Image.open(io.BytesIO(image.data)) as opened:
-        mime = opened.get_format_mimetype()
-        upright = opened.getexif().get(EXIF_ORIENTATION, 1) == 1
-    if mime not in SHOWN_FORMATS or not upright:
-        mime, image = "image/png", EncodedImage.from_pil(image.decode())
-    return f"data:{mime};base64,{base64.b64encode(image.data).decode('ascii')}"
+    return [
+        ContentText(text=piece) if isinstance(piece, str) else ContentImage(image=data_url(piece))
+        for piece in pieces(observation.text, observation.images)
+    ]

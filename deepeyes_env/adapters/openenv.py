@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,8 +25,8 @@ from openenv.core.client_types import StepResult
 from openenv.core.env_client import EnvClient
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.interfaces import Environment
-from openenv.core.env_server.types import Action, EnvironmentMetadata, Observation, State
-from pydantic import BaseModel, Field, field_validator
+from openenv.core.env_server.types import Action, Observation, State
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from deepeyes_env.adapters.unscored import scored
 from deepeyes_env.config import ConfigError, EnvConfig, load_config
@@ -37,7 +36,7 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import Sandbox
-from deepeyes_env.task import SPLITS, Split, TaskSource
+from deepeyes_env.task import TaskSource
 
 MOST_KNOWN = 1000
 """Images that a client names at `reset`, the last used ones: 67 bytes each."""
@@ -63,6 +62,11 @@ class Picture(BaseModel):
 
     sha256: str
     data: str | None = Field(default=None, description="The encoded image (PNG, JPEG, ...) in base64")
+    _image: EncodedImage | None = PrivateAttr(None)
+
+    def encoded(self) -> EncodedImage:
+        """The image, from `data` unless the client has it."""
+        return self._image or EncodedImage.from_bytes(base64.b64decode(self.data or ""))
 
 
 class DeepEyesObservation(Observation):
@@ -73,8 +77,8 @@ class DeepEyesObservation(Observation):
     info: dict[str, Any] = Field(default_factory=dict)
 
     def encoded(self) -> tuple[EncodedImage, ...]:
-        """The images; a `DeepEyesClient` has filled in all of them."""
-        return tuple(EncodedImage.from_bytes(base64.b64decode(image.data or "")) for image in self.images)
+        """The images; to a `DeepEyesClient` those are known too of which only the hash was sent."""
+        return tuple(image.encoded() for image in self.images)
 
 
 class DeepEyesState(State):
@@ -145,37 +149,6 @@ class DeepEyesEnvironment(Environment[DeepEyesAction, DeepEyesObservation, DeepE
         """How far the episode is."""
         return self._state
 
-    def get_metadata(self) -> EnvironmentMetadata:
-        """What `/metadata` says."""
-        return EnvironmentMetadata(
-            name="deepeyes", description="Questions about images, to be answered with code and search"
-        )
-
-    def list_splits(self) -> list[Split]:
-        """The parts of the task source that have tasks (OpenEnv's task API)."""
-        return [split for split in SPLITS if self._host.tasks.size(split) != 0]
-
-    def num_tasks(self, split: Split) -> int:
-        """Number of tasks of a split.
-
-        Raises:
-            NotImplementedError: There are endlessly many; OpenEnv answers 501.
-        """
-        size = self._host.tasks.size(split)
-        if size is None:
-            raise NotImplementedError(f"split {split!r} of {self._host.tasks.name!r} never ends")
-        return size
-
-    def get_task(self, split: Split, index: int) -> dict[str, Any]:
-        """What may be told of a task before it is played: not its answer.
-
-        Raises:
-            TaskIndexError: There is none; OpenEnv answers 400.
-        """
-        place = draw_place(self._host.tasks, split, {"index": index}, np.random.default_rng(0))
-        task = self._host.tasks.task(place.index, place.split)
-        return {"id": task.id, "index": index, "family": task.family, "skills": sorted(map(str, task.skills))}
-
     def close(self) -> None:
         """Free the running episode."""
         self._runner.close()
@@ -208,22 +181,21 @@ class DeepEyesClient(EnvClient[DeepEyesAction, DeepEyesObservation, DeepEyesStat
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[DeepEyesObservation]:
         given, reward, done = payload["observation"], payload.get("reward"), payload.get("done", False)
         observation = DeepEyesObservation(**given, reward=reward, done=done)
-        observation.images = [self._filled(image) for image in observation.images]
+        for image in observation.images:
+            self._know(image)
         return StepResult(observation=observation, reward=reward, done=done)
 
     def _parse_state(self, payload: dict[str, Any]) -> DeepEyesState:
         return DeepEyesState(**payload)
 
-    def _filled(self, image: Picture) -> Picture:
-        if image.data is not None:
-            data = base64.b64decode(image.data)
-            if hashlib.sha256(data).hexdigest() != image.sha256:
-                raise RuntimeError(f"the server sent another image than {image.sha256}")
-            self._has[image.sha256] = EncodedImage.from_bytes(data)
-        elif image.sha256 not in self._has:
+    def _know(self, image: Picture) -> None:
+        known = self._has.get(image.sha256) if image.data is None else image.encoded()
+        if known is None:
             raise RuntimeError(f"the server left out image {image.sha256}, which the client has not")
-        self.kept.add(self._has[image.sha256])
-        return Picture(sha256=image.sha256, data=_base64(self._has[image.sha256]))
+        if known.sha256 != image.sha256:
+            raise RuntimeError(f"the server sent another image than {image.sha256}")
+        image._image = self._has[image.sha256] = known
+        self.kept.add(known)
 
 
 def make_app(

@@ -16,17 +16,17 @@ own rollouts: a result is a user's message, and every turn but the first begins 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepeyes_env.adapters.trl_template import END_OF_TURN, prepare_processor, rollout_settings
+from deepeyes_env.chat_parts import pieces, up_to_stop
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.host import Host, draw_place, open_host
-from deepeyes_env.images import MAX_PIXELS, PATCH_FACTOR
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.protocol import IMAGE_MARKER
+from deepeyes_env.protocol import STOP_STRINGS
 from deepeyes_env.runner import StepResult
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.task import Split, TaskSource
@@ -36,92 +36,21 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from trl import GRPOConfig
 
+__all__ = [
+    "TurnEnvironment",
+    "environment_factory",
+    "episode_reward",
+    "prepare_processor",
+    "rollout_settings",
+    "to_blocks",
+    "to_dataset",
+]
+
 Block = dict[str, Any]
 """A content block of a message: `{"type": "text", "text": str}` or `{"type": "image", "image": Image}`."""
 
 Message = Mapping[str, Any]
 """A message as TRL keeps it: `role`, `content`, and `tool_calls` where the turn asks for a tool."""
-
-END_OF_TURN = "<|im_end|>"
-"""Ends every message of Qwen2.5-VL's chat template, and every sampled turn."""
-
-CHAT_TEMPLATE = (Path(__file__).parent / "trl_chat_template.jinja").read_text(encoding="utf-8")
-"""Qwen2.5-VL's chat template, with tool results as a user's messages and calls as the turns they were."""
-
-_BLANK = r"[\s\x1c-\x1f]*+"
-"""What `str.strip` removes; the module `regex` counts four separators less as white space."""
-
-_ASKS_FOR_A_TOOL = (
-    r"\A(?=(?>(?:.*</think>)?)"
-    rf"(?!.*<answer>{_BLANK}(?!</answer>).*</answer>)"
-    rf"(?:.*<code>.*</code>|.*<tool_call>{_BLANK}(?!</tool_call>).*</tool_call>))"
-)
-"""The start of a turn in which `parse_turn` finds a code block or a tool call, and no answer."""
-
-RESPONSE_TEMPLATE: dict[str, Any] = {
-    "defaults": {"role": "assistant"},
-    "start_anchor": "<|im_start|>assistant\n",
-    "fields": {
-        "content": {"content_args": {"strip": False}},
-        "tool_calls": {
-            "open_pattern": _ASKS_FOR_A_TOOL,
-            "repeats": True,
-            "content_args": {"strip": False},
-            "transform": {
-                "type": "function",
-                "function": {"name": "take_turn", "arguments": {"turn": "{content}"}},
-            },
-        },
-    },
-}
-"""How transformers reads a turn (`transformers.utils.chat_parsing`): all is a call, or all is content."""
-
-
-def prepare_processor(processor: Any) -> Any:
-    """Make a Qwen2.5-VL processor speak the environment's tags in TRL.
-
-    Installs the chat template and the response template, pads on the left as `GRPOTrainer` does, and takes
-    images as the environment has fitted them, whatever the checkpoint's pixel budget.
-
-    Args:
-        processor: The model's `transformers` processor; changed in place. What it saves keeps the changes.
-
-    Returns:
-        The same processor.
-
-    Raises:
-        ValueError: It is not a Qwen2.5-VL's.
-    """
-    tokenizer = processor.tokenizer
-    if tokenizer.eos_token != END_OF_TURN or "<|image_pad|>" not in tokenizer.get_vocab():
-        raise ValueError(
-            f"a processor whose texts end with {tokenizer.eos_token!r} is not Qwen2.5-VL's; load that of a "
-            "Qwen2.5-VL checkpoint that was tuned for chat"
-        )
-    processor.chat_template = tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.response_template = RESPONSE_TEMPLATE
-    tokenizer.padding_side = "left"
-    processor.image_processor.size = {"shortest_edge": PATCH_FACTOR**2, "longest_edge": MAX_PIXELS}
-    # Pillow's one gives arrays unless asked, with which TRL fails where no tool has given an image
-    # (`trl.trainer.utils.split_pixel_values_by_grid`).
-    processor.image_processor.return_tensors = "pt"
-    return processor
-
-
-def rollout_settings(processor: Any, config: EnvConfig) -> dict[str, Any]:
-    """Fields of `GRPOConfig` that follow from the environment.
-
-    Args:
-        processor: Tells the control tokens. None but the end of a turn may be sampled: for a sampled image
-            placeholder TRL drops the images of the whole batch.
-        config: Tells the number of turns; the last one's tool call is not run.
-    """
-    added = processor.tokenizer.added_tokens_decoder.items()
-    control = sorted(int(i) for i, token in added if token.special and str(token) != END_OF_TURN)
-    return {
-        "max_tool_calling_iterations": config.max_turns - 1,
-        "generation_kwargs": {"suppress_tokens": control},
-    }
 
 
 def to_dataset(
@@ -148,16 +77,13 @@ def to_dataset(
 
     config = config or EnvConfig()
     tasks = open_source(config.source) if tasks is None else tasks
-    return Dataset.from_list([_row(tasks, config, index, split, seed) for index in indices])
-
-
-def _row(tasks: TaskSource, config: EnvConfig, index: int, split: Split, seed: int) -> dict[str, Any]:
-    task = tasks.task(index, split)
-    prompt = [
-        {"role": "system", "content": Episode(task, config).system_prompt},
-        {"role": "user", "content": ""},
-    ]
-    return {"prompt": prompt, "index": index, "split": split, "seed": seed, "task_id": task.id}
+    rows = []
+    for index in indices:
+        task = tasks.task(index, split)
+        system = {"role": "system", "content": Episode(task, config).system_prompt}
+        prompt = [system, {"role": "user", "content": ""}]
+        rows.append({"prompt": prompt, "index": index, "split": split, "seed": seed, "task_id": task.id})
+    return Dataset.from_list(rows)
 
 
 def environment_factory(
@@ -180,26 +106,26 @@ def environment_factory(
         of blocks from `reset`, but its annotations do not say so.)
     """
     host = open_host(config, {}, tasks, sandbox, remote=None)
-    # Each word is a token of its own at least, so that the result is longer than any that TRL accepts.
-    no_room = " a" * (args.max_completion_length or 0)
-    return lambda: TurnEnvironment(host, no_room)
+    return lambda: TurnEnvironment(host, args.max_completion_length or 0)
 
 
 class TurnEnvironment:
     """The episode of one rollout after the other. To TRL, every public method but `reset` is a tool."""
 
-    def __init__(self, host: Host, no_room: str) -> None:
+    def __init__(self, host: Host, max_tokens: int) -> None:
         """Make an idle environment.
 
         Args:
             host: Where its episodes run.
-            no_room: What a tool must say to end the rollout. TRL knows no other way, and this one leaves no
-                trace: it takes a result back that exceeds `max_completion_length`, and samples no more
-                (`GRPOTrainer._tool_call_loop`).
+            max_tokens: Of a rollout behind its prompt, as TRL's `max_completion_length`.
         """
         self._host = host
         self._runner = host.runner()
-        self._no_room = no_room
+        self._max_tokens = max_tokens
+        # What a tool must say to end the rollout. TRL knows no other way, and this one leaves no trace: it
+        # takes a result back that exceeds the limit, and samples no more (`GRPOTrainer._tool_call_loop`).
+        # Each word is a token of its own at least.
+        self._no_room = " a" * max_tokens
         self._result: StepResult | None = None
         self._error: Exception | None = None
 
@@ -219,10 +145,11 @@ class TurnEnvironment:
         """Perform what a turn asks for.
 
         Args:
-            turn: The whole turn, its reasoning included.
+            turn: The whole turn, its reasoning included. TRL knows no stop strings: what is said after one is
+                not heard.
         """
         try:
-            result = self._runner.step(turn.removesuffix(END_OF_TURN))
+            result = self._runner.step(up_to_stop(turn))
         except Exception as error:
             # TRL would show it to the policy and go on.
             self._error = error
@@ -237,19 +164,21 @@ class TurnEnvironment:
         """The last step of the episode, or None before its end."""
         return self._result
 
-    def _finish(self, last: Message) -> StepResult:
-        """Take the rollout's last message, which TRL gives to no environment."""
+    def _finish(self, last: Message, tokens: int) -> StepResult:
+        """Take the last message of a rollout of so many tokens, which TRL gives to no environment."""
         if self._error is not None:
             raise self._error
         if self._result is None:
-            answered = last["role"] == "assistant" and not last.get("tool_calls")
-            turn = str(last["content"]).removesuffix(END_OF_TURN) if answered else None
-            self._result = self._runner.abandon() if turn is None else self._runner.step(turn)
+            content = last["role"] == "assistant" and not last.get("tool_calls")
+            turn = up_to_stop(str(last["content"]).removesuffix(END_OF_TURN)) if content else ""
+            whole = turn.endswith(STOP_STRINGS) or tokens < self._max_tokens
+            self._result = self._runner.step(turn) if content and whole else self._runner.abandon()
         return self._result
 
 
 def episode_reward(
     completions: Sequence[Sequence[Message]],
+    completion_ids: Sequence[Sequence[int]],
     environments: Sequence[TurnEnvironment],
     log_metric: Callable[[str, float], None],
     **columns: Any,
@@ -258,6 +187,7 @@ def episode_reward(
 
     Args:
         completions: The messages of each rollout.
+        completion_ids: Its tokens, those of results included.
         environments: Its environment.
         log_metric: Takes the shares of right answers and of failures of the infrastructure.
         **columns: The dataset's columns and all else that TRL gives.
@@ -271,24 +201,21 @@ def episode_reward(
     """
     del columns
     results = [
-        environment._finish(messages[-1])
-        for environment, messages in zip(environments, completions, strict=True)
+        environment._finish(messages[-1], len(ids))
+        for environment, messages, ids in zip(environments, completions, completion_ids, strict=True)
     ]
-    scored = [result for result in results if _is_scored(result)]
+    scored = [result for result in results if result.info["outcome"] != Outcome.INFRA_FAILED]
     log_metric("episodes/infra_failed", 1 - len(scored) / len(results))
     if scored:
         log_metric("episodes/accuracy", sum(result.info["accuracy"] for result in scored) / len(scored))
-    return [result.reward if _is_scored(result) else None for result in results]
-
-
-def _is_scored(result: StepResult) -> bool:
-    return bool(result.info["outcome"] != Outcome.INFRA_FAILED)
+    return [None if result.info["outcome"] == Outcome.INFRA_FAILED else result.reward for result in results]
 
 
 def to_blocks(observation: Observation) -> list[Block]:
     """An observation as the content of a message, with its images in their places."""
-    first, *others = observation.text.split(IMAGE_MARKER)
-    blocks: list[Block] = [{"type": "text", "text": first}]
-    for image, text in zip(observation.images, others, strict=True):
-        blocks += [{"type": "image", "image": image.decode()}, {"type": "text", "text": text}]
-    return blocks
+    return [
+        {"type": "text", "text": piece}
+        if isinstance(piece, str)
+        else {"type": "image", "image": piece.decode()}
+        for piece in pieces(observation.text, observation.images)
+    ]

@@ -22,7 +22,7 @@ from verifiers.v1.dialects.chat import message_to_wire
 
 from deepeyes_env.adapters.unscored import scored
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv
-from deepeyes_env.chat_parts import content_parts, dropped_stop, with_reasoning
+from deepeyes_env.chat_parts import content_parts, dropped_stop, up_to_stop, with_reasoning
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.protocol import STOP_STRINGS
@@ -142,14 +142,19 @@ class DeepEyesEnv(vf.Env[DeepEyesEnvConfig]):
             task = task.with_system_prompt(episode.info["system_prompt"])
         try:
             async with agents.agent.interaction(task) as interaction:
-                result = await _play(episode, interaction)
+                result = await _play(episode, interaction, _keeps_stop(agents.agent.config.sampling))
         finally:
             await episode.close()
         if result is not None:
             _record(interaction.trace, result)
 
 
-async def _play(episode: AsyncEpisode, interaction: vf.Interaction) -> StepResult | None:
+def _keeps_stop(sampling: vf.SamplingConfig) -> bool:
+    """Whether the server leaves the stop string that ended a turn in its text, as vLLM can be told to."""
+    return bool(getattr(sampling, "include_stop_str_in_output", False))
+
+
+async def _play(episode: AsyncEpisode, interaction: vf.Interaction, keeps_stop: bool) -> StepResult | None:
     """The last step of the episode, or None if the model could not be asked."""
     observation = episode.observation
     while True:
@@ -157,9 +162,13 @@ async def _play(episode: AsyncEpisode, interaction: vf.Interaction) -> StepResul
         trace = interaction.trace
         if segment.terminated and trace.errors:
             return None  # the provider's failure, which the trace has; not the policy's
-        if segment.terminated or trace.calls[-1].finish_reason == "length":
+        if segment.terminated:
             return await episode.abandon()
-        result = scored(await episode.step(_turn(segment, trace)), episode.failures)
+        finish = trace.calls[-1].finish_reason
+        turn = _turn(segment, may_lack_stop=finish == "stop" and not keeps_stop)
+        if finish == "length" and not turn.endswith(STOP_STRINGS):
+            return await episode.abandon()
+        result = scored(await episode.step(turn), episode.failures)
         if result.done:
             return result
         observation = result.observation
@@ -169,12 +178,12 @@ def _message(observation: Observation) -> vf.UserMessage:
     return vf.UserMessage.model_validate({"content": content_parts(observation.text, observation.images)})
 
 
-def _turn(segment: vf.Segment, trace: vf.Trace) -> str:
-    """The turn as the model wrote it: with its reasoning, and the stop string that ended it."""
+def _turn(segment: vf.Segment, may_lack_stop: bool) -> str:
+    """The turn as the model wrote it: with its reasoning and the stop string that ended it, and no more."""
     message = segment.messages[-1]
     assert isinstance(message, vf.AssistantMessage)
     text = with_reasoning(message.content or "", message.reasoning_content or "")
-    return text + (dropped_stop(text) if trace.calls[-1].finish_reason == "stop" else "")
+    return up_to_stop(text + (dropped_stop(text) if may_lack_stop else ""))
 
 
 def _record(trace: vf.Trace, result: StepResult) -> None:

@@ -22,8 +22,10 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutp
 from verl.utils.profiler import simple_timer
 from verl.utils.rollout_trace import rollout_trace_op
 
+from deepeyes_env.adapters.unscored import EpisodeFailed
 from deepeyes_env.adapters.verl_conversation import Conversation, pictures, user_message
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
+from deepeyes_env.chat_parts import up_to_stop
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.errors import require
@@ -41,14 +43,6 @@ IM_END, IMAGE_PAD = "<|im_end|>", "<|image_pad|>"
 BAN = -1e9
 """Logit bias of a banned token: in float32 its probability becomes exactly 0. verl makes vLLM's
 `SamplingParams` itself; only what comes over HTTP is clamped to [-100, 100] (its `from_optional`)."""
-
-
-class EpisodeFailed(RuntimeError):
-    """The infrastructure failed, not the policy, and again each time the episode was begun anew.
-
-    verl's v1 trainer makes no row of such an episode: it has no reward, no loss and no part in its group's
-    baseline.
-    """
 
 
 class UnexpectedTokens(RuntimeError):
@@ -112,7 +106,8 @@ class DeepEyesAgentLoop(AgentLoopBase):
             **row: Fields of the data set; `extra_info` names the episode.
 
         Raises:
-            EpisodeFailed: The infrastructure failed each time.
+            EpisodeFailed: The infrastructure failed each time. verl's v1 trainer makes no row of such an
+                episode: it has no reward, no loss and no part in its group's baseline.
             UnexpectedTokens: The engine or the processor is not set up for this model.
         """
         metrics: dict[str, Any] = {}
@@ -218,9 +213,9 @@ class DeepEyesAgentLoop(AgentLoopBase):
     def _text(self, prefill: str, sampled: list[int]) -> str | None:
         """What the policy said up to its first stop string, or None if it had not ended."""
         ended = sampled[-1] == self.im_end
-        text = self.tokenizer.decode(sampled[:-1] if ended else sampled, clean_up_tokenization_spaces=False)
-        ends = [text.find(stop) + len(stop) for stop in STOP_STRINGS if stop in text]
-        return prefill + text[: min(ends, default=None)] if ended or ends else None
+        said = self.tokenizer.decode(sampled[:-1] if ended else sampled, clean_up_tokenization_spaces=False)
+        text = up_to_stop(said)
+        return prefill + text if ended or text.endswith(STOP_STRINGS) else None
 
     def _check_sampled(self, sampled: list[int]) -> None:
         if found := self.banned & {*sampled} | {self.im_end} & {*sampled[:-1]}:

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
+from deepeyes_env.chat_parts import pieces
 from deepeyes_env.episode import Observation
-from deepeyes_env.protocol import IMAGE_MARKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,8 @@ def pictures(observation: Observation) -> list[Image.Image]:
 
 def user_message(observation: Observation, images: list[Image.Image]) -> dict[str, Any]:
     """The observation as a chat message, each image in the place of its marker."""
-    first, *rest = observation.text.split(IMAGE_MARKER)
-    content: list[dict[str, Any]] = [{"type": "text", "text": first}] if first else []
-    for image, text in zip(images, rest, strict=True):
-        content.append({"type": "image", "image": image})
-        content += [{"type": "text", "text": text}] if text else []
+    content = [
+        {"type": "text", "text": piece} if isinstance(piece, str) else {"type": "image", "image": piece}
+        for piece in pieces(observation.text, images)
+    ]
     return {"role": "user", "content": content}

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, require
 
 STOP_SECONDS = 3
 """Time that running requests have to end after an interrupt."""
@@ -26,6 +26,7 @@ def listen(host: str, port: int, token: str | None, danger: str) -> socket.socke
     Raises:
         ConfigError: The address cannot be used, or is open to others without a token.
     """
+    require(0 <= port <= 65535, "port", port, "from 0 to 65535")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if token is None and not ipaddress.ip_address(address[0]).is_loopback:

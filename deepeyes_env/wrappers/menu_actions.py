@@ -44,14 +44,12 @@ class Choosing:
         """
         if not 0 <= number < len(self._menu):
             raise IndexError(f"action {number}: the menu has {len(self._menu)} entries, counted from 0")
-        entry = self._menu[number]
-        turn = entry.spoken(self._state)
-        self._state = replace(self._state, taken=(*self._state.taken, entry.name))
-        return turn
+        return self._menu[number].spoken(self._state)
 
-    def observe(self, text: str) -> None:
-        """The text that followed."""
-        self._state = replace(self._state, text=text)
+    def observe(self, number: int, text: str) -> None:
+        """The choice was taken, and this text followed."""
+        taken = (*self._state.taken, self._menu[number].name)
+        self._state = replace(self._state, text=text, taken=taken)
 
 
 # Gymnasium 1.4 declares the wrapped environment with the wrapper's own types, so those are left open.
@@ -88,5 +86,5 @@ class MenuActions(gym.Wrapper[Any, Any, GymObservation, str]):
             IndexError: The menu has no such entry.
         """
         observation, reward, terminated, truncated, info = self.env.step(self._choosing.turn(int(action)))
-        self._choosing.observe(observation["text"])
+        self._choosing.observe(int(action), observation["text"])
         return observation, reward, terminated, truncated, info

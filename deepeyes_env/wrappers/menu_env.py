@@ -96,12 +96,21 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
     def step(
         self, actions: npt.NDArray[np.int64]
     ) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
-        """Take a turn in every slot; where the episode has ended, begin a new one (`NEXT_STEP`)."""
+        """Take a turn in every slot; where the episode has ended, begin a new one (`NEXT_STEP`).
+
+        Raises:
+            ValueError: There are not as many actions as slots; nothing was done.
+            IndexError: The menu has no such entry; nothing was done.
+        """
+        if len(actions) != self.num_envs:
+            raise ValueError(f"actions: {len(actions)} choices for {self.num_envs} slots")
         turns = [self._turn(slot, int(action)) for slot, action in enumerate(actions)]
         observations, rewards, terminated, truncated, infos = self.env.step(turns)
         boxes = [
-            self._begun(slot, observations) if self._ended[slot] else self._followed(slot, observations)
-            for slot in range(self.num_envs)
+            self._begun(slot, observations)
+            if self._ended[slot]
+            else self._followed(slot, int(action), observations)
+            for slot, action in enumerate(actions)
         ]
         self._ended = terminated | truncated
         return self._batch(boxes), rewards, terminated, truncated, infos
@@ -123,9 +132,9 @@ class MenuVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]]):
         self._choosing[slot].begin(observation["text"])
         return self._boxing[slot].begin(observation)
 
-    def _followed(self, slot: int, observations: GymObservation) -> Boxed:
+    def _followed(self, slot: int, action: int, observations: GymObservation) -> Boxed:
         observation = {key: values[slot] for key, values in observations.items()}
-        self._choosing[slot].observe(observation["text"])
+        self._choosing[slot].observe(action, observation["text"])
         return self._boxing[slot].observe(observation)
 
     def _batch(self, boxes: list[Boxed]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from deepeyes_env.adapters.ray.config import RayConfig
-from deepeyes_env.adapters.ray.error import ClusterError
+from deepeyes_env.adapters.ray.error import ClusterError, reason
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.errors import ConfigError
@@ -38,9 +38,6 @@ BEGIN_ATTEMPTS = 3
 
 CLOSE_SECONDS = 5.0
 """Wall time for an actor to forget an episode."""
-
-REASON_CHARS = 500
-"""Characters of what Ray says of a failure; where memory is short it lists all processes."""
 
 
 class RayHost:
@@ -87,7 +84,7 @@ class RayHost:
         return RayRunner(self.pool, self.gallery)
 
     def close(self) -> None:
-        """End the actors; a runner that begins anew starts others. The connection stays the process's."""
+        """End the actors, and the waiting for them; who begins later starts others. The connection stays."""
         self.pool.close()
 
 
@@ -159,23 +156,25 @@ class RayRunner:
         """Begin an episode as soon as there is a slot; in another actor if the first is lost.
 
         Raises:
-            ClusterError: The cluster has no slot for it, or loses one actor after the other.
+            ClusterError: The cluster has no slot for it, or loses one actor after the other, or the host was
+                closed meanwhile.
         """
         self.close()
         self.task, self.reward, self._turns = None, None, 0
         self._before = self.telemetry
+        generation = self._pool.generation  # whoever is waiting when the host is closed waits for nothing
         attempts = BEGIN_ATTEMPTS + len(self._pool.workers)  # all that there are may have died meanwhile
         for _ in range(attempts):
             try:
-                return self._begin(place)
+                return self._begin(place, generation)
             except RayError as error:
                 if _is_raised(error):
                     raise
-                reason = error
+                last = error
         raise ClusterError(
             f"an episode could not be begun: {attempts} actors were lost at it, the last one so: "
-            f"{_reason(reason)}"
-        ) from reason
+            f"{reason(last)}"
+        ) from last
 
     def step(self, text: str) -> StepResult:
         """Take the policy's turn; an actor that is lost ends the episode as `infra_failed`."""
@@ -193,8 +192,8 @@ class RayRunner:
         if running is not None:
             self._forget(running.worker, running.name)
 
-    def _begin(self, place: Place) -> tuple[Observation, dict[str, Any]]:
-        worker, name = self._pool.lease(), uuid4().hex
+    def _begin(self, place: Place, generation: int) -> tuple[Observation, dict[str, Any]]:
+        worker, name = self._pool.lease(generation), uuid4().hex
         try:
             begun: Begun = ray.get(worker.handle.begin.remote(name, place))
             observation = self._gallery.observation(begun.observation)
@@ -225,7 +224,7 @@ class RayRunner:
         return replace(performed.result, observation=observation)
 
     def _lost(self, running: _Running, action: str | None, error: RayError) -> StepResult:
-        self.telemetry.failures.append(f"the episode was lost with its actor: {_reason(error)}")
+        self.telemetry.failures.append(f"the episode was lost with its actor: {reason(error)}")
         self._running, self.reward = None, NO_REWARD
         self._forget(running.worker, running.name, error)
         return infra_failed(running.info, self._turns, action)
@@ -252,9 +251,3 @@ def _is_raised(error: RayError) -> bool:
 def _is_dead(error: BaseException) -> bool:
     """Whether an actor is gone for good."""
     return isinstance(error, RayActorError) and not isinstance(error, ActorUnavailableError)
-
-
-def _reason(error: BaseException) -> str:
-    """What Ray says of a failure, without the indented particulars."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
-    return " ".join(lines)[:REASON_CHARS] or type(error).__name__

@@ -14,11 +14,15 @@ import ray
 from ray.exceptions import RayTaskError
 
 from deepeyes_env.adapters.ray.config import RayConfig
-from deepeyes_env.adapters.ray.error import ClusterError
-from deepeyes_env.adapters.ray.scaling import Load, actors_wanted
+from deepeyes_env.adapters.ray.error import ClusterError, reason
+from deepeyes_env.adapters.ray.scaling import actors_wanted
 
 MAX_FAILED_STARTS = 3
 """Actors in a row that do not start before the cause is told: one node may die, three are no accident."""
+
+PAUSE_SECONDS = 15.0
+"""Wall time after which failed starts count no more: by Ray's defaults a node that is gone counts as dead by
+then, and others may have come."""
 
 END_SECONDS = 5.0
 """Wall time for actors to free their sandboxes before they are killed."""
@@ -65,31 +69,38 @@ class Pool:
         self._workers: list[Worker] = []
         self._changed = threading.Condition()
         self._waiting = 0
-        self._mistake: BaseException | None = None
-        self._failed_starts = 0
-        self._last_failure: BaseException | None = None
+        self._generation = 0
+        self._forget_failures()
         self._sweeper: threading.Timer | None = None
 
-    def lease(self) -> Worker:
+    def lease(self, generation: int) -> Worker:
         """Take a slot of the actor that has the most free ones; wait for one, and have actors started for it.
 
+        Args:
+            generation: What `generation` was when the episode was to begin.
+
         Raises:
-            ClusterError: None became free in time, or actors do not start.
+            ClusterError: None became free in time, actors do not start, or the pool was closed meanwhile.
             Exception: What an actor raised as it opened, such as a `ConfigError`.
         """
         deadline = time.monotonic() + self._config.wait_seconds
         with self._changed:
             self._waiting += 1
             try:
-                while (worker := self._freest()) is None:
+                while True:
+                    if generation != self._generation:
+                        raise ClusterError("the episode was not begun: its host was closed while it waited")
+                    if (worker := self._freest()) is not None:
+                        worker.held += 1
+                        return worker
                     self._grow()
                     self._raise_failures()
-                    if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
                         raise ClusterError(self._shortage())
+                    self._changed.wait(min(remaining, PAUSE_SECONDS))  # nobody tells the end of a pause
             finally:
                 self._waiting -= 1
-            worker.held += 1
-            return worker
 
     def release(self, worker: Worker) -> None:
         """Give a slot back."""
@@ -107,14 +118,22 @@ class Pool:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End all actors. Idempotent; the next lease starts new ones."""
+        """End all actors, and the waiting for them. Idempotent; who asks from now on gets new ones."""
         with self._changed:
             workers, self._workers = self._workers, []
-            self._mistake, self._failed_starts = None, 0
+            self._generation += 1
+            self._forget_failures()
+            self._changed.notify_all()
             if self._sweeper is not None:
                 self._sweeper.cancel()
                 self._sweeper = None
         _end(workers)
+
+    @property
+    def generation(self) -> int:
+        """How often it has been closed."""
+        with self._changed:
+            return self._generation
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -129,8 +148,8 @@ class Pool:
         return min(free, key=lambda worker: worker.held, default=None)
 
     def _wanted(self) -> int:
-        load = Load(sum(worker.held for worker in self._workers), self._waiting)
-        return actors_wanted(load, self._config.slots, self._config.min_actors, self._most)
+        episodes = sum(worker.held for worker in self._workers) + self._waiting
+        return actors_wanted(episodes, self._config.slots, self._config.min_actors, self._most)
 
     def _grow(self) -> None:
         while len(self._workers) < self._wanted() and not self._stuck:
@@ -143,25 +162,33 @@ class Pool:
         error = opening.exception()
         with self._changed:
             if error is None:
-                worker.node, worker.idle_since, self._failed_starts = opening.result(), time.monotonic(), 0
+                worker.node, worker.idle_since = opening.result(), time.monotonic()
+                self._failed_starts, self._last_failure = 0, None
             elif worker in self._workers:
                 self._workers.remove(worker)
                 self._failed_starts += 1
-                self._last_failure = error
+                self._last_failure, self._failed_at = error, time.monotonic()
                 if isinstance(error, RayTaskError):
                     self._mistake = error
             self._sweep_later()
             self._changed.notify_all()
 
+    def _forget_failures(self) -> None:
+        self._mistake: BaseException | None = None
+        self._last_failure: BaseException | None = None
+        self._failed_starts, self._failed_at = 0, 0.0
+
     @property
     def _stuck(self) -> bool:
-        return self._mistake is not None or self._failed_starts >= MAX_FAILED_STARTS
+        lately = time.monotonic() < self._failed_at + PAUSE_SECONDS
+        return self._mistake is not None or (lately and self._failed_starts >= MAX_FAILED_STARTS)
 
     def _raise_failures(self) -> None:
-        if not self._stuck or self._workers:
-            return
+        """Tell what a user must mend; or, where no actor is left, why. Whoever comes next tries anew."""
         mistake, error = self._mistake, self._last_failure
-        self._mistake, self._failed_starts = None, 0  # whoever comes next tries anew
+        if mistake is None and (self._workers or not self._stuck):
+            return
+        self._forget_failures()
         if mistake is not None:
             raise mistake
         raise ClusterError(
@@ -176,6 +203,7 @@ class Pool:
             f"{self._most} actors run, with {self._config.slots} slots each"
             + (f", and {starting} wait for a node with room" if starting else "")
             + "; add nodes, play fewer episodes at once or raise slots, max_actors or wait_seconds"
+            + (f"; an actor did not start: {reason(self._last_failure)}" if self._last_failure else "")
         )
 
     def _sweep_later(self) -> None:

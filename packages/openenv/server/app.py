@@ -10,8 +10,8 @@ app = make()
 
 
 def main() -> None:
-    """Serve on port 8000, as the image does."""
-    uvicorn.run(app, host="0.0.0.0", port=8000)
+    """Serve on port 8000 of this machine alone: OpenEnv has no log-in."""
+    uvicorn.run(app, host="127.0.0.1", port=8000)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Under Inspect's interpreter: what the adapter does beside playing, each in an evaluation by Inspect."""
 
+import math
 import sys
 from dataclasses import dataclass
 
+from going_on import INVENTED
 from inspect_ai import Task, eval
 from inspect_ai.approval import Approval, ApprovalPolicy, approver
 from inspect_ai.log import read_eval_log
@@ -16,11 +18,10 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall
 from inspect_conformance import spoken
-from PIL import Image
 
-from deepeyes_env.adapters.inspect import data_url, deepeyes, player, reward, to_sample, turn_text
+from deepeyes_env.adapters.inspect import deepeyes, player, reward, to_sample, turn_text
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.images import EncodedImage
+from deepeyes_env.protocol import STOP_STRINGS
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
 from deepeyes_env.testing import adapter_config
 
@@ -73,6 +74,16 @@ def failed_infrastructure_is_an_error_and_no_score(logs):
     assert log.results.completed_samples == 1
 
 
+def failed_infrastructure_is_no_score_where_errors_are_scored(logs):
+    log = run(logs, [LOOK, GUESS], indices=(0, 2), fail_on_error=False, score_on_error=True)
+    fine, failed = log.samples
+    assert failed.error is not None
+    assert math.isnan(failed.scores["reward"].value)
+    assert "the socket is gone" in failed.scores["reward"].explanation
+    means = {score.name: score.metrics["mean"].value for score in log.results.scores}
+    assert means == fine.scores["reward"].value
+
+
 def limits_of_inspect_truncate(logs):
     log = run(logs, [LOOK, LOOK, GUESS], message_limit=4)
     (sample,) = log.samples
@@ -86,6 +97,35 @@ def a_full_context_truncates(logs):
     full.choices[0].stop_reason = "model_length"
     (sample,) = run(logs, [full]).samples
     assert sample.scores["reward"].metadata["outcome"] == "truncated"
+
+
+def a_turn_that_is_cut_off_truncates_unless_it_is_whole(logs):
+    for turn, outcome in (("<think>so many", "truncated"), (GUESS, "answered"), (GUESS + " and", "answered")):
+        cut = spoken(turn)
+        cut.choices[0].stop_reason = "max_tokens"
+        (sample,) = run(logs, [cut]).samples
+        assert sample.scores["reward"].metadata["outcome"] == outcome, turn
+
+
+def what_follows_a_stop_string_is_not_heard(logs):
+    (sample,) = run(logs, [LOOK + INVENTED, GUESS.removesuffix("</answer>")]).samples
+    score = sample.scores["reward"]
+    assert (score.metadata["turn"], score.metadata["outcome"], score.answer) == (
+        2,
+        "answered",
+        "certainly not",
+    )
+    assert [one.text for one in sample.messages if one.role == "assistant"] == [LOOK, GUESS]
+
+    parts = [
+        ContentReasoning(reasoning="Look."),
+        ContentText(text=LOOK.partition("</think>\n")[2] + INVENTED),
+    ]
+    apart = ModelOutput.from_content("mockllm/model", parts)
+    apart.usage = ModelUsage()
+    (sample,) = run(logs, [apart, GUESS]).samples
+    assert sample.scores["reward"].metadata["turn"] == 2
+    assert "tool_response" not in sample.messages[2].text
 
 
 def calls_are_events_and_approvers_can_refuse_them(logs):
@@ -126,25 +166,6 @@ def what_services_take_apart_is_put_together(logs):
     assert [one.role for one in sample.messages] == ["system", "user", "assistant", "user", "assistant"]
 
 
-def images_are_their_own_bytes_or_what_services_show_the_right_way_up(logs):
-    picture = Image.effect_noise((60, 40), 50).convert("RGB")
-    exact = EncodedImage.from_pil(picture)
-    assert data_url(exact).startswith("data:image/png;base64,iVBOR")
-    gif = _saved(picture, "GIF")
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    for odd in (gif, _saved(picture, "JPEG", exif=turned)):
-        assert data_url(odd) == data_url(EncodedImage.from_pil(odd.decode()))
-
-
-def _saved(picture, container, **options):
-    from io import BytesIO
-
-    buffer = BytesIO()
-    picture.save(buffer, container, **options)
-    return EncodedImage.from_bytes(buffer.getvalue())
-
-
 def the_task_is_found_by_its_file(logs):
     """As `inspect eval FILE` finds it, which also makes the adapter's folder the working directory."""
     settings = {"source": {"families": ["spot-the-change"]}, "max_turns": 3, "prompt": "minimal"}
@@ -162,6 +183,7 @@ def the_task_is_found_by_its_file(logs):
     assert {one.metadata["split"] for one in log.samples} == {"validation"}
     assert log.eval.task_args["env"] == settings
     assert log.eval.metadata["env"]["max_turns"] == 3
+    assert log.plan.config.stop_seqs == list(STOP_STRINGS)
     assert [score.name for score in log.results.scores] == ["accuracy", "format", "total"]
     assert all("stdout" in one.messages[3].content[0].text for one in log.samples)
     assert deepeyes(split="test", episodes=1).dataset[0].metadata["index"] == 0
@@ -170,11 +192,13 @@ def the_task_is_found_by_its_file(logs):
 if __name__ == "__main__":
     for check in (
         failed_infrastructure_is_an_error_and_no_score,
+        failed_infrastructure_is_no_score_where_errors_are_scored,
         limits_of_inspect_truncate,
         a_full_context_truncates,
+        a_turn_that_is_cut_off_truncates_unless_it_is_whole,
+        what_follows_a_stop_string_is_not_heard,
         calls_are_events_and_approvers_can_refuse_them,
         what_services_take_apart_is_put_together,
-        images_are_their_own_bytes_or_what_services_show_the_right_way_up,
         the_task_is_found_by_its_file,
     ):
         check(sys.argv[1])

@@ -4,6 +4,7 @@ import base64
 import sys
 from collections.abc import Sequence
 
+from going_on import spoken_turns
 from inspect_ai import Task, eval
 from inspect_ai.log import EvalSample, read_eval_log
 from inspect_ai.model import (
@@ -47,7 +48,7 @@ class InspectDriver:
         return made
 
     def speak(self, told: dict[str, Script], said: list[ChatMessage]) -> ModelOutput:
-        turns = told[said[0].metadata["script"]].turns
+        turns = spoken_turns(told[said[0].metadata["script"]])
         return spoken(turns[sum(one.role == "assistant" for one in said)])
 
 

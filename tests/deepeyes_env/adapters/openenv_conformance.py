@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -13,17 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+import uvicorn
 from local_server import served
 from openenv import GenericEnvClient
 
+from deepeyes_env.adapters import openenv as adapter
 from deepeyes_env.adapters.openenv import DeepEyesAction, DeepEyesClient, DeepEyesObservation, make_app
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox.base import SandboxError
-from deepeyes_env.task import Answer, Task
 from deepeyes_env.testing import (
-    ListSource,
     Played,
     Script,
     Seen,
@@ -176,6 +176,14 @@ def test_the_image_starts_a_healthy_server() -> None:
         server.wait(30)
 
 
+def test_the_command_listens_to_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    served_at: dict[str, Any] = {}
+    monkeypatch.setattr(adapter, "app", lambda: None)
+    monkeypatch.setattr(uvicorn, "run", lambda app, **where: served_at.update(where))
+    runpy.run_path(str(PACKAGE / "server" / "app.py"))["main"]()
+    assert served_at["host"] == "127.0.0.1"
+
+
 def test_what_is_wrong_is_said() -> None:
     with served(make_app(adapter_config(), 1)) as url, DeepEyesClient(base_url=url).sync() as env:
         with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
@@ -200,15 +208,3 @@ def test_a_failed_sandbox_is_an_error_and_no_reward() -> None:
         with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
             env.step(DeepEyesAction(turn=RUNS_CODE))
         assert not env.reset(index=0, seed=0).done
-
-
-def test_tasks_are_told_without_their_answers(url: str) -> None:
-    tasks = ListSource([Task("a/1", "Which?", (), Answer("the secret"), family="a")])
-    with served(make_app(adapter_config(), 2, tasks=tasks)) as own:
-        assert httpx.get(f"{own}/deepeyes/splits").json()[0] == {"name": "train", "type": "train"}
-        assert httpx.post(f"{own}/deepeyes/num_tasks", json={"split": "train"}).json() == {"num_tasks": 1}
-        told = httpx.post(f"{own}/deepeyes/task", json={"split": "train", "index": 0})
-        assert told.json()["task"]["id"] == "a/1"
-        assert "secret" not in told.text
-        assert httpx.post(f"{own}/deepeyes/task", json={"split": "train", "index": 1}).status_code == 400
-    assert httpx.post(f"{url}/deepeyes/num_tasks", json={"split": "train"}).status_code == 501

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deepeyes_env.adapters.ray import RayConfig
 from deepeyes_env.adapters.ray.kept import Kept
-from deepeyes_env.adapters.ray.scaling import Load, actors_wanted
+from deepeyes_env.adapters.ray.scaling import actors_wanted
 from deepeyes_env.config import ConfigError, load_config
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +34,11 @@ def test_the_kit_the_example_and_rollouts(plugin, documented, tmp_path):
     )
 
 
+def test_actors_that_do_not_start_and_waiting_that_is_in_vain(plugin):
+    checks = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", HERE / "ray_pool.py")
+    assert "5 passed" in plugin("ray").run(*checks, **ENVIRONMENT)
+
+
 @pytest.mark.timeout(PATIENCE)
 def test_dead_nodes_limits_and_new_nodes(plugin):
     said = plugin("ray").run(
@@ -54,13 +59,13 @@ def test_episodes_grow_with_nodes(plugin, tmp_path):
     assert {"1 node", "2 nodes"} <= {row["contender"] for row in figures if row["p50"] > 0}
 
 
-@given(held=COUNTS, waiting=COUNTS, slots=st.integers(1, 20), fewest=st.integers(0, 5), more=COUNTS)
-def test_there_are_as_many_actors_as_episodes_fill(held, waiting, slots, fewest, more):
+@given(episodes=COUNTS, slots=st.integers(1, 20), fewest=st.integers(0, 5), more=COUNTS)
+def test_there_are_as_many_actors_as_episodes_fill(episodes, slots, fewest, more):
     most = fewest + more
-    wanted = actors_wanted(Load(held, waiting), slots, fewest, most)
+    wanted = actors_wanted(episodes, slots, fewest, most)
     assert fewest <= wanted <= most
-    assert wanted == most or wanted * slots >= held + waiting
-    assert wanted == fewest or (wanted - 1) * slots < held + waiting
+    assert wanted == most or wanted * slots >= episodes
+    assert wanted == fewest or (wanted - 1) * slots < episodes
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 40)), unique_by=lambda pair: pair[0]))

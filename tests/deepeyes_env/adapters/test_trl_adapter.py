@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from going_on import INVENTED
 from hypothesis import given, settings
 from PIL import Image
 from transformers import AutoTokenizer
@@ -25,7 +26,9 @@ from agents.tiny import TinyShape, build_tiny
 from agents.trajectory import SeedLineage, Trajectory
 from agents.vocabulary import BANNED_TOKENS, Vocabulary
 from deepeyes_env.adapters import trl as adapter
+from deepeyes_env.adapters.trl_template import CHAT_TEMPLATE, RESPONSE_TEMPLATE
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.chat_parts import up_to_stop
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.protocol import Finish, Malformed, parse_turn
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
@@ -51,7 +54,7 @@ def test_transformers_sees_a_call_where_the_environment_sees_one(text):
     message = processor().tokenizer.parse_response(
         text.removeprefix(given), prefix=f"<|im_end|>\n<|im_start|>assistant\n{given}"
     )
-    action = parse_turn(text)
+    action = parse_turn(up_to_stop(text))
     if "tool_calls" in message:
         [call] = message["tool_calls"]
         assert call["function"] == {"name": "take_turn", "arguments": {"turn": text}}
@@ -64,8 +67,8 @@ def test_transformers_sees_a_call_where_the_environment_sees_one(text):
 def test_the_templates_are_saved_with_the_processor(tmp_path):
     processor().save_pretrained(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
-    assert loaded.response_template == adapter.RESPONSE_TEMPLATE
-    assert loaded.chat_template == adapter.CHAT_TEMPLATE
+    assert loaded.response_template == RESPONSE_TEMPLATE
+    assert loaded.chat_template == CHAT_TEMPLATE
 
 
 def test_only_a_qwen_processor_is_prepared():
@@ -228,6 +231,17 @@ def test_a_turn_that_ends_the_episode_in_the_midst_of_the_loop_is_the_last():
     few = Rollout(adapter_config_with(max_images=2))
     assert ending(few, LOOK, LOOK, GUESS) == ("truncated", 2, ["assistant", "tool", "assistant"])
     assert few.output["num_images"] == [2]
+
+
+def test_what_follows_a_stop_string_is_not_heard():
+    assert ending(rollout(), LOOK + INVENTED, GUESS) == ("answered", 2, ["assistant", "tool", "assistant"])
+    assert rollout().rewards == [0.2]
+
+
+def test_a_turn_that_the_limit_cut_truncates_the_episode():
+    cut = Rollout(adapter_config(), max_completion_length=3)
+    assert ending(cut, "<think>many words") == ("truncated", 1, ["assistant"])
+    assert ending(rollout(), "<think>many words") == ("malformed", 1, ["assistant"])
 
 
 def test_a_result_that_does_not_fit_truncates_the_episode():

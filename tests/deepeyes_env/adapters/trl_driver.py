@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from going_on import spoken_turns
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
@@ -15,13 +16,13 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.qwen import build_processor
 from agents.tiny import TinyShape, build_tiny
 from deepeyes_env.adapters.trl import (
-    END_OF_TURN,
     environment_factory,
     episode_reward,
     prepare_processor,
     rollout_settings,
     to_dataset,
 )
+from deepeyes_env.adapters.trl_template import END_OF_TURN
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.protocol import IMAGE_MARKER
 from deepeyes_env.sandbox.base import Sandbox
@@ -135,7 +136,7 @@ class TrlDriver:
     def play(self, scripts: Sequence[Script]) -> list[Played]:
         rollout = self.rollout
         rows = [row(script) for script in scripts]
-        sampling = rollout.play(rows, [script.turns for script in scripts])
+        sampling = rollout.play(rows, [spoken_turns(script) for script in scripts])
         return [self._played(rollout, n, sampling.sampled[n]) for n in range(len(scripts))]
 
     def _played(self, rollout: Rollout, number: int, sampled: list[list[int]]) -> Played:

@@ -14,6 +14,7 @@ import pytest
 import verifiers.v1 as vf
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from going_on import INVENTED, spoken_turns
 from local_server import served
 from verifiers.v1.cli.eval.main import main as vf_eval
 
@@ -40,7 +41,7 @@ GUESS = "<think>I guess.</think>\n<answer>certainly something else</answer>"
 class ScriptedModel:
     """A chat API whose models, one a script, say what the scripts say; it keeps what they were told.
 
-    As OpenAI's does, it leaves out the stop string that ended a turn.
+    As OpenAI's does, it leaves out the stop string that ended a turn, unless it is told not to.
     """
 
     def __init__(self, turns: dict[str, Sequence[str]]) -> None:
@@ -57,9 +58,9 @@ class ScriptedModel:
             self.heard[name] = messages
             said = sum(message["role"] == "assistant" for message in messages)
             text = turns[name][said]
-            for stop in body["stop"]:
+            for stop in () if body.get("include_stop_str_in_output") else body["stop"]:
                 text = text.removesuffix(stop)
-            finish = "length" if name == "too long" else "stop"
+            finish = "length" if name.startswith("too long") else "stop"
             message = {"role": "assistant", "content": text}
             if name == "thinks apart":
                 thought, _, message["content"] = text.partition("</think>\n")
@@ -77,7 +78,7 @@ class Driver:
         self.settings = settings
 
     def play(self, scripts: Sequence[Script]) -> list[Played]:
-        model = ScriptedModel({script.name: script.turns for script in scripts})
+        model = ScriptedModel({script.name: spoken_turns(script) for script in scripts})
         with served(model.app) as url:
             episodes = asyncio.run(run_episodes(self.settings, url, scripts))
         return [
@@ -102,7 +103,9 @@ class ForgetsTheFirstImage(Driver):
         return Played([Seen(first.text, first.images[1:]), *rest], good.rewards, good.outcome)
 
 
-async def run_episodes(settings: Path, url: str, scripts: Sequence[Script]) -> list[vf.Episode]:
+async def run_episodes(
+    settings: Path, url: str, scripts: Sequence[Script], **sampling: Any
+) -> list[vf.Episode]:
     """All scripts at the same time, each an episode as `vf-eval` runs it; a script's name is its model's."""
     config = DeepEyesEnvConfig(taskset=DeepEyesConfig(id="deepeyes", settings=settings))
     env = vf.load_environment(config)
@@ -110,7 +113,7 @@ async def run_episodes(settings: Path, url: str, scripts: Sequence[Script]) -> l
 
     async def one(script: Script) -> vf.Episode:
         data = DeepEyesData(index=script.index, split=script.split, seed=script.seed)
-        context = vf.ModelContext(client=client, model=script.name, sampling=vf.SamplingConfig())
+        context = vf.ModelContext(client=client, model=script.name, sampling=vf.SamplingConfig(**sampling))
         (slot,) = env.slots(DeepEyesTask(data, vf.TaskConfig()))
         return await env.run_slot(slot, context)
 
@@ -144,10 +147,14 @@ def test_the_kit_catches_a_broken_adapter(settings: Path) -> None:
         check_adapter(ForgetsTheFirstImage(settings))
 
 
-def one_episode(settings: Path, model: ScriptedModel, name: str) -> vf.Episode:
+def one_episode(settings: Path, model: ScriptedModel, name: str, **sampling: Any) -> vf.Episode:
     script = Script(name, 0, "train", 0, ())
     with served(model.app) as url:
-        return asyncio.run(run_episodes(settings, url, [script]))[0]
+        return asyncio.run(run_episodes(settings, url, [script], **sampling))[0]
+
+
+def outcome(episode: vf.Episode) -> str:
+    return str(episode.traces[0].info["deepeyes"]["outcome"])
 
 
 def test_a_failed_sandbox_is_an_error_and_no_reward(settings: Path, tmp_path: Path) -> None:
@@ -170,10 +177,21 @@ def test_a_failed_provider_is_an_error_and_no_reward(settings: Path) -> None:
 
 def test_a_turn_that_was_cut_off_truncates_the_episode(settings: Path) -> None:
     episode = one_episode(settings, ScriptedModel({"too long": ["<think>so many words"]}), "too long")
-    (trace,) = episode.traces
     assert episode.ok
-    assert trace.info["deepeyes"]["outcome"] == "truncated"
-    assert trace.reward == 0
+    assert outcome(episode) == "truncated"
+    assert episode.traces[0].reward == 0
+
+
+def test_a_turn_that_was_cut_off_behind_its_stop_string_is_whole(settings: Path) -> None:
+    model = ScriptedModel({"too long for more": [SEES + INVENTED, GUESS + "\n<think>And"]})
+    assert outcome(one_episode(settings, model, "too long for more")) == "answered"
+
+
+def test_no_stop_string_is_added_where_the_server_leaves_them_in(settings: Path) -> None:
+    unclosed = ScriptedModel({"forgets": [GUESS.removesuffix("</answer>")]})
+    assert outcome(one_episode(settings, unclosed, "forgets")) == "answered"  # as if a server had left it out
+    keeps = {"include_stop_str_in_output": True}
+    assert outcome(one_episode(settings, unclosed, "forgets", **keeps)) == "malformed"
 
 
 def test_reasoning_in_a_field_of_its_own_goes_back_into_the_turn(settings: Path) -> None:

@@ -9,7 +9,7 @@ from env_parts import make_source
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from deepeyes_env.wrappers.menu import answer_options, default_menu
+from deepeyes_env.wrappers.menu import MenuEntry, MenuState, answer_options, default_menu
 from deepeyes_env.wrappers.menu_env import MenuVectorEnv
 from deepeyes_env.wrappers.text_boxes import TextBytes, WordCounts
 
@@ -69,4 +69,22 @@ def test_a_bad_action_is_named() -> None:
     envs.reset(seed=1)
     with pytest.raises(IndexError, match="action 2: the menu has 2 entries"):
         envs.step(np.array([0, 2]))
+    envs.close()
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [([0, 3], "action 3: the menu"), ([0], "1 choices for 2 slots"), ([0, 1, 2], "3 choices for 2 slots")],
+)
+def test_refused_actions_leave_everything_as_it_was(bad: list[int], said: str) -> None:
+    def counts(state: MenuState) -> str:
+        return f"<think>Turn {len(state.taken)}.</think>\n<code>\n```python\n{len(state.taken)}\n```\n</code>"
+
+    menu = (MenuEntry("count", counts), *answer_options("AB"))
+    envs = MenuVectorEnv(2, menu=menu, tasks=make_source())
+    envs.reset(seed=1)
+    with pytest.raises((IndexError, ValueError), match=said):
+        envs.step(np.array(bad))
+    envs.step(np.array([0, 0]))
+    assert [envs.env.episode(slot).turns[0].split(".")[0] for slot in range(2)] == ["<think>Turn 0"] * 2
     envs.close()
