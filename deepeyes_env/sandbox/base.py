@@ -8,7 +8,7 @@ infrastructure failure can never be mistaken for the policy's fault.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +23,16 @@ class SandboxUnavailableError(SandboxError):
     """This machine cannot give the demanded isolation; the message names the missing layer and the mend."""
 
 
+TIMEOUT_TEXT = "TimeOutError: code execution timed out"
+"""What a cell's stderr says at the deadline (reference 1.5)."""
+
+CRASHED_TEXT = "the process died (out of memory, a crash in native code, or os._exit); all variables are lost"
+"""What a cell's stderr says when its process died."""
+
+REOPENED_TEXT = "[new process: the variables of earlier cells are gone, image_1 .. are loaded again]\n"
+"""What the first cell after a violent end says on stderr."""
+
+
 class CellStatus(StrEnum):
     """How a cell ended. All of these are the policy's doing."""
 
@@ -34,6 +44,10 @@ class CellStatus(StrEnum):
     """Killed at the deadline because it ignored the interrupt; the session is closed."""
     CRASHED = "crashed"
     """The process died (segfault, `os._exit`, out of memory, broken protocol); the session is closed."""
+
+
+STATE_LOST = frozenset({CellStatus.KILLED, CellStatus.CRASHED})
+"""Ends after which the session reopens with its images and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,8 @@ class SandboxLimits:
         output_chars: Characters kept of stdout and of stderr, each; the middle of the rest is cut.
         images_per_cell: Images returned by one cell (reference 1.5: `max_images_per_round` = 10).
         pixels_per_image: Area of one returned image.
+        pixels_per_cell: Area of all images returned by one cell: four of the largest. While the host takes
+            them in, it holds 7 bytes for each pixel.
         tmp_bytes: Size of the private /tmp.
         tmp_files: Number of files in the private /tmp.
     """
@@ -63,6 +79,7 @@ class SandboxLimits:
     output_chars: int = 8_000
     images_per_cell: int = 10
     pixels_per_image: int = 16_000_000
+    pixels_per_cell: int = 64_000_000
     tmp_bytes: int = 64 << 20
     tmp_files: int = 1_000
 
@@ -90,6 +107,11 @@ class CellResult:
     def ok(self) -> bool:
         """Whether the cell ran to its end."""
         return self.status is CellStatus.OK
+
+    @property
+    def after_reopening(self) -> CellResult:
+        """The same of the first cell after a violent end, which says that the process is a new one."""
+        return replace(self, stderr=REOPENED_TEXT + self.stderr)
 
 
 @runtime_checkable

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from deepeyes_env.sandbox.local.attack import Attempt
+from deepeyes_env.sandbox.local.findings import State
 from deepeyes_env.sandbox.local.guest.layers import Layer, Level
 from deepeyes_env.sandbox.local.machine import Machine
-from deepeyes_env.sandbox.local.survey import LevelSurvey, State
+from deepeyes_env.sandbox.local.survey import LevelSurvey
 
 _STYLES = {State.AVAILABLE: "green", State.MISSING: "bold red", State.UNKNOWN: "yellow"}
 _ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")

@@ -16,6 +16,8 @@ from PIL import Image
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import (
+    CRASHED_TEXT,
+    TIMEOUT_TEXT,
     CellResult,
     CellStatus,
     SandboxError,
@@ -23,7 +25,7 @@ from deepeyes_env.sandbox.base import (
     SandboxUnavailableError,
 )
 from deepeyes_env.sandbox.config import E2BSandboxConfig
-from deepeyes_env.sandbox.remote import REOPENED_TEXT, clean, decode_images, sendable, setup_cell
+from deepeyes_env.sandbox.remote import clean, decode_images, sendable, setup_cell
 
 try:
     import e2b_code_interpreter as sdk
@@ -37,13 +39,7 @@ FOLDER = "/tmp/deepeyes"
 PROBE_SECONDS = 5.0
 """Time that a kernel has to answer after its cell was interrupted, before it is restarted."""
 
-TIMEOUT_TEXT = "TimeOutError: code execution timed out"
-"""What a cell's stderr says at the deadline (reference 1.5)."""
-
 _KILLED_TEXT = "the cell ignored the interrupt, so its process was restarted; all variables are lost"
-_CRASHED_TEXT = (
-    "the process died (out of memory, a crash in native code, or os._exit); all variables are lost"
-)
 _RESTARTED = "ContextRestarting"
 """Error name with which the service tells that the kernel died."""
 _DISCONNECTED = "WebSocketError"
@@ -153,11 +149,7 @@ class E2BSession:
             self._prepare()
         result = self._run(code)
         self._cell += 1
-        if not reopened:
-            return result
-        return CellResult(
-            result.status, result.stdout, REOPENED_TEXT + result.stderr, result.images, result.truncated
-        )
+        return result.after_reopening if reopened else result
 
     def close(self) -> None:
         """End the machine; see `Session.close`. If that fails, it ends at its lifetime."""
@@ -189,7 +181,7 @@ class E2BSession:
             return output.result(CellStatus.OK, self._limits, self._cell)
         if error.name == _RESTARTED:
             self._lost = True
-            return CellResult(CellStatus.CRASHED, stderr=f"[{_CRASHED_TEXT}]")
+            return CellResult(CellStatus.CRASHED, stderr=f"[{CRASHED_TEXT}]")
         if error.name == _DISCONNECTED and not error.traceback:
             raise SandboxError(f"E2B: the machine lost its kernel: {error.value}")
         output.stderr.append(error.traceback or f"{error.name}: {error.value}")

@@ -4,7 +4,8 @@ v1 is `POST /jupyter_sandbox`, v2 `POST /run_jupyter`; requests are the same, re
 and values are written. Neither says how a cell ended, so it is read off stderr, unless the server is ours,
 which adds `cell_status`.
 
-State is the server's: ours keeps a live process per session. The original restores what pickles, so that
+State is the server's: ours keeps a live process per session, and says when it opened one (`new_session`), so
+that a session that it lost is its failure and not the policy's. The original restores what pickles, so that
 there generators, open files and modules' state (a seeded `random`) do not survive a cell. Its v1 loses what
 is printed to stderr and every picture that `plt.show()` does not draw, and shows open figures again. Its v2
 fails, rather than times out, on a cell that never ends.
@@ -27,6 +28,8 @@ from PIL import Image
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import (
+    STATE_LOST,
+    TIMEOUT_TEXT,
     CellResult,
     CellStatus,
     SandboxError,
@@ -34,7 +37,7 @@ from deepeyes_env.sandbox.base import (
     SandboxUnavailableError,
 )
 from deepeyes_env.sandbox.config import HttpSandboxConfig
-from deepeyes_env.sandbox.remote import REOPENED_TEXT, clean, decode_images, sendable, setup_cell
+from deepeyes_env.sandbox.remote import clean, decode_images, sendable, setup_cell
 
 try:
     import httpx
@@ -57,11 +60,13 @@ MAX_RETRY_AFTER_SECONDS = 10.0
 """Longest pause that a server's `Retry-After` is believed."""
 
 _STATUSES = frozenset(CellStatus)
-_STATE_LOST = (CellStatus.KILLED, CellStatus.CRASHED)
-_HARD_KILL = "TimeOutError: code execution timed out"
 _SOFT_TIMEOUT = re.compile(r"^(\S+\.)?TimeoutException\b|^Timed out waiting for Jupyter kernel", re.MULTILINE)
 _FAILED = re.compile(
     r"Traceback \(most recent call last\)|^(SyntaxError|IndentationError|TabError)\b", re.MULTILINE
+)
+_LOSSES = (
+    "it was idle for too long (raise --server.idle-seconds), the server was started anew, or a balancer "
+    "sends the cells of one session to several servers"
 )
 _MENDS = {
     401: "set {token} to the server's token",
@@ -133,13 +138,13 @@ class HttpSession:
         reopened = self._lost
         if reopened:
             self._load()
-        result = self._cell(code)
-        self._lost = result.status in _STATE_LOST
-        if not reopened:
-            return result
-        return CellResult(
-            result.status, result.stdout, REOPENED_TEXT + result.stderr, result.images, result.truncated
-        )
+        output = self._ask(code)
+        if output.get("new_session") is True:
+            self.close()  # the empty one that the server has opened, so that no later cell runs in it
+            raise SandboxError(f"the code server has lost this session: {_LOSSES}")
+        result = read_output(output, self._limits)
+        self._lost = result.status in STATE_LOST
+        return result.after_reopening if reopened else result
 
     def close(self) -> None:
         """End the session; see `Session.close`."""
@@ -149,19 +154,20 @@ class HttpSession:
         self._server.clear(self._id)
 
     def _load(self) -> None:
-        result = self._cell(self._setup)
+        result = read_output(self._ask(self._setup), self._limits)
         if not result.ok:
             raise SandboxError(f"the code server could not load the images: {result.stderr[-500:]}")
         self._lost = False
 
-    def _cell(self, code: str) -> CellResult:
+    def _ask(self, code: str) -> dict[str, Any]:
+        """The `output` object for a cell."""
         seconds = self._limits.cell_seconds
         body = {"session_id": self._id, "code": sendable(code), "timeout": seconds}
         reply = self._server.post(self._path, body, seconds)
         output = reply.get("output")
         if reply.get("status") != "success" or not isinstance(output, dict):
             raise SandboxError(f"the code server refused a cell: {str(output)[:200]!r}")
-        return read_output(output, self._limits)
+        return output
 
 
 def read_output(output: dict[str, Any], limits: SandboxLimits) -> CellResult:
@@ -178,7 +184,7 @@ def read_output(output: dict[str, Any], limits: SandboxLimits) -> CellResult:
 
 def _status(stderr: str) -> CellStatus:
     """How a cell ended, as far as its stderr tells; the original keeps the state before a timeout."""
-    if stderr.rstrip().endswith(_HARD_KILL) or _SOFT_TIMEOUT.search(stderr):
+    if stderr.rstrip().endswith(TIMEOUT_TEXT) or _SOFT_TIMEOUT.search(stderr):
         return CellStatus.TIMEOUT
     return CellStatus.EXCEPTION if _FAILED.search(stderr) else CellStatus.OK
 

@@ -11,9 +11,6 @@ from PIL import Image
 from deepeyes_env.images import ImageError, decode_rgb
 from deepeyes_env.sandbox.base import SandboxLimits
 
-REOPENED_TEXT = "[new process: the variables of earlier cells are gone, image_1 .. are loaded again]\n"
-"""What the first cell after a violent end says on stderr."""
-
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _BASE64_PER_BYTE = 4 / 3
 _BYTES_PER_PIXEL = 3
@@ -70,11 +67,13 @@ def decode_images(encoded: Iterable[object], limits: SandboxLimits) -> tuple[tup
     """
     images: list[Image.Image] = []
     left_out = False
+    room = limits.pixels_per_cell
     for item in encoded:
         if len(images) == limits.images_per_cell:
             return tuple(images), True
         try:
-            images.append(_decode(item, limits.pixels_per_image))
+            images.append(_decode(item, min(limits.pixels_per_image, room)))
+            room -= images[-1].width * images[-1].height
         except ValueError:
             left_out = True
     return tuple(images), left_out

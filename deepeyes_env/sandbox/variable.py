@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from deepeyes_env.sandbox.base import Session
+from deepeyes_env.sandbox.base import REOPENED_TEXT, Session
 
 _SHOW = (
     "(lambda value, own, pil, show: (lambda image: (own.print(*image.size), show(image))[1])"
@@ -48,7 +48,7 @@ def read_variable(session: Session, name: str) -> Variable:
         SandboxError: The sandbox failed.
     """
     cell = session.run(_SHOW.format(name=name))
-    note = cell.stderr.partition("\n")[0] if cell.stderr.startswith("[new process") else ""
+    note = REOPENED_TEXT.rstrip() if cell.stderr.startswith(REOPENED_TEXT) else ""
     if not cell.ok or not cell.images:
         return Variable(None, note=note)
     told = _SIZE.match(cell.stdout)

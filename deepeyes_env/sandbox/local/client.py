@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import require
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
+from deepeyes_env.sandbox.config import LocalSandboxConfig
 from deepeyes_env.sandbox.local.cgroup import MEMORY_SHARE, totals
 from deepeyes_env.sandbox.local.guest.layers import Level
 from deepeyes_env.sandbox.local.levels import require_linux, start, start_at
@@ -86,10 +87,9 @@ class LocalSandbox:
             ConfigError: A number is out of its range.
         """
         require_linux()
-        _require(ahead >= 0, f"ahead = {ahead}: must be at least 0")
-        _require(max_sessions >= 1, f"max_sessions = {max_sessions}: must be at least 1")
-        _require(slots is None or slots >= 1, f"slots = {slots}: must be at least 1")
-        _require(0 < memory_share <= 1, f"memory_share = {memory_share}: must be above 0 and at most 1")
+        # The configuration knows the ranges.
+        LocalSandboxConfig(ahead=ahead, max_sessions=max_sessions, memory_share=memory_share)
+        require(slots is None or slots >= 1, "slots", slots, "at least 1")
         self._min_level = min_level
         self._memory_share = memory_share
         self._level: Level | None = None
@@ -204,11 +204,6 @@ class LocalSandbox:
         if self._pool is not None:
             self._pool.forget()
         self._sessions.forget()
-
-
-def _require(condition: bool, complaint: str) -> None:
-    if not condition:
-        raise ConfigError(complaint)
 
 
 def _allow_many_files() -> None:

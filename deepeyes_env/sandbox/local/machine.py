@@ -19,7 +19,7 @@ class Machine:
         processor: As `platform.machine()` says it.
         python: Version of the interpreter.
         user: Effective user id.
-        landlock: Landlock's version; None if the kernel has none or it is switched off.
+        landlock: Landlock's version; None if the kernel has none, or it is switched off or refused.
         cgroup: What a control group can bound for all sessions together, or why it cannot.
     """
 
@@ -34,7 +34,7 @@ class Machine:
 def this_machine() -> Machine:
     """Look at this machine."""
     try:
-        version = landlock.version()
+        version = landlock.version() or None
     except OSError:
         version = None
     return Machine(

@@ -100,7 +100,7 @@ class ZygoteProcess:
             limits: The limits of its guests.
             extras: Keys of `tree.EXTRAS`: libraries beyond the core set.
             level: The isolation to build; no other one takes over.
-            without: Layers to leave out, by `weakened` only.
+            without: Layers to leave out: those that the kernel does not have (`levels.gaps`), or in tests.
             totals: The limits of the zygote and all its guests together; `cgroup.totals()` by default.
 
         Raises:
@@ -212,9 +212,7 @@ class ZygoteProcess:
             "limits": asdict(
                 GuestLimits(limits.memory_bytes, limits.threads, limits.tmp_bytes, limits.tmp_files)
             ),
-            "bounds": asdict(
-                wire.Bounds(limits.output_chars, limits.images_per_cell, limits.pixels_per_image)
-            ),
+            "bounds": asdict(bounds_of(limits)),
         }
         self._control.settimeout(BOOT_SECONDS)
         try:
@@ -250,6 +248,13 @@ class ZygoteProcess:
             return ""
         self._process.kill()
         return self._process.stderr.read().decode("utf-8", "replace").strip()[-2_000:]
+
+
+def bounds_of(limits: SandboxLimits) -> wire.Bounds:
+    """What a guest's reply may hold."""
+    return wire.Bounds(
+        limits.output_chars, limits.images_per_cell, limits.pixels_per_image, limits.pixels_per_cell
+    )
 
 
 def _extra(name: str) -> tuple[str, ...]:

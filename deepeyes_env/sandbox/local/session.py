@@ -13,7 +13,14 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError, SandboxLimits
+from deepeyes_env.sandbox.base import (
+    CRASHED_TEXT,
+    TIMEOUT_TEXT,
+    CellResult,
+    CellStatus,
+    SandboxError,
+    SandboxLimits,
+)
 from deepeyes_env.sandbox.local.deadline import Deadline
 from deepeyes_env.sandbox.local.guest import wire
 from deepeyes_env.sandbox.local.guest.limits import IMAGES_ADDRESS_SPACE
@@ -22,6 +29,7 @@ from deepeyes_env.sandbox.local.pool import Pool
 from deepeyes_env.sandbox.local.process import (
     FORK_SECONDS,
     Guest,
+    bounds_of,
     close_guest,
     drop_guest,
     signal_guest,
@@ -29,15 +37,7 @@ from deepeyes_env.sandbox.local.process import (
 )
 from deepeyes_env.sandbox.local.slots import Slots
 
-TIMEOUT_TEXT = "TimeOutError: code execution timed out"
-"""What a cell's stderr says at the deadline (reference section 1.5)."""
-
 _KILLED_TEXT = "the cell ignored the interrupt, so its process was killed; all variables are lost"
-_CRASHED_TEXT = (
-    "the process died (out of memory, a crash in native code, or os._exit); all variables are lost"
-)
-_REOPENED_TEXT = "[new process: the variables of earlier cells are gone, image_1 .. are loaded again]\n"
-
 
 _REPLY_BYTES = 1 << 16
 """Read at once, which is all of nearly every reply without images."""
@@ -64,7 +64,7 @@ class LocalSession:
         self._pool = pool
         self._seed = seed
         self._limits = limits
-        self._bounds = wire.Bounds(limits.output_chars, limits.images_per_cell, limits.pixels_per_image)
+        self._bounds = bounds_of(limits)
         self._slots = slots
         self._on_idle, self._on_close = on_idle, on_close
         self._lock = threading.Lock()
@@ -97,11 +97,7 @@ class LocalSession:
             reopened = self._guest is None
             with self._slots:
                 result = self._run(code, min(seconds or math.inf, self._limits.cell_seconds))
-        if not reopened:
-            return result
-        return CellResult(
-            result.status, result.stdout, _REOPENED_TEXT + result.stderr, result.images, result.truncated
-        )
+        return result.after_reopening if reopened else result
 
     def close(self) -> None:
         """End the session; see `Session.close`."""
@@ -184,7 +180,7 @@ class LocalSession:
         except (_Died, wire.WireError, OSError) as error:
             self._end_guest()
             self._require_own_death(live, error)
-            return CellResult(CellStatus.CRASHED, stderr=f"[{_CRASHED_TEXT}]")
+            return CellResult(CellStatus.CRASHED, stderr=f"[{CRASHED_TEXT}]")
         except BaseException:
             # Ctrl-C in the host: the reply to this cell must not be taken for the next one's.
             self._end_guest()

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
 from deepeyes_env.sandbox.local.client import LocalSandbox
 from deepeyes_env.sandbox.local.exactly import SandboxAt
+from deepeyes_env.sandbox.local.findings import Finding, State, landlock_gaps
 from deepeyes_env.sandbox.local.guest import trial
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer, Level
 from deepeyes_env.sandbox.local.mends import MissingLayerError, mend
@@ -22,42 +22,12 @@ from deepeyes_env.sandbox.local.mends import MissingLayerError, mend
 _TRIAL = "import sys; sys.path.append(sys.argv[1]); from guest.trial import main; main()"
 _TRIAL_SECONDS = 30.0
 
-_LANDLOCK_NEEDS = {Layer.LANDLOCK_FILES: 1, Layer.LANDLOCK_TCP: 4, Layer.LANDLOCK_SCOPE: 6}
-"""Landlock's version that brought each layer (kernel `landlock.rst`); older ones are taken as they are."""
-
 _THREADS = "import resource\nassert 0 <= resource.getrlimit(resource.RLIMIT_NPROC)[0] <= {most}"
 _THREADS_CAUSE = (
     "the kernel counts threads by user, and this user has other processes; memory bounds the threads instead"
 )
 _THREADS_MEND = "get the level 'full', or run as root with all user ids"
 _BEHIND = "behind the missing layer"
-
-
-class State(StrEnum):
-    """What is known of a layer."""
-
-    AVAILABLE = "available"
-    MISSING = "missing"
-    UNKNOWN = "unknown"
-    NOT_NEEDED = "not needed"
-    """The sandbox is not started by root."""
-    NOT_PART = "–"
-    """The level does without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is known of a layer at a level.
-
-    Attributes:
-        state: Whether it can be had.
-        cause: Why not, or why nobody knows.
-        mend: What to do about it.
-    """
-
-    state: State
-    cause: str = ""
-    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +97,6 @@ def look_at(level: Level, sandbox: LocalSandbox, landlock: int | None) -> LevelS
     if not threads.ok:
         findings[Layer.THREADS_LIMIT] = Finding(State.MISSING, _THREADS_CAUSE, _THREADS_MEND)
     return LevelSurvey(level, "", findings)
-
-
-def landlock_gaps(version: int | None) -> dict[Layer, Finding]:
-    """The layers that an older Landlock does not have, and that the sandbox then does without."""
-    return {
-        layer: Finding(
-            State.MISSING, f"Landlock has version {version or 0} here, this needs {least}", mend(layer)
-        )
-        for layer, least in _LANDLOCK_NEEDS.items()
-        if (version or 0) < least
-    }
 
 
 def _all(level: Level, finding: Finding) -> dict[Layer, Finding]:

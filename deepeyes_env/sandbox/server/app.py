@@ -113,11 +113,11 @@ async def _cell(sessions: Sessions, request: CellRequest, render: Render) -> Res
     if not request.code.strip():
         return _json(dialects.reply(dialects.NO_CODE, 0.0))
     try:
-        result = await sessions.run(request.session_id, request.code, request.timeout)
+        ran = await sessions.run(request.session_id, request.code, request.timeout)
     except SandboxError as error:
         raise HTTPException(500, f"the sandbox failed: {error}") from error
     # In a thread, because encoding a large picture takes longer than most cells.
-    body = await asyncio.to_thread(lambda: dialects.reply(render(result), time.monotonic() - start))
+    body = await asyncio.to_thread(lambda: dialects.reply(render(ran), time.monotonic() - start))
     return _json(body)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import CellResult
+from deepeyes_env.sandbox.server.sessions import Ran
 
 NO_CODE = "Error: No code provided"
 """The `output` of an empty cell, which is the only `status` other than `success`."""
@@ -44,25 +45,25 @@ class ClearRequest(BaseModel):
     session_id: Name
 
 
-Render = Callable[[CellResult], dict[str, Any]]
-"""Writes the `output` object of a dialect. `cell_status` and `truncated` are ours."""
+Render = Callable[[Ran], dict[str, Any]]
+"""Writes the `output` object of a dialect."""
 
 
-def jupyter_sandbox(result: CellResult) -> dict[str, Any]:
+def jupyter_sandbox(ran: Ran) -> dict[str, Any]:
     """The `output` of v1: the echoed value apart as well, pictures as bare base64."""
+    result = ran.result
     _, value = split_echo(result.stdout)
     return {
         "result": value,
         "stdout": result.stdout,
         "stderr": result.stderr,
         "images": _pictures(result),
-        "cell_status": str(result.status),
-        "truncated": result.truncated,
-    }
+    } | _ours(ran)
 
 
-def run_jupyter(result: CellResult) -> dict[str, Any]:
+def run_jupyter(ran: Ran) -> dict[str, Any]:
     """The `output` of v2: a value is shown without `Out[n]:`, pictures are `data:` URIs."""
+    result = ran.result
     printed, value = split_echo(result.stdout)
     stdout = printed + value
     return {
@@ -71,9 +72,7 @@ def run_jupyter(result: CellResult) -> dict[str, Any]:
         "stdout_raw": stdout,
         "stderr_raw": result.stderr,
         "images": [f"data:image/png;base64,{picture}" for picture in _pictures(result)],
-        "cell_status": str(result.status),
-        "truncated": result.truncated,
-    }
+    } | _ours(ran)
 
 
 def reply(output: dict[str, Any] | str, seconds: float) -> bytes:
@@ -89,6 +88,15 @@ def split_echo(stdout: str) -> tuple[str, str]:
 
 
 _ECHO = re.compile(r"^Out\[\d+\]: ", re.MULTILINE)
+
+
+def _ours(ran: Ran) -> dict[str, Any]:
+    """What the original does not say."""
+    return {
+        "cell_status": str(ran.result.status),
+        "truncated": ran.result.truncated,
+        "new_session": ran.new_session,
+    }
 
 
 def _pictures(result: CellResult) -> list[str]:

@@ -6,20 +6,25 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 
-from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
+from deepeyes_env.sandbox.base import STATE_LOST, CellResult, SandboxError
 from deepeyes_env.sandbox.local import LocalSandbox, LocalSession
 
 T = TypeVar("T")
 
-_STATE_LOST = (CellStatus.KILLED, CellStatus.CRASHED)
-
 
 class BusyError(RuntimeError):
     """The server is full; the message says of what."""
+
+
+class Ran(NamedTuple):
+    """A cell that ran, and whether a session was opened for it: a client that had one has lost its state."""
+
+    result: CellResult
+    new_session: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -63,7 +68,7 @@ class Sessions:
         """Cells that run or wait."""
         return self._cells
 
-    async def run(self, name: str, code: str, seconds: float) -> CellResult:
+    async def run(self, name: str, code: str, seconds: float) -> Ran:
         """Run a cell, after those that were asked of its session before.
 
         Args:
@@ -125,7 +130,8 @@ class Sessions:
         if entry.session is None and not entry.users:
             self._entries.pop(name, None)
 
-    def _cell(self, entry: _Entry, code: str, seconds: float) -> CellResult:
+    def _cell(self, entry: _Entry, code: str, seconds: float) -> Ran:
+        new = entry.session is None
         if entry.session is None:
             entry.session = self._sandbox.open([])
         try:
@@ -133,11 +139,11 @@ class Sessions:
         except SandboxError:
             _end(entry)
             raise
-        if result.status in _STATE_LOST:
+        if result.status in STATE_LOST:
             # A session reopens with the images that it was opened with. Here they came in as a cell, and are
             # gone like everything else, so that the next request begins a new session.
             _end(entry)
-        return result
+        return Ran(result, new)
 
     async def _close(self, entry: _Entry) -> None:
         if entry.session is not None:

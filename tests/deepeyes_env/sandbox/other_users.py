@@ -44,11 +44,11 @@ sys.path[:0] = {path!r}
 from deepeyes_env.sandbox.local.guest import libc, seccomp
 from deepeyes_env.sandbox.local.guest.syscalls import CHECKED, SETUP, numbers
 
-def refuse(calls, clone_flags=0):
+def refuse(calls, clone_flags=0, error=1):
     known = numbers(SETUP) | numbers(CHECKED)
     rules = [(0x20, 0, 0, 0)]
     for name in calls:
-        rules += [(0x15, 0, 1, known[name]), (6, 0, 0, 0x50001)]
+        rules += [(0x15, 0, 1, known[name]), (6, 0, 0, 0x50000 | error)]
     if clone_flags:
         rules += [(0x15, 0, 1, known["clone3"]), (6, 0, 0, 0x50026)]
         rules += [(0x15, 0, 3, known["clone"]), (0x20, 0, 0, 16), (0x45, 0, 1, clone_flags)]
@@ -61,6 +61,9 @@ def refuse(calls, clone_flags=0):
 
 DOCKER = "refuse('unshare mount umount2 setns pivot_root mount_setattr'.split(), clone_flags=0x7E020000)\n"
 """As Docker's default profile does it (moby, `profiles/seccomp/default.json`): EPERM, and no `clone3`."""
+
+NO_LANDLOCK = "refuse(['landlock_create_ruleset'], error=38)\n"
+"""As a kernel without Landlock does it: ENOSYS."""
 
 UBUNTU = "refuse(['mount'])\n"
 """As AppArmor on Ubuntu since 23.10: the namespace can be made, and then nothing in it may be mounted."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Set
 
 import pytest
-from other_users import DOCKER, UBUNTU, run_as
+from other_users import DOCKER, NO_LANDLOCK, UBUNTU, run_as
 from rich.console import Console
 
 from deepeyes_env.errors import ConfigError
@@ -18,10 +18,10 @@ from deepeyes_env.sandbox.command import main
 from deepeyes_env.sandbox.local import Level
 from deepeyes_env.sandbox.local.attack import LIMITS, Attempt, attack
 from deepeyes_env.sandbox.local.bait import bait
+from deepeyes_env.sandbox.local.findings import State, landlock_gaps
 from deepeyes_env.sandbox.local.guest.layers import LAYERS, Layer
 from deepeyes_env.sandbox.local.machine import Machine
 from deepeyes_env.sandbox.local.probes import PROBES, Probe, error_line
-from deepeyes_env.sandbox.local.survey import State, landlock_gaps
 from deepeyes_env.sandbox.local.weakened import weakened
 
 MACHINE = Machine(kernel="6.1", processor="x86_64", python="3.11.7", user=0, landlock=7, cgroup="memory")
@@ -152,7 +152,16 @@ def test_each_namespace_is_tried_alone_where_one_is_refused() -> None:
     assert "sysctl" in full["layers"]["mount namespace"]["mend"]
 
 
-def test_without_landlock_there_is_no_level_and_no_traceback() -> None:
+def test_without_landlock_the_namespaces_hold_every_attack_and_the_gap_is_named() -> None:
+    output, status = checked("nobody", NO_LANDLOCK)
+    text = " ".join(output.split())
+    assert status == 0, output
+    assert "held at the level 'full'" in text
+    assert "full misses 'Landlock: files': Landlock is missing or switched off here" in text
+    assert "no-namespaces misses 'Landlock: files'" in text
+
+
+def test_where_landlock_is_refused_there_is_no_level_and_no_traceback() -> None:
     output, status = checked("nobody", "refuse(['landlock_create_ruleset'])\n")
     text = " ".join(output.split())
     assert status == 1, output

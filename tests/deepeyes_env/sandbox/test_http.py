@@ -13,8 +13,10 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
@@ -175,6 +177,15 @@ def test_bad_pictures_are_left_out_and_harm_no_one() -> None:
     assert run(lambda _: output(images="no list")).images == ()
 
 
+def test_pictures_beyond_their_area_together_are_left_out() -> None:
+    large, small = (base64.b64encode(png(*size)).decode() for size in ((90, 100), (10, 10)))
+    limits = replace(LIMITS, pixels_per_cell=10_000)
+    result = read_output(EMPTY | {"images": [large, large, small]}, limits)
+    assert [image.size for image in result.images] == [(90, 100), (10, 10)]
+    assert result.truncated
+    assert not read_output(EMPTY | {"images": [large, small]}, limits).truncated
+
+
 def test_texts_are_cut_and_cleaned() -> None:
     result = run(lambda _: output(stdout="a" + "-" * 5_000 + "b", stderr="\x1b[31mred\x1b[0m \ud800"))
     assert (result.stdout[:2], result.stdout[-2:], result.truncated) == ("a-", "-b", True)
@@ -259,6 +270,30 @@ def test_a_server_that_comes_up_late_is_awaited() -> None:
         assert not session.done()
         with serving(make_app(LocalSandbox()), port):
             assert session.result(120).run("print(1)").stdout == "1\n"
+
+
+def test_a_session_that_the_server_has_lost_is_a_failure_of_the_server() -> None:
+    with serving(make_app(LocalSandbox())) as url:
+        session = open_sandbox(HttpSandboxConfig(url=url)).open([])
+        session.run("kept = 1")
+        assert session.run("import os\nos._exit(1)").status is CellStatus.CRASHED
+        assert session.run("kept = 2").ok  # a new session that the client has asked for
+        gone = httpx.post(f"{url}/clear_session", json={"session_id": session._id})  # type: ignore[attr-defined]
+        assert gone.is_success
+        with pytest.raises(SandboxError, match=r"has lost this session: .*idle-seconds"):
+            session.run("print(kept)")
+        with pytest.raises(SandboxError, match="closed"):
+            session.run("print(1)")
+        assert httpx.get(f"{url}/health").json()["sessions"] == 0
+
+
+@pytest.mark.parametrize("told", [True, False, "yes", None])
+def test_only_a_server_that_says_so_has_lost_a_session(told: object) -> None:
+    if told is True:
+        with pytest.raises(SandboxError, match="lost this session"):
+            run(lambda _: output(new_session=told))
+    else:
+        assert run(lambda _: output(new_session=told)).ok
 
 
 def test_a_closed_client_says_so() -> None:

@@ -2,14 +2,23 @@
 
 import subprocess
 import sys
+import warnings
 from typing import get_args
 
 import pytest
-from other_users import DOCKER, UBUNTU, run_as
+from other_users import DOCKER, NO_LANDLOCK, UBUNTU, run_as
 
-from deepeyes_env.sandbox import LocalSandbox, SandboxUnavailableError, open_sandbox
+from deepeyes_env.sandbox import (
+    LocalSandbox,
+    SandboxLevelWarning,
+    SandboxLimits,
+    SandboxUnavailableError,
+    open_sandbox,
+)
 from deepeyes_env.sandbox.config import LevelName, LocalSandboxConfig
-from deepeyes_env.sandbox.local.guest.layers import Level
+from deepeyes_env.sandbox.local.guest import landlock
+from deepeyes_env.sandbox.local.guest.layers import Layer, Level
+from deepeyes_env.sandbox.local.levels import gaps, start
 
 SHOW = """
 import glob, os, tempfile, warnings
@@ -90,6 +99,7 @@ except SandboxUnavailableError as error:
         ("refuse(['seccomp'])\n", ["seccomp", "CONFIG_SECCOMP_FILTER"]),
         (DOCKER + "refuse(['landlock_create_ruleset'])\n", ["namespace", "Landlock", "at any level", "lsm="]),
         (DOCKER + "refuse(['seccomp'])\n", ["namespace", "seccomp", "at any level"]),
+        (DOCKER + NO_LANDLOCK, ["namespace", "Landlock: files", "missing or switched off", "at any level"]),
     ],
 )
 def test_without_landlock_or_seccomp_there_is_no_level(refuse: str, named: list[str]) -> None:
@@ -97,6 +107,89 @@ def test_without_landlock_or_seccomp_there_is_no_level(refuse: str, named: list[
     result = run_as("nobody", refuse + OPEN)
     assert "cannot isolate code here" in result.stdout, result.stderr
     assert all(word in result.stdout for word in named), result.stdout
+
+
+WITHOUT_LANDLOCK = """
+import warnings, psutil
+from deepeyes_env.sandbox import Level, LocalSandbox
+from deepeyes_env.sandbox.local.probes import error_line
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    sandbox = LocalSandbox(min_level=Level.FULL)
+    session = sandbox.open([])
+    for attack in ("open('/etc/hostname')", "open('/usr/new', 'w')", "os.fork()", "os.kill(0, 9)"):
+        print(error_line(session.run("import os\\n" + attack).stderr).partition(":")[0])
+    psutil.Process().children()[0].children()[0].kill()
+    while sandbox._pool.zygote.alive: pass
+    print(sandbox.open([]).run("print(1)").stdout.strip(), sandbox.level)
+print(*(f"{warning.category.__name__} {warning.message}" for warning in caught))
+"""
+
+
+def test_with_namespaces_a_kernel_without_landlock_is_told_once_and_the_other_walls_hold() -> None:
+    result = run_as("nobody", NO_LANDLOCK + WITHOUT_LANDLOCK)
+    *attacks, again, told = result.stdout.splitlines() or [""]
+    assert attacks == ["FileNotFoundError", "OSError", "PermissionError", "PermissionError"], result.stderr
+    assert again == "1 full"
+    assert told.count("SandboxLevelWarning") == 1, told
+    assert "at the level 'full' without 'Landlock: files'" in told
+    assert "Landlock is missing or switched off here" in told
+    assert "`lsm=`" in told
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "missing"),
+    [
+        (0, Level.FULL, {Layer.LANDLOCK_FILES, Layer.LANDLOCK_TCP, Layer.LANDLOCK_SCOPE}),
+        (0, Level.NO_NAMESPACES, {Layer.LANDLOCK_TCP, Layer.LANDLOCK_SCOPE}),
+        (3, Level.NO_NAMESPACES, {Layer.LANDLOCK_TCP, Layer.LANDLOCK_SCOPE}),
+        (4, Level.FULL, {Layer.LANDLOCK_SCOPE}),
+        (7, Level.FULL, set()),
+    ],
+)
+def test_what_landlock_lacks_is_left_out_but_never_the_last_wall_around_files(
+    monkeypatch: pytest.MonkeyPatch, version: int, level: Level, missing: set[Layer]
+) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: version)
+    assert set(gaps(level)) == missing
+
+
+def test_where_landlock_is_refused_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(landlock, "version", refused)
+    assert gaps(Level.FULL) == {}
+
+
+def test_parts_that_an_older_landlock_lacks_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: 3)
+    sandbox = LocalSandbox(ahead=0)
+    with pytest.warns(SandboxLevelWarning) as caught:
+        assert sandbox.open([]).run("1").ok
+    (told,) = [str(warning.message) for warning in caught if "Landlock has version 3" in str(warning.message)]
+    assert "'Landlock: TCP'" in told
+    assert "6.7" in told
+    assert "'Landlock: signals and abstract sockets'" in told
+    assert "6.12" in told
+    sandbox.close()
+
+
+def test_who_makes_the_warning_an_error_gets_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Zygote:
+        level, closed = Level.FULL, False
+
+        def close(self) -> None:
+            self.closed = True
+
+    zygote = Zygote()
+    monkeypatch.setattr(landlock, "version", lambda: 5)
+    monkeypatch.setattr("deepeyes_env.sandbox.local.levels.start_at", lambda *_: zygote)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SandboxLevelWarning)
+        with pytest.raises(SandboxLevelWarning, match="Landlock"):
+            start(SandboxLimits(), (), Level.FULL)
+    assert zygote.closed
 
 
 def test_a_restart_stays_at_its_level_and_does_not_warn_again() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepeyes_env.sandbox import CellResult, CellStatus, LocalSandbox
+from deepeyes_env.sandbox import CellResult, CellStatus, LocalSandbox, SandboxLimits
 from deepeyes_env.sandbox.local import LocalSession
 from deepeyes_env.sandbox.local import session as session_module
 
@@ -123,6 +123,21 @@ def test_the_number_of_images_is_limited(session: LocalSession) -> None:
     assert [image.width for image in result.images] == [1, 2]
     assert result.truncated
     assert result.stderr == "[3 more not shown: images_per_cell = 2]\n"
+
+
+def test_the_area_of_all_images_together_is_limited() -> None:
+    sandbox = LocalSandbox(SandboxLimits(pixels_per_image=5_000, pixels_per_cell=9_000), ahead=0)
+    session = sandbox.open([])
+    code = "from PIL import Image\nfor side in {}: display(Image.new('RGB', (side, side)))"
+    whole = session.run(code.format("(70, 64)"))  # 4,900 and 4,096 pixels
+    assert ([image.width for image in whole.images], whole.truncated, whole.stderr) == ([70, 64], False, "")
+    # The first ones are kept, as of too many; the third would be shrunk to what does not fit either.
+    result = session.run(code.format("(60, 70, 99, 5)"))
+    assert [image.width for image in result.images] == [60, 70]
+    assert result.truncated
+    assert result.stderr == "[2 more not shown: pixels_per_cell = 9000]\n"
+    assert len(session.run(code.format("(70, 64)")).images) == 2
+    sandbox.close()
 
 
 def test_large_images_and_figures_are_shrunk_with_a_word(session: LocalSession) -> None:

@@ -108,6 +108,19 @@ def test_after_a_crash_a_session_begins_anew_and_does_not_claim_to_have_its_imag
     assert (after["stdout"], after["stderr"]) == ("False\n", "")
 
 
+@pytest.mark.parametrize("path", ["/jupyter_sandbox", "/run_jupyter"])
+def test_a_cell_is_told_whether_its_session_was_opened_for_it(server: httpx.Client, path: str) -> None:
+    def is_new(code: str) -> bool:
+        told = ask(server, code, path, session_id=f"new {path}")["output"]["new_session"]
+        assert isinstance(told, bool)
+        return told
+
+    assert [is_new("1"), is_new("1 / 0"), is_new("1")] == [True, False, False]
+    assert [is_new("import os\nos._exit(1)"), is_new("1")] == [False, True]
+    server.post("/clear_session", json={"session_id": f"new {path}"})
+    assert [is_new("1"), is_new("1")] == [True, False]
+
+
 def test_cleared_sessions_forget(server: httpx.Client) -> None:
     ask(server, "kept = 1", session_id="clear")
     for _ in range(2):

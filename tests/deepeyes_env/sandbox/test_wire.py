@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from deepeyes_env.sandbox import SandboxLimits
 from deepeyes_env.sandbox.local.guest import wire
 from deepeyes_env.sandbox.local.guest.streams import Text
+from deepeyes_env.sandbox.local.process import bounds_of
 
-BOUNDS = wire.Bounds(output_chars=50, images=3, pixels_per_image=100)
+BOUNDS = wire.Bounds(output_chars=50, images=3, pixels_per_image=100, pixels_per_cell=250)
 TOKEN = bytes(range(16))
 
 
@@ -49,8 +50,9 @@ class Source:
 
 def most_bytes(bounds: wire.Bounds) -> int:
     """The longest reply that keeps the bounds."""
-    image = wire.SIZE.size + bounds.pixels_per_image * wire.CHANNELS
-    return wire.REPLY.size + 2 * bounds.text_bytes + bounds.images * image
+    pixels = min(bounds.images * bounds.pixels_per_image, bounds.pixels_per_cell)
+    sizes = bounds.images * wire.SIZE.size
+    return wire.REPLY.size + 2 * bounds.text_bytes + sizes + pixels * wire.CHANNELS
 
 
 def parse(data: bytes, forever: bytes = b"") -> wire.Reply:
@@ -69,6 +71,7 @@ def parse(data: bytes, forever: bytes = b"") -> wire.Reply:
     for image in reply.images:
         assert 0 < len(image.pixels) == image.width * image.height * wire.CHANNELS
         assert image.width * image.height <= BOUNDS.pixels_per_image
+    assert sum(image.width * image.height for image in reply.images) <= BOUNDS.pixels_per_cell
     return reply
 
 
@@ -96,7 +99,9 @@ replies = st.builds(
     truncated=st.booleans(),
     stdout=st.text(max_size=50),
     stderr=st.text(max_size=50),
-    images=st.lists(sizes.flatmap(raw_images), max_size=3).map(tuple),
+    images=st.lists(sizes.flatmap(raw_images), max_size=3)
+    .filter(lambda images: sum(len(image.pixels) for image in images) <= 250 * wire.CHANNELS)
+    .map(tuple),
 )
 bytes_ = st.integers(0, 255)
 lengths = st.integers(0, 2**32 - 1) | st.integers(0, BOUNDS.text_bytes + 1)
@@ -201,13 +206,15 @@ def test_lone_surrogates_become_question_marks(text: str, surrogates: str) -> No
         (1, 0, 0, wire.SIZE.pack(0, 2**32 - 1)),
         # The last of ten is too large: nothing is taken for the nine before it.
         (10, 8_000, 8_000, wire.SIZE.pack(4_000, 4_000) * 9 + wire.SIZE.pack(4_001, 4_000)),
+        # Each is small enough, and all together are not.
+        (10, 8_000, 8_000, wire.SIZE.pack(4_000, 4_000) * 10),
+        (5, 0, 0, wire.SIZE.pack(4_000, 4_000) * 4 + wire.SIZE.pack(1, 1)),
     ],
 )
 def test_what_breaks_the_limits_is_refused_before_memory_is_taken(
     images: int, stdout: int, stderr: int, table: bytes
 ) -> None:
-    limits = SandboxLimits()
-    bounds = wire.Bounds(limits.output_chars, limits.images_per_cell, limits.pixels_per_image)
+    bounds = bounds_of(SandboxLimits())
     header = wire.REPLY.pack(wire.REPLY_MAGIC, 1, TOKEN, wire.OK, 0, images, stdout, stderr)
     source = Source(header + table, bounds, forever=b"x")
     tracemalloc.start()
@@ -222,7 +229,7 @@ def test_what_breaks_the_limits_is_refused_before_memory_is_taken(
 
 
 def test_a_reply_that_fills_its_bounds_takes_little_more_memory_than_its_bytes() -> None:
-    bounds = wire.Bounds(output_chars=20_000, images=2, pixels_per_image=100_000)
+    bounds = wire.Bounds(output_chars=20_000, images=2, pixels_per_image=100_000, pixels_per_cell=200_000)
     image = wire.RawImage(400, 250, bytes(300_000))
     text = bounds.text_bytes // 4 * "\N{DECIDUOUS TREE}"
     frame = b"".join(wire.write_reply(1, TOKEN, wire.Reply(wire.OK, False, text, text, (image, image))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import stat
@@ -45,25 +46,31 @@ class _PathBeneath(ctypes.Structure):
 
 @functools.cache
 def version() -> int:
-    """The kernel's Landlock version.
+    """The kernel's Landlock version; 0 if it has none, or has it switched off (`landlock.rst`).
 
     Raises:
-        OSError: The kernel has no Landlock, or it is switched off.
+        OSError: Something else refuses it, such as a container's profile.
     """
-    return call("landlock_create_ruleset", None, 0, _CREATE_VERSION)
+    try:
+        return call("landlock_create_ruleset", None, 0, _CREATE_VERSION)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
+            return 0
+        raise
 
 
 def require_truncation(known: int) -> None:
     """Refuse a version that lets files be emptied that may only be read, which read-only mounts prevent.
 
     Args:
-        known: The kernel's Landlock version.
+        known: The kernel's Landlock version; 0 without Landlock.
 
     Raises:
-        OSError: It is too old.
+        OSError: It is too old, or there is none.
     """
     if known < _TRUNCATION:
-        raise OSError(f"Landlock has version {known}, without mounts it takes {_TRUNCATION}")
+        here = f"has version {known}" if known else "is missing or switched off"
+        raise OSError(f"Landlock {here}, without mounts it takes version {_TRUNCATION}")
 
 
 class Rule(NamedTuple):

@@ -51,7 +51,7 @@ class Level(StrEnum):
     """How much isolation there is. `FULL` is above `NO_NAMESPACES`."""
 
     FULL = "full"
-    """Namespaces, a root of its own, Landlock, seccomp and limits."""
+    """Namespaces, a root of its own, seccomp, limits, and Landlock where the kernel has it."""
     NO_NAMESPACES = "no-namespaces"
     """Landlock, seccomp and limits: what an unprivileged container still allows."""
 

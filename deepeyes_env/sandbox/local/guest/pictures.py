@@ -39,6 +39,8 @@ class Pictures:
         self.images: list[RawImage] = []
         self.notes: list[str] = []
         self.dropped = 0
+        self.met = ""
+        self._room = self._bounds.pixels_per_cell
         self._shown: dict[int, Figure] = {}
 
     def show(self, value: Any) -> bool:
@@ -69,12 +71,22 @@ class Pictures:
                 self._close("all")
 
     def _take(self, picture: Callable[[], Image.Image]) -> None:
-        if len(self.images) == self._bounds.images:
-            self.dropped += 1
+        if self.met or len(self.images) == self._bounds.images:
+            self._drop(f"images_per_cell = {self._bounds.images}")
             return
-        image = self._fit(self._to_rgb(picture()))
+        shown = picture()
+        if min(shown.width * shown.height, self._bounds.pixels_per_image) > self._room:
+            self._drop(f"pixels_per_cell = {self._bounds.pixels_per_cell}")
+            return
+        image = self._fit(self._to_rgb(shown))
         if image.width and image.height:
+            self._room -= image.width * image.height
             self.images.append(RawImage(image.width, image.height, image.tobytes()))
+
+    def _drop(self, limit: str) -> None:
+        """Leave a picture out, and all that come after it: the first ones of a cell are kept."""
+        self.dropped += 1
+        self.met = self.met or limit
 
     def _fit(self, image: Image.Image) -> Image.Image:
         area, limit = image.width * image.height, self._bounds.pixels_per_image

@@ -51,6 +51,7 @@ class Bounds:
     output_chars: int
     images: int
     pixels_per_image: int
+    pixels_per_cell: int
 
     @property
     def text_bytes(self) -> int:
@@ -109,6 +110,8 @@ def read_reply(receive: Receive, cell: int, token: bytes, bounds: Bounds) -> Rep
     if count > bounds.images or max(stdout, stderr) > bounds.text_bytes:
         raise WireError("more text or images than the limits allow")
     sizes = [_checked_size(SIZE.unpack(receive(SIZE.size)), bounds) for _ in range(count)]
+    if sum(width * height for width, height in sizes) > bounds.pixels_per_cell:
+        raise WireError("images of more pixels than the limits allow")
     texts = [bytes(receive(length)).decode("utf-8", "replace") for length in (stdout, stderr)]
     images = tuple(RawImage(w, h, receive(w * h * CHANNELS)) for w, h in sizes)
     return Reply(status, bool(truncated), texts[0], texts[1], images)

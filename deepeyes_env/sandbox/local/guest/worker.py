@@ -96,9 +96,7 @@ class Interpreter:
             sys.setrecursionlimit(_DEFAULT_RECURSION)
         pictures = self._pictures
         if pictures.dropped:
-            pictures.notes.append(
-                f"[{pictures.dropped} more not shown: images_per_cell = {self._bounds.images}]"
-            )
+            pictures.notes.append(f"[{pictures.dropped} more not shown: {pictures.met}]")
         for note in pictures.notes:
             self._stderr.write(note + "\n")
         (out, out_cut), (err, err_cut) = self._stdout.take(), self._stderr.take()
