@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agents.event_loop import iterate
 from agents.rollout import RolloutLimits, stream
@@ -25,6 +26,8 @@ from benchmarks.suites.suite import Suite
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.rewards.judge import Judge
+from deepeyes_env.search.config import LocalSearchConfig
+from deepeyes_env.search.local.stored import read_contents
 
 SCORERS = 8
 """Answers scored at once: a judge is waited for, and rules are quick."""
@@ -119,9 +122,30 @@ class Evaluation:
 
     def around(self, items: Items, mode: Mode) -> Mapping[str, object]:
         """All that decides the answers of one suite in one mode, besides the draws."""
-        return surroundings(
-            self.respondent.settings, self.configs[mode], items, limits=_limits(self.effort.limits)
-        )
+        config = self.configs[mode]
+        more = {"limits": _limits(self.effort.limits), **index_pages(config)}
+        return surroundings(self.respondent.settings, config, items, **more)
+
+
+def index_pages(config: EnvConfig) -> Mapping[str, str]:
+    """A hash of the pages in the local index that is searched: the directory may hold others tomorrow.
+
+    Args:
+        config: The environment.
+
+    Returns:
+        Empty where no local index is searched, or a replay does without it.
+
+    Raises:
+        DatasetError: The directory holds no index.
+    """
+    search = config.search
+    if search is None or not isinstance(search.engine, LocalSearchConfig):
+        return {}
+    directory = Path(search.engine.index)
+    if search.recording is not None and search.recording.mode == "replay" and not directory.exists():
+        return {}
+    return {"index_pages": read_contents(directory).digest}
 
 
 class _OneMode:

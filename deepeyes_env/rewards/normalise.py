@@ -21,6 +21,10 @@ _WRAPPERS = (
 )
 _ESCAPED_SIGN = re.compile(r"\\([%$])")
 _DEGREES = re.compile(r"\^(?:\\circ\b|\{\\circ\})")
+_MONTH = "(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_ORDINAL = "(?:st|nd|rd|th)"
+_DAY_BEFORE_MONTH = re.compile(rf"\b(\d{{1,2}}){_ORDINAL}(?: of)?(?= {_MONTH}\b)")
+_DAY_AFTER_MONTH = re.compile(rf"\b({_MONTH} )(?:the )?(\d{{1,2}}){_ORDINAL}\b")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)")
 _PUNCTUATION = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-"}
@@ -46,12 +50,14 @@ def plain(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """`plain`, without case, a leading article and repeated white space.
+    """`plain`, without case, a leading article and repeated white space; days of a month as plain numbers.
 
     Digits, signs, accents and symbols stay as they are: `5²` is not `52`, and `-5` is not `5`.
+    `14th of March` is `14 march`, but other ordinals stay: the 5th is not 5.
     """
     folded = " ".join(unicodedata.normalize("NFC", plain(text)).casefold().split())
-    return _ARTICLE.sub("", folded)
+    dated = _DAY_AFTER_MONTH.sub(r"\1\2", _DAY_BEFORE_MONTH.sub(r"\1", folded))
+    return _ARTICLE.sub("", dated)
 
 
 def _fold_width(text: str) -> str:

@@ -22,6 +22,7 @@ _UNITS = {
     "kilogram": "kg", "kilograms": "kg", "gram": "g", "grams": "g",
     "squaremeter": "m2", "squaremeters": "m2", "squaremetre": "m2", "squaremetres": "m2", "sqm": "m2",
     "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "hour": "h", "hours": "h",
+    "days": "day", "years": "year", "people": "inhabitants",
 }
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # fmt: on

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.search.base import Hit, Region, SearchEngine, SearchErrorKind, SearchResponse
+from deepeyes_env.search.base import (
+    Hit,
+    Region,
+    SearchEngine,
+    SearchErrorKind,
+    SearchResponse,
+    identity_of,
+)
 from deepeyes_env.search.config import (
     BudgetConfig,
     LiveSearchConfig,
@@ -27,6 +36,8 @@ from deepeyes_env.search.live.config import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deepeyes_env.search.ledger import Ledger, MemoryLedger
     from deepeyes_env.search.recording.key import Origin
     from deepeyes_env.search.recording.recorded import Tally
@@ -62,7 +73,7 @@ def open_search(config: SearchConfig, own: SearchEngine | None = None) -> Search
 
     Args:
         config: The settings.
-        own: The task source's own engine, for a configuration that names none.
+        own: The task source's own engine, for a configuration that names none; a replay asks it for its name.
 
     Raises:
         ConfigError: There is no engine, a library or a key is missing, or a setting cannot be used.
@@ -76,11 +87,13 @@ def open_search(config: SearchConfig, own: SearchEngine | None = None) -> Search
     recording = config.recording or RecordingConfig(path="none", mode="live")
     replay = recording.mode == "replay"
     store = None if recording.mode == "live" else RecordingStore(recording.path, writable=not replay)
+    engines = [] if replay else _engines(config, own)
+    corpus = _replayed_corpus(config, own, store) if replay else _corpus(config, engines)
     recorded = Recorded(
-        None if replay else _requesting(config, own, store),
+        None if replay else _requesting(config, engines, store),
         store,
         mode=recording.mode,
-        origin=_origin(config, recording.version),
+        origin=_origin(config, corpus, recording.version),
         max_miss_rate=recording.max_miss_rate,
         misses_after=recording.misses_after,
     )
@@ -104,7 +117,9 @@ def tally_of(engine: SearchEngine) -> Tally:
     return inside.tally
 
 
-def _requesting(config: SearchConfig, own: SearchEngine | None, store: RecordingStore | None) -> SearchEngine:
+def _requesting(
+    config: SearchConfig, named: Sequence[tuple[str, SearchEngine]], store: RecordingStore | None
+) -> SearchEngine:
     """The engines with everything that deals with requests that leave."""
     from deepeyes_env.search.wrappers.budgeted import Budgeted
     from deepeyes_env.search.wrappers.fallback import Fallback
@@ -114,7 +129,7 @@ def _requesting(config: SearchConfig, own: SearchEngine | None, store: Recording
     ledger = _ledger(config, store)
     rate, budget, retry = config.rate, config.budget, config.retry
     engines = []
-    for name, engine in _engines(config, own):
+    for name, engine in named:
         if budget != BudgetConfig():
             engine = Budgeted(engine, ledger, queries=budget.queries, dollars=budget.dollars)
         if rate.per_second is not None:
@@ -157,15 +172,59 @@ def _engines(config: SearchConfig, own: SearchEngine | None) -> list[tuple[str, 
     return [("source", own)]
 
 
-def _origin(config: SearchConfig, version: str) -> Origin:
+def _corpus(config: SearchConfig, named: Sequence[tuple[str, SearchEngine]]) -> str:
+    """What names the corpus that is searched; empty where nothing does."""
+    match config.engine:
+        case RetrieveSearchConfig(url=url):
+            address, _, query = url.partition("?")
+            # A query may hold a key, which no recording may.
+            return address.rstrip("/") + (f"?{sha256(query.encode()).hexdigest()[:16]}" if query else "")
+        case LiveSearchConfig():
+            return ""
+    ((_, engine),) = named
+    return identity_of(engine)
+
+
+def _replayed_corpus(config: SearchConfig, own: SearchEngine | None, store: RecordingStore | None) -> str:
+    """The same without an engine.
+
+    Raises:
+        DatasetError: The index is not there, and the recording knows several.
+    """
+    match config.engine:
+        case None:
+            return identity_of(own)
+        case LocalSearchConfig() as engine:
+            assert config.recording is not None
+            assert store is not None
+            return _replayed_index(engine, config.recording.version, store)
+    return _corpus(config, ())
+
+
+def _replayed_index(engine: LocalSearchConfig, version: str, store: RecordingStore) -> str:
+    from deepeyes_env.search.local.stored import read_contents
+    from deepeyes_env.tasks.dataset_error import DatasetError
+
+    if Path(engine.index).exists():
+        return read_contents(Path(engine.index)).digest
+    known = store.corpora(engine.kind, version)
+    if len(known) > 1:
+        raise DatasetError(
+            store.database.path,
+            f"holds answers out of {len(known)} indexes, and the one to replay, {engine.index!r}, is missing",
+            "bring the index back; or record each index under a version of its own",
+        )
+    return known[0] if known else ""
+
+
+def _origin(config: SearchConfig, corpus: str, version: str) -> Origin:
     """What names the engine in a recording; the same wherever it runs."""
     from deepeyes_env.search.recording.key import Origin
 
     engine = config.engine
-    if engine is None:
-        return Origin("source", version)
     if not isinstance(engine, LiveSearchConfig):
-        return Origin(engine.kind, version)
+        kind = "source" if engine is None else engine.kind
+        return Origin(f"{kind}/{corpus}" if corpus else kind, version)
     return Origin(
         "+".join(_name(provider) for provider in engine.providers),
         version,

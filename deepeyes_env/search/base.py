@@ -81,7 +81,8 @@ class SearchResponse:
         detail: What failed, for people; never shown to the policy, and free of keys.
         backend: Name of the engine that answered, or of the last one that failed.
         cost: What the request cost, in US dollars.
-        recorded: Whether the answer comes from a recording or a cache and no request was made.
+        recorded: Whether no request was made: the answer comes from a recording or a cache, or the request is
+            one that is never sent, because no service could answer it.
         retry_after: Seconds that the service asks to wait before the next request, or None.
     """
 
@@ -100,7 +101,7 @@ class SearchEngine(Protocol):
 
     Implementations are safe to call from many threads and never raise for a failed request: the response says
     what failed. One that can never do an operation answers `UNSUPPORTED` and says so in an attribute `lacks`
-    (`operations_lacking`).
+    (`operations_lacking`). One over a fixed corpus may name it in an attribute `identity` (`identity_of`).
     """
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
@@ -124,3 +125,9 @@ def operations_lacking(engine: SearchEngine | None) -> frozenset[Operation]:
     """What an engine can never do, by its attribute `lacks`; without one it can do everything."""
     lacking: frozenset[Operation] = getattr(engine, "lacks", frozenset())
     return lacking
+
+
+def identity_of(engine: SearchEngine | None) -> str:
+    """What names an engine's corpus and no other one, by its attribute `identity`; empty without one."""
+    identity: str = getattr(engine, "identity", "")
+    return identity

@@ -151,8 +151,8 @@ class RecordingConfig:
     Attributes:
         path: The SQLite file, on a disk of this machine.
         mode: `live`, `record`, `replay` or `replay_or_live` (`RecordingMode`).
-        version: Names the state of the engine (its index, its settings). Answers of another version are not
-            found: change it when the engine has changed.
+        version: Names what the engine's name, corpus and address do not tell (settings, a service's index).
+            Answers of another version are not found: change it when the engine has changed.
         max_miss_rate: Share of a replay's requests without an answer above which the run fails; 0 means that
             the first miss is too many, 1 that none is.
         misses_after: Requests of a process before the share counts.

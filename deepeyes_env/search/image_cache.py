@@ -10,6 +10,7 @@ id first. Only whole pictures of such questions are found: nobody has ever searc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from pathlib import Path, PurePosixPath
@@ -37,7 +38,11 @@ _UNKNOWN = "the cache knows whole images of its own questions only"
 
 
 class ImageCacheEngine:
-    """A `SearchEngine` for pictures of known questions. Safe to use from many threads."""
+    """A `SearchEngine` for pictures of known questions. Safe to use from many threads.
+
+    Attributes:
+        identity: Names the file by its content.
+    """
 
     lacks = frozenset({Operation.TEXT})
 
@@ -51,7 +56,9 @@ class ImageCacheEngine:
             DatasetError: It is a pickle, or no such cache, or names files outside of its folder.
         """
         self._folder = Path(path).resolve().parent
-        self._entries = _read(Path(path))
+        data = _bytes_of(Path(path))
+        self._entries = _read(data, Path(path))
+        self.identity = hashlib.sha256(data).hexdigest()[:16]
         self._ids: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -102,11 +109,14 @@ class ImageCacheEngine:
         return None
 
 
-def _read(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+def _bytes_of(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DatasetError(path, f"cannot be read ({error})", _MEND) from error
+
+
+def _read(data: bytes, path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     if path.suffix in (".pkl", ".pickle") or data[:1] == b"\x80":
         raise DatasetError(path, "this is a pickle, which may run any code when it is read", _MEND)
     try:

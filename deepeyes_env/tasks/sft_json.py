@@ -1,9 +1,8 @@
-"""The released SFT data: conversations as `messages` + `images` (reference 4.1), read one by one."""
+"""A record of the released SFT data: a conversation as `messages` + `images` (reference 4.1)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,33 +40,6 @@ class Conversation:
     messages: tuple[Message, ...]
 
 
-def read_conversations(
-    path: str | Path,
-    image_root: str | Path | None = None,
-    on_bad_row: Callable[[DatasetError], None] | None = None,
-) -> Iterator[Conversation]:
-    """Read conversations; the images of one are decoded when it is reached.
-
-    Args:
-        path: A JSON file that holds a list of records.
-        image_root: Folder that image paths are relative to and may not leave; None is the file's folder.
-        on_bad_row: Is told of each record that cannot be used, which is then left out. The released data has
-            some (reference 4.1). None raises instead.
-
-    Raises:
-        DatasetError: The file is not a JSON list, or a record cannot be used and `on_bad_row` is None.
-    """
-    file = Path(path)
-    root = (Path(image_root) if image_root is not None else file.parent).resolve()
-    for row, record in enumerate(_records(file)):
-        try:
-            yield read_record(record, file, row, root)
-        except DatasetError as error:
-            if on_bad_row is None:
-                raise
-            on_bad_row(error)
-
-
 def read_record(record: Any, file: Path, row: int, root: Path) -> Conversation:
     """Check one record and load its images.
 
@@ -101,18 +73,6 @@ def read_record(record: Any, file: Path, row: int, root: Path) -> Conversation:
         for role, text in said
     )
     return Conversation(f"{file.stem}/{row}", messages)
-
-
-def _records(file: Path) -> list[Any]:
-    try:
-        records = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(
-            file, f"cannot be read as JSON ({error})", "give a JSON list of records"
-        ) from error
-    if not isinstance(records, list):
-        raise DatasetError(file, "the file is not a JSON list", "give a JSON list of records")
-    return records
 
 
 def _list(record: Mapping[str, Any], key: str, file: Path, row: int) -> list[Any]:

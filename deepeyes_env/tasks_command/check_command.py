@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import tyro
 from rich import box
@@ -16,17 +17,18 @@ from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.sandbox.config import LocalSandboxConfig
 from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds import family
+from deepeyes_env.tasks.worlds.source import GeneratedSource
 from deepeyes_env.tasks_command.ablation import SUBSETS, Ablation, ablate
 from deepeyes_env.tasks_command.choice import WorldArgs
-from deepeyes_env.tasks_command.guesser import guessed
+from deepeyes_env.tasks_command.guesser import Example, guessed
 from deepeyes_env.tasks_command.list_command import skills_of
 
 KNOWN, ASKED = 300, 100
-"""Questions that the guesser has read, and that it is asked."""
+"""Questions that the guesser has read, and that it is asked; even numbers, half of them twins'."""
 
 GUESSABLE = 1 / 3
-"""Share of right guesses above which a family gives its answers away. Where questions are unanswerable, a
-quarter of the answers is that there is none; other families are far below."""
+"""Share of right guesses above which a family gives its answers away. Where questions are unanswerable or few
+answers are possible, a tenth to a seventh is right by chance; other families are far below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +117,14 @@ _NOTE = (
 
 
 def _guess(args: CheckArgs, name: str) -> float:
+    """Share of right guesses; half of the questions are those of twins, as in the ablation."""
     source = args.source(name)
-    known = [source.plan(index, "train") for index in range(KNOWN)]
-    asked = [source.plan(index, args.split) for index in range(ASKED)]
-    return guessed([(p.question, p.answer) for p in known], [(p.question, p.answer) for p in asked])
+    return guessed(_examples(source, KNOWN, "train"), _examples(source, ASKED, args.split))
+
+
+def _examples(source: GeneratedSource[Any], n: int, split: Split) -> list[Example]:
+    draws = [draw(index, split) for index in range(n // 2) for draw in (source.plan, source.twin_plan)]
+    return [(plan.question, plan.answer) for plan in draws]
 
 
 def _same_twins(args: CheckArgs, name: str) -> list[str]:

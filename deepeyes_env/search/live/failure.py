@@ -49,6 +49,13 @@ class SearchFailure(Exception):
         self.retry_after = retry_after
 
 
+class UnaskableError(SearchFailure):
+    """A request that is not sent, because no service could answer it, whatever its settings."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(SearchErrorKind.BAD_REQUEST, detail)
+
+
 def answer(
     backend: str, seconds: float, ask: Callable[[], SearchResponse], secrets: Iterable[str] = ()
 ) -> SearchResponse:
@@ -70,6 +77,7 @@ def answer(
             error=failure.kind,
             detail=_without(secrets, failure.detail),
             backend=backend,
+            recorded=isinstance(failure, UnaskableError),
             retry_after=failure.retry_after,
         )
     except TimeoutError:
@@ -82,17 +90,15 @@ def checked(query: str, k: int) -> str:
     """The query without what cannot be sent.
 
     Raises:
-        SearchFailure: `BAD_REQUEST`: no service can answer it.
+        UnaskableError: No service can answer it.
     """
     if k < 1:
-        raise SearchFailure(SearchErrorKind.BAD_REQUEST, f"k = {k} hits were asked for; at least 1")
+        raise UnaskableError(f"k = {k} hits were asked for; at least 1")
     query = printable(" ".join(query.split()))
     if not query:
-        raise SearchFailure(SearchErrorKind.BAD_REQUEST, "the query is empty")
+        raise UnaskableError("the query is empty")
     if len(query) > QUERY_CHARS:
-        raise SearchFailure(
-            SearchErrorKind.BAD_REQUEST, f"the query has {len(query)} characters, more than {QUERY_CHARS}"
-        )
+        raise UnaskableError(f"the query has {len(query)} characters, more than {QUERY_CHARS}")
     return query
 
 
@@ -102,6 +108,8 @@ def refusal(
     message: str,
     key_variable: str,
     bad_request: SearchErrorKind = SearchErrorKind.BAD_REQUEST,
+    *,
+    proven: bool = False,
 ) -> SearchFailure:
     """What an HTTP status other than 200 means.
 
@@ -111,6 +119,8 @@ def refusal(
         message: What the service says about it, in any state.
         key_variable: Environment variable with the key; empty if there is none.
         bad_request: Whose fault it is that the service does not understand the request.
+        proven: Whether it has understood one with these settings before. Until then it may be the settings (a
+            country that it does not know) that it refuses, which is no fault of the policy.
     """
     said = f"status {status}" + (f": {shown(message)}" if message.strip() else "")
     if status == 402 or (status in (400, 403, 429) and _is_spent(message)):
@@ -124,8 +134,11 @@ def refusal(
         return SearchFailure(SearchErrorKind.UNAVAILABLE, f"the service refuses access{mend} ({said})")
     if status in (408, 504):
         return SearchFailure(SearchErrorKind.TIMEOUT, said)
-    if status in (400, 413, 414, 422):
+    if status in (413, 414) or (status in (400, 422) and proven):
         return SearchFailure(bad_request, said)
+    if status in (400, 422):
+        detail = f"the service has understood no request with these settings yet: are they right? ({said})"
+        return SearchFailure(SearchErrorKind.UNAVAILABLE, detail)
     return SearchFailure(
         SearchErrorKind.UNAVAILABLE, said, retry_after=seconds_to_wait(headers.get("retry-after"))
     )

@@ -70,6 +70,7 @@ class JsonClient:
         self.key = key
         self._base_url = base_url
         self._seconds = seconds
+        self._is_understood = False
         try:
             url = httpx.URL(base_url.rstrip("/") + "/")
         except httpx.InvalidURL as error:
@@ -133,8 +134,18 @@ class JsonClient:
             raise SearchFailure(SearchErrorKind.UNAVAILABLE, shown(detail)) from error
         if response.status_code != 200:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            raise refusal(response.status_code, headers, _message_in(raw), self.key.variable, bad_request)
-        return _object_in(raw)
+            raise refusal(
+                response.status_code,
+                headers,
+                _message_in(raw),
+                self.key.variable,
+                bad_request,
+                proven=self._is_understood,
+            )
+        reply = _object_in(raw)
+        # Some refuse with status 200.
+        self._is_understood = self._is_understood or "error" not in reply
+        return reply
 
 
 def _until(deadline: Deadline, response: httpx.Response) -> Iterator[bytes]:

@@ -35,6 +35,7 @@ class LiteLLMSearchEngine:
             ConfigError: LiteLLM is not installed, the key is missing, or a setting cannot be used.
         """
         self._config = config
+        self._is_understood = False
         known = sorted(provider.value for provider in _litellm().types.utils.SearchProviders)
         if config.provider not in known:
             raise ConfigError(f"provider = {config.provider!r} is none of {', '.join(known)}")
@@ -70,6 +71,7 @@ class LiteLLMSearchEngine:
 
     def _text(self, query: str, k: int) -> SearchResponse:
         reply = self._ask(checked(query, k), k)
+        self._is_understood = True
         hits = hits_of([result.model_dump() for result in reply.results], k, url="url")
         return SearchResponse(
             hits,
@@ -95,7 +97,7 @@ class LiteLLMSearchEngine:
             message = (str(error).splitlines() or [type(error).__name__])[0]
             status = status if isinstance(status, int) else 500
             variable = self._config.key_variable or "the environment variable that LiteLLM reads"
-            raise refusal(status, headers, message, variable) from error
+            raise refusal(status, headers, message, variable, proven=self._is_understood) from error
 
 
 def _litellm() -> Any:

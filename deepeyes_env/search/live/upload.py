@@ -11,7 +11,7 @@ from PIL import Image
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import to_rgb
 from deepeyes_env.search.base import Region, SearchErrorKind
-from deepeyes_env.search.live.failure import SearchFailure, shown
+from deepeyes_env.search.live.failure import SearchFailure, UnaskableError, shown
 from deepeyes_env.search.live.hits import web_address
 from deepeyes_env.search.request import ImageRequest
 
@@ -45,7 +45,8 @@ def public_address(upload: Upload, image: Image.Image, region: Region | None) ->
     """Upload a picture, or a part of it.
 
     Raises:
-        SearchFailure: `BAD_REQUEST` for a region that is not in the picture, `UNAVAILABLE` for the rest.
+        UnaskableError: The region is not in the picture.
+        SearchFailure: `UNAVAILABLE`: the hook fails, or gives no address.
     """
     data = _jpeg(image, region)
     try:
@@ -63,7 +64,7 @@ def public_address(upload: Upload, image: Image.Image, region: Region | None) ->
 
 def _jpeg(image: Image.Image, region: Region | None) -> bytes:
     if fault := ImageRequest(image, region=region).fault:
-        raise SearchFailure(SearchErrorKind.BAD_REQUEST, fault)
+        raise UnaskableError(fault)
     if region is not None:
         image = image.crop(region)
     image = to_rgb(image).copy()

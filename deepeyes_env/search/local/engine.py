@@ -25,14 +25,19 @@ class LocalSearchEngine:
     """A `SearchEngine` over pages in memory or in an index directory (`open`).
 
     Thread-safe; pickles as its pages or the directory's path, without its indexes.
+
+    Attributes:
+        identity: Names the corpus in recordings; empty where nobody has named it.
     """
 
-    def __init__(self, pages: Sequence[Page] | Callable[[], Sequence[Page]]) -> None:
+    def __init__(self, pages: Sequence[Page] | Callable[[], Sequence[Page]], identity: str = "") -> None:
         """Take a corpus; nothing is read before the first search.
 
         Args:
             pages: The pages, or a function that writes them (picklable if the engine is to be pickled).
+            identity: A name that no other corpus has.
         """
+        self.identity = identity
         self._source = pages
         self._locks = Stripes()  # a process may fork while a thread makes an index
         self._pages: Sequence[Page] | None = None
@@ -53,8 +58,10 @@ class LocalSearchEngine:
         """
         from deepeyes_env.search.local.stored import StoredPages
 
-        engine = cls(partial(StoredPages, Path(directory), title_boost))
-        engine._corpus()
+        open_pages = partial(StoredPages, Path(directory), title_boost)
+        pages = open_pages()
+        engine = cls(open_pages, pages.contents.digest)
+        engine._pages = pages
         return engine
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
@@ -108,10 +115,10 @@ class LocalSearchEngine:
             return pages, *self._images
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self._source}
+        return {"source": self._source, "identity": self.identity}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        LocalSearchEngine.__init__(self, state["source"])
+        LocalSearchEngine.__init__(self, state["source"], state["identity"])
 
 
 def _text_hit(rank: int, found: Found) -> Hit:

@@ -121,10 +121,9 @@ class ImageIndex:
         (bits,), (shown,) = hashes(spectra(pixels[0].astype(np.float32), basis, basis)[0])
         candidates: list[tuple[int, tuple[Span, Span]]] = []
         if shown:
-            apart = np.bitwise_count(self._hashes ^ bits)
-            apart[self._flat] = FARTHEST
-            nearest = np.argsort(apart.min(axis=1), kind="stable")[:NEAR]
-            candidates += [(int(place), WINDOWS[int(apart[place].argmin())]) for place in nearest]
+            apart, windows = _nearest_tiles(self._hashes, self._flat, bits)
+            nearest = np.argsort(apart, kind="stable")[:NEAR]
+            candidates += [(int(place), WINDOWS[int(windows[place])]) for place in nearest]
         if span == WHOLE and np.square(query[:, 1:]).sum() >= FLAT**2:
             alike = np.round(self._wholes @ _direction(query), 4)
             candidates += [
@@ -147,6 +146,9 @@ class ImageIndex:
 FARTHEST = 64
 """Bits by which a hash differs from none."""
 
+BLOCK = 2048
+"""Pictures whose hashes are compared at once: 10 MB of differences, however large the index."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
@@ -157,6 +159,25 @@ class _Fit:
     window: tuple[Span, Span]
     query: Floats
     cost: float
+
+
+def _nearest_tiles(
+    tiles: npt.NDArray[np.uint64], flat: npt.NDArray[np.bool_], bits: np.uint64
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]:
+    """How far each picture's nearest tile is from a hash, and which tile that is; flat ones are far from all.
+
+    Args:
+        tiles: `[pictures, len(WINDOWS)]`.
+        flat: Which of them show nothing, alike.
+        bits: The hash.
+    """
+    apart, windows = np.empty(len(tiles), np.uint8), np.empty(len(tiles), np.intp)
+    for start in range(0, len(tiles), BLOCK):
+        block = slice(start, start + BLOCK)
+        differing = np.bitwise_count(tiles[block] ^ bits)
+        differing[flat[block]] = FARTHEST
+        apart[block], windows[block] = differing.min(axis=1), differing.argmin(axis=1)
+    return apart, windows
 
 
 def _frequencies(pixels: npt.NDArray[np.uint8], rows: tuple[Span, ...], columns: tuple[Span, ...]) -> Floats:

@@ -10,6 +10,7 @@ is being written.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import uuid
@@ -66,6 +67,12 @@ class Contents:
 
     segments: tuple[Segment, ...] = ()
     complete: bool = True
+
+    @property
+    def digest(self) -> str:
+        """Hash of the whole corpus, 16 hexadecimal digits."""
+        names = "".join(segment.digest for segment in self.segments)
+        return hashlib.sha256(names.encode()).hexdigest()[:16]
 
     @property
     def documents(self) -> int:

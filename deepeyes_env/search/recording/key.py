@@ -16,8 +16,8 @@ class Origin:
     """Whom a request is put to.
 
     Attributes:
-        backend: Name of the engine, or of several in their order.
-        version: Names the engine's state (its index, its model); an answer of another version is not found.
+        backend: Name of the engine with that of its corpus, or names of several in their order.
+        version: Names the rest of the engine's state; an answer of another version is not found.
         locale: Language and region that the engine is asked for.
     """
 

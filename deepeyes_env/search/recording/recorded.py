@@ -46,7 +46,9 @@ class Recorded(Wrapper):
     """Record and replay, with the latest answers in memory.
 
     Requests that are the same at the same time are made once. What is recorded is what the policy may learn
-    from: hits, no results, a refusal. Failures of the infrastructure are not; they may not happen again.
+    from: hits, no results, that a tool is not there, that a request can never be sent. Failures of the
+    infrastructure are not, and neither are a service's own refusals, for which settings may be the reason:
+    they may not happen again. Outside of a replay a tool that was not there is asked once the engine has it.
     Answers without a request are marked `recorded` and cost nothing.
 
     Unlike a failed request, a recording that is damaged or misses too much ends the run: it raises.
@@ -105,14 +107,22 @@ class Recorded(Wrapper):
         known = self._remembered(key)
         if known is None and self._store is not None and self._may_read(key):
             known = self._store.get(key)
-        if known is not None:
+        if known is not None and not self._is_outlived(known, request):
             self._remember(key, known)
             return _without_request(known)
         return _MISS if self.engine is None else self._ask(self.engine, key, text, request)
 
+    def _is_outlived(self, known: SearchResponse, request: Request) -> bool:
+        """Whether an answer says of the engine what need no longer be true."""
+        if self.engine is None:
+            return False
+        if known.error is SearchErrorKind.UNSUPPORTED:
+            return request.operation not in self.lacks
+        return _may_pass(known)
+
     def _ask(self, engine: SearchEngine, key: str, text: str, request: Request) -> SearchResponse:
         response = request.put_to(engine)
-        if response.error is not None and response.error.is_infrastructure:
+        if _may_pass(response):
             return response
         kept = response
         if self._store is not None:
@@ -154,6 +164,13 @@ class Recorded(Wrapper):
 _MISS = SearchResponse(
     error=SearchErrorKind.NO_RESULTS, detail="the recording has no answer", backend="recording", recorded=True
 )
+
+
+def _may_pass(response: SearchResponse) -> bool:
+    """Whether a failure says nothing about the next time: an outage, or a service's own refusal."""
+    if response.error is SearchErrorKind.BAD_REQUEST:
+        return not response.recorded
+    return response.error is not None and response.error.is_infrastructure
 
 
 def _without_request(response: SearchResponse) -> SearchResponse:

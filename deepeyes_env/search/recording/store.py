@@ -8,9 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deepeyes_env.images import EncodedImage, ImageError
-from deepeyes_env.search.base import SearchResponse
+from deepeyes_env.search.base import SearchErrorKind, SearchResponse
 from deepeyes_env.search.recording.codec import decode, encode
 from deepeyes_env.search.recording.database import Database
+
+# No `json_extract`: a score may be infinite, which older SQLite takes for damage. Quotes inside of strings
+# are escaped, so that no title can hold this.
+_FORGET_REFUSAL = "DELETE FROM answers WHERE key = ? AND " + " + ".join(
+    f"""instr(response, '"error":"{kind}"')"""
+    for kind in (SearchErrorKind.UNSUPPORTED, SearchErrorKind.BAD_REQUEST)
+)
+"""Who asks again although a refusal is recorded knows that its reason is gone."""
 
 
 class RecordingStore:
@@ -41,7 +49,7 @@ class RecordingStore:
             key: The request's key.
             request: The canonical request, for people who look into the file.
             response: The answer.
-            replace: Whether it takes the place of an earlier one.
+            replace: Whether it takes the place of an earlier one; it always takes that of a refusal.
 
         Returns:
             What the recording now holds: the earlier answer if there is one and it stays.
@@ -52,6 +60,7 @@ class RecordingStore:
         text, pictures = encode(response)
         verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
         with self.database.transaction() as connection:
+            connection.execute(_FORGET_REFUSAL, (key,))
             inserted = connection.execute(f"{verb} INTO answers VALUES (?, ?, ?)", (key, request, text))
             if inserted.rowcount:
                 connection.executemany("INSERT OR IGNORE INTO thumbnails VALUES (?, ?)", pictures.items())
@@ -59,6 +68,24 @@ class RecordingStore:
         earlier = self.get(key)
         assert earlier is not None
         return earlier
+
+    def corpora(self, kind: str, version: str) -> list[str]:
+        """The corpora of which answers are held, as an engine's origin names them: `kind/corpus`.
+
+        Args:
+            kind: Tag of an engine.
+            version: The origin's version.
+
+        Raises:
+            DatasetError: The file is damaged.
+        """
+        with self.database.transaction(write=False) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT json_extract(request, '$.backend') FROM answers "
+                "WHERE json_extract(request, '$.version') = ? ORDER BY 1",
+                (version,),
+            ).fetchall()
+        return [name.removeprefix(f"{kind}/") for (name,) in rows if name.startswith(f"{kind}/")]
 
     def __len__(self) -> int:
         """Number of answers."""

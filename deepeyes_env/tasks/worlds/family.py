@@ -24,8 +24,8 @@ class Plan:
 
     Attributes:
         key: What makes the task this task. A hash of it decides the split, so two splits never share a key:
-            for a looked-up fact the entity asked about (`company/<name>`, the same in every family), for a
-            picture whatever a policy could memorise.
+            for a looked-up fact the entity that the picture shows or names (`company/<name>`, the same in
+            every family), for a picture whatever a policy could memorise.
         question: The question as the policy reads it; nothing in it lets the answer be guessed.
         answer: The reference answer.
         draw: Draws the question's images. Cosmetic choices (light, noise, clutter that does not matter) come
@@ -33,7 +33,8 @@ class Plan:
         twin: Draws a counterfactual twin: the same question about pictures in which one fact is changed, so
             that the answer is another one. The source draws again until answer and split are right.
         metadata: JSON-able facts for the oracle and for reports.
-        further_keys: Keys of everything else that is asked about; all must fall in the same split.
+        further_keys: Keys of everything else that is shown and asked about; all must fall in the same split.
+            Where a trail over pages ends is not among them: too few trails would remain (`docs/worlds.md`).
     """
 
     key: str

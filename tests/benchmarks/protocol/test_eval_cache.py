@@ -11,11 +11,17 @@ from small_suites import ChoiceItems, always, opening
 
 from agents.store import read_trajectories
 from benchmarks.protocol import evaluate as evaluating
+from benchmarks.protocol.ask import index_pages
 from benchmarks.protocol.cache import FROM
 from benchmarks.protocol.evaluate import evaluate
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.run_folder import read_run
+from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.search.config import LocalSearchConfig, SearchConfig
+from deepeyes_env.search.corpora import Document
+from deepeyes_env.search.local.writer import update_index
+from deepeyes_env.tasks.dataset_error import DatasetError
 
 
 class Runs:
@@ -104,3 +110,15 @@ def test_a_cache_must_be_there(tmp_path: Path, runs: Runs) -> None:
     )
     with pytest.raises(ConfigError, match="no folder; give the one that holds runs"):
         evaluate(wanted, Console(file=io.StringIO()), opening(always("A")))
+
+
+def test_other_pages_in_the_same_index_are_another_question(tmp_path: Path) -> None:
+    config = EnvConfig(search=SearchConfig(engine=LocalSearchConfig(index=str(tmp_path))))
+    with pytest.raises(DatasetError):
+        index_pages(config)
+    seen = set()
+    for texts in (["A bridge."], ["A bridge."], ["A bridge.", "A tower."]):
+        update_index(tmp_path, [Document(str(n), text, f"d:{n}", text) for n, text in enumerate(texts)])
+        seen.add(index_pages(config)["index_pages"])
+    assert len(seen) == 2
+    assert index_pages(EnvConfig()) == {}

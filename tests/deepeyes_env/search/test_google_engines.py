@@ -127,7 +127,10 @@ def test_serpapi_is_asked_in_its_own_words(server: MisbehavingServer) -> None:
     [
         ("rate_limited", SearchErrorKind.RATE_LIMITED),
         ("rate_limited_nonsense", SearchErrorKind.RATE_LIMITED),
-        ("status/400", SearchErrorKind.BAD_REQUEST),
+        ("status/400", SearchErrorKind.UNAVAILABLE),
+        ("status/413", SearchErrorKind.BAD_REQUEST),
+        ("status/414", SearchErrorKind.BAD_REQUEST),
+        ("status/422", SearchErrorKind.UNAVAILABLE),
         ("status/401", SearchErrorKind.UNAVAILABLE),
         ("status/402", SearchErrorKind.BUDGET),
         ("status/403", SearchErrorKind.UNAVAILABLE),
@@ -167,6 +170,29 @@ def test_a_service_that_misbehaves_is_a_response_of_the_right_kind(
     assert (response.error, response.hits, response.backend, response.cost) == (kind, (), service, 0.0)
     assert response.detail
     assert KEY not in repr(response)
+
+
+@both
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_request_is_at_fault_only_where_another_was_understood(
+    server: MisbehavingServer, service: str, status: int
+) -> None:
+    """Until then it may be the settings that are refused, as a country that the service does not know."""
+    refusal = reply(status, json.dumps({"message": "Unsupported country", "error": "Unsupported country"}))
+    server.behaviours["fussy"] = refusal
+    engine = make(service, server.url("fussy"))
+    first = engine.search_text("x")
+    assert first.error == SearchErrorKind.UNAVAILABLE
+    assert "settings" in first.detail
+    assert "Unsupported country" in first.detail
+    server.behaviours["fussy"] = reply(200, json.dumps({"error": "Something broke inside"}))
+    engine.search_text("x")
+    server.behaviours["fussy"] = refusal
+    assert engine.search_text("x").error == SearchErrorKind.UNAVAILABLE, "an error proves nothing"
+    server.behaviours["fussy"] = reply(200, json.dumps(SERPER_TEXT | SERPAPI_TEXT))
+    assert engine.search_text("x").hits
+    server.behaviours["fussy"] = refusal
+    assert engine.search_text("x").error == SearchErrorKind.BAD_REQUEST
 
 
 @both
@@ -253,7 +279,7 @@ def test_what_cannot_be_asked_is_not_sent(
 ) -> None:
     before = len(server.requests)
     response = make(service, server.url("hello")).search_text(query, k)
-    assert response.error == SearchErrorKind.BAD_REQUEST
+    assert (response.error, response.recorded) == (SearchErrorKind.BAD_REQUEST, True)
     assert len(server.requests) == before
 
 

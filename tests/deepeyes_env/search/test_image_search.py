@@ -2,12 +2,14 @@ import io
 import random
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from deepeyes_env.search.local.image import MAX_DISTANCE, ImageIndex
+from deepeyes_env.search.local import image as image_search
+from deepeyes_env.search.local.image import MAX_DISTANCE, ImageIndex, _nearest_tiles
 
 
 def picture(seed: int) -> Image.Image:
@@ -135,3 +137,20 @@ def test_every_process_gives_the_same_list() -> None:
     ours = str([INDEX.search(image.crop((60, 50, 180, 150)), 5) for image in PICTURES[:8]])
     theirs = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert theirs.stdout.strip() == ours
+
+
+def test_blocks_change_no_result_and_bound_the_memory_of_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(0, 2**63, (500, 602), dtype=np.uint64)
+    flat = rng.random(tiles.shape) < 0.9
+    flat[7] = True
+    apart = np.bitwise_count(tiles ^ tiles[3, 4])
+    apart[flat] = image_search.FARTHEST
+    monkeypatch.setattr(image_search, "BLOCK", 16)
+    tracemalloc.start()
+    nearest, windows = _nearest_tiles(tiles, flat, tiles[3, 4])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert nearest.tolist() == apart.min(axis=1).tolist()
+    assert windows.tolist() == apart.argmin(axis=1).tolist()
+    assert peak < tiles.nbytes / 10

@@ -74,7 +74,8 @@ def test_a_paid_provider_answers_with_its_price_and_gets_its_key(server: Misbeha
     [
         ("nothing", SearchErrorKind.NO_RESULTS),
         ("rate_limited", SearchErrorKind.RATE_LIMITED),
-        ("status/400", SearchErrorKind.BAD_REQUEST),
+        ("status/400", SearchErrorKind.UNAVAILABLE),
+        ("status/413", SearchErrorKind.BAD_REQUEST),
         ("status/401", SearchErrorKind.UNAVAILABLE),
         ("status/402", SearchErrorKind.BUDGET),
         ("status/403", SearchErrorKind.UNAVAILABLE),
@@ -101,6 +102,16 @@ def test_a_provider_that_misbehaves_is_a_response_of_the_right_kind(
     assert "Traceback" not in response.detail
     if behaviour == "rate_limited":
         assert response.retry_after == RETRY_SECONDS
+
+
+def test_a_request_is_at_fault_only_where_another_was_understood(server: MisbehavingServer) -> None:
+    server.behaviours["fussy"] = reply(422, b"{}")
+    engine = LiteLLMSearchEngine(config("searxng", server.url("fussy")))
+    assert engine.search_text("x").error == SearchErrorKind.UNAVAILABLE
+    server.behaviours["fussy"] = reply(200, json.dumps(FOUND))
+    assert engine.search_text("x").hits
+    server.behaviours["fussy"] = reply(422, b"{}")
+    assert engine.search_text("x").error == SearchErrorKind.BAD_REQUEST
 
 
 @pytest.mark.parametrize("behaviour", ["slow_headers", "drip_json", "drip_headers"])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from PIL import Image
 from deepeyes_env.search.base import SearchErrorKind, SearchResponse
 from deepeyes_env.search.config import RecordingMode
 from deepeyes_env.search.ledger import MemoryLedger
-from deepeyes_env.search.recording.key import Origin
+from deepeyes_env.search.recording.key import Origin, canonical, key_of
 from deepeyes_env.search.recording.recorded import RECENT, Recorded, Tally, TooManyMissesError
 from deepeyes_env.search.recording.single_flight import SingleFlight
 from deepeyes_env.search.recording.store import RecordingStore
+from deepeyes_env.search.request import TextRequest
 from deepeyes_env.search.wrappers.budgeted import Budgeted
 from deepeyes_env.tasks.dataset_error import DatasetError
 
@@ -37,7 +39,7 @@ def _content(response: SearchResponse) -> tuple:
 
 def test_a_replay_repeats_the_run(tmp_path: Path) -> None:
     nothing = ScriptedEngine(failed(SearchErrorKind.NO_RESULTS))
-    refusing = ScriptedEngine(failed(SearchErrorKind.BAD_REQUEST))
+    refusing = ScriptedEngine(failed(SearchErrorKind.BAD_REQUEST, recorded=True))
     live = recorded(tmp_path, "replay_or_live")
     heard = [
         live.search_text("one", 2),
@@ -64,6 +66,41 @@ def test_an_outage_is_not_recorded(tmp_path: Path, kind: SearchErrorKind) -> Non
     assert live.search_text("x") == failed(kind, retry_after=3.0)
     assert recorded(tmp_path, "replay").search_text("x").error is SearchErrorKind.NO_RESULTS
     assert live.search_text("x").hits
+
+
+def test_a_service_that_refuses_is_asked_again(tmp_path: Path) -> None:
+    engine = ScriptedEngine(failed(SearchErrorKind.BAD_REQUEST), CountingEngine().search_text("x", 1))
+    live = recorded(tmp_path, "replay_or_live", engine)
+    assert live.search_text("x") == failed(SearchErrorKind.BAD_REQUEST)
+    assert recorded(tmp_path, "replay").search_text("x").error is SearchErrorKind.NO_RESULTS
+    assert live.search_text("x").hits
+
+
+@pytest.mark.parametrize("kind", [SearchErrorKind.BAD_REQUEST, SearchErrorKind.UNSUPPORTED])
+def test_an_old_refusal_gives_way_to_an_answer_but_not_in_a_replay(
+    tmp_path: Path, kind: SearchErrorKind
+) -> None:
+    text = canonical(TextRequest("x"), ORIGIN)
+    store = RecordingStore(tmp_path / "r.sqlite")
+    store.put(key_of(text), text, failed(kind), replace=False)
+    assert recorded(tmp_path, "replay").search_text("x").error is kind
+    outage = ScriptedEngine(failed(SearchErrorKind.TIMEOUT))
+    assert recorded(tmp_path, "replay_or_live", outage).search_text("x").error is SearchErrorKind.TIMEOUT
+    assert recorded(tmp_path, "replay").search_text("x").error is kind, "an outage takes no place"
+    first, second = CountingEngine(), CountingEngine()
+    assert recorded(tmp_path, "replay_or_live", first).search_text("x").hits
+    assert recorded(tmp_path, "replay_or_live", second).search_text("x").recorded
+    assert recorded(tmp_path, "replay").search_text("x").hits
+    assert (first.requests, second.requests) == (["x"], [])
+
+
+def test_an_answer_never_gives_way_to_a_refusal(tmp_path: Path) -> None:
+    store = RecordingStore(tmp_path / "r.sqlite")
+    answer = CountingEngine().search_text("x", 1)
+    answer = replace(answer, detail='"error":"unsupported"')
+    store.put("key", "{}", answer, replace=False)
+    assert store.put("key", "{}", failed(SearchErrorKind.UNSUPPORTED), replace=False) == answer
+    assert store.get("key") == answer
 
 
 def test_a_replay_makes_no_request(tmp_path: Path) -> None:

@@ -7,24 +7,33 @@ from pathlib import Path
 
 import pytest
 from known_engines import CountingEngine, ScriptedEngine, failed
+from misbehaving_server import MisbehavingServer, reply
 
+from deepeyes_env.cli import main
 from deepeyes_env.config import ConfigError, EnvConfig, load_config
 from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.search import (
     BudgetConfig,
     DdgsConfig,
     LiveSearchConfig,
+    LocalSearchConfig,
     RateConfig,
     RecordingConfig,
+    RetrieveSearchConfig,
     RetryConfig,
     SearchConfig,
     SearchErrorKind,
     SerperConfig,
+    _corpus,
     open_search,
     tally_of,
 )
-from deepeyes_env.search.base import Hit, SearchResponse
+from deepeyes_env.search.base import Hit, SearchResponse, identity_of
+from deepeyes_env.search.config import RecordingMode
+from deepeyes_env.search.local import LocalSearchEngine, Page
 from deepeyes_env.search.recording.recorded import Tally, TooManyMissesError
+from deepeyes_env.tasks.dataset_error import DatasetError
+from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 
 EXAMPLE = """
 [search]
@@ -160,6 +169,59 @@ def test_another_version_is_another_recording(tmp_path: Path) -> None:
         config = SearchConfig(recording=RecordingConfig(str(tmp_path / "r.sqlite"), version=version))
         open_search(config, own).search_text("x")
     assert own.requests == ["x", "x"]
+
+
+def _recording(path: Path, mode: RecordingMode = "replay_or_live") -> RecordingConfig:
+    return RecordingConfig(str(path / "r.sqlite"), mode)
+
+
+def test_another_world_is_another_recording(tmp_path: Path) -> None:
+    worlds = [LocalSearchEngine([Page(name, "", "the lighthouse")], name) for name in ("one", "two")]
+    config = SearchConfig(recording=_recording(tmp_path))
+    for world in worlds * 2:
+        assert open_search(config, world).search_text("lighthouse").hits[0].title == world.identity
+    replay = SearchConfig(recording=_recording(tmp_path, "replay"))
+    for world in worlds:
+        assert open_search(replay, world).search_text("lighthouse").hits[0].title == world.identity
+    assert identity_of(FictionalWorld(7).search_engine()) == "fictional-7"
+
+
+def _index(folder: Path, title: str) -> LocalSearchConfig:
+    corpus = folder.with_suffix(".jsonl")
+    corpus.write_text(json.dumps({"id": "0", "contents": f'"{title}"\nthe lighthouse'}))
+    assert main(["search", "index", str(corpus), "--output", str(folder)]) == 0
+    return LocalSearchConfig(index=str(folder))
+
+
+def _title(config: SearchConfig) -> str | None:
+    hits = open_search(config).search_text("lighthouse").hits
+    return hits[0].title if hits else None
+
+
+def test_another_index_is_another_recording_wherever_it_lies(tmp_path: Path) -> None:
+    first, second = (_index(tmp_path / name, name) for name in ("first", "second"))
+    assert _title(SearchConfig(first, recording=_recording(tmp_path))) == "first"
+    moved = LocalSearchConfig(index=str((tmp_path / "first").rename(tmp_path / "moved")))
+    replay = _recording(tmp_path, "replay")
+    assert _title(SearchConfig(moved, recording=replay)) == "first"
+    assert _title(SearchConfig(second, recording=replay)) is None
+    assert _title(SearchConfig(first, recording=replay)) == "first", "the only one need not be there"
+
+    assert _title(SearchConfig(second, recording=_recording(tmp_path))) == "second"
+    with pytest.raises(DatasetError, match="2 indexes"):
+        open_search(SearchConfig(first, recording=replay))
+
+
+def test_another_address_is_another_recording(tmp_path: Path) -> None:
+    found = {"result": [[{"document": {"contents": '"one"\nthe lighthouse'}, "score": 1.0}]]}
+    with MisbehavingServer() as server:
+        server.behaviours["retrieve"] = reply(200, json.dumps(found))
+        url = server.url("retrieve")
+        assert _title(SearchConfig(RetrieveSearchConfig(url=url), recording=_recording(tmp_path))) == "one"
+    replay = _recording(tmp_path, "replay")
+    assert _title(SearchConfig(RetrieveSearchConfig(url=f"{url}/"), recording=replay)) == "one"
+    assert _title(SearchConfig(RetrieveSearchConfig(url="http://other:1/retrieve"), recording=replay)) is None
+    assert "s3cret" not in _corpus(SearchConfig(RetrieveSearchConfig(url=f"{url}?key=s3cret")), ())
 
 
 def test_the_configuration_needs_no_library_of_an_engine() -> None:

@@ -100,6 +100,16 @@ def test_a_replay_says_the_same(tmp_path: Path) -> None:
     assert replay.search_image(PICTURE).error is live.error is SearchErrorKind.UNSUPPORTED
 
 
+def test_a_recorded_lack_lasts_as_long_as_the_lack(tmp_path: Path) -> None:
+    config = SearchConfig(recording=RecordingConfig(str(tmp_path / "r.sqlite")))
+    for _ in range(2):
+        assert open_search(config, Texts()).search_image(PICTURE).error is SearchErrorKind.UNSUPPORTED
+    mended = CountingEngine()
+    assert open_search(config, mended).search_image(PICTURE).hits
+    assert open_search(config, Texts()).search_image(PICTURE).hits, "its place is taken"
+    assert len(mended.requests) == 1
+
+
 def test_another_engine_that_has_it_is_asked() -> None:
     engine = Fallback([Texts(), CountingEngine()])
     assert len(engine.search_image(PICTURE, 2).hits) == 2

@@ -23,8 +23,9 @@ UNITS = {
 }
 """Fact -> its unit, which an answer may leave out."""
 
-PEOPLE = frozenset({"founder", "teacher", "described_by", "maker"})
-"""Facts that are people; the family name alone is right too."""
+PEOPLE = frozenset({"teacher", "described_by", "maker"})
+"""Facts that are people; the family name alone is right too. Not a founder's: companies bear it, so that
+their own name would answer the question."""
 
 NO_RECORD = (
     "unanswerable",
@@ -60,6 +61,4 @@ def answer_for(fact: str, value: str) -> Answer:
         return Answer(value, aliases=(f"{month} {day.day}, {day.year}", day.isoformat()))
     if fact == "river":
         return Answer(value, aliases=(f"river {value}", f"{value} river"))
-    if fact == "sold":
-        return Answer(value, aliases=(f"{value} thousand", f"{value},000"))
     return Answer(value, unit=UNITS.get(fact))

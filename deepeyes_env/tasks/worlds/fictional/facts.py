@@ -136,5 +136,4 @@ def _of_product(product: Product) -> _Values:
         "launched_on": written(product.launched_on),
         "cost": product.price,
         "weighed": product.weight,
-        "sold": product.sold,
     }

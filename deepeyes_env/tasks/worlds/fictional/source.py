@@ -57,4 +57,4 @@ def _engine(seed: int) -> SearchEngine:
     from deepeyes_env.search.local.engine import LocalSearchEngine
     from deepeyes_env.tasks.worlds.fictional.encyclopaedia import write_pages
 
-    return LocalSearchEngine(partial(write_pages, seed))
+    return LocalSearchEngine(partial(write_pages, seed), name_of(seed))

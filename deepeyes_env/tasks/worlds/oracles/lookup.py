@@ -117,7 +117,6 @@ FACTS: dict[str, Wording] = {
     "launched_on": _LAUNCHED[1],
     "cost": Wording("cost pence first", r"cost (\d+) pence"),
     "weighed": Wording("weighed", rf"weighed {NUMBER} g"),
-    "sold": Wording("thousand sold all", r"(\d+) thousand were sold"),
 }
 """Fact -> how the encyclopaedia words it."""
 

@@ -47,7 +47,6 @@ class Country:
     population: int
     area: float
     currency: str
-    continent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,6 @@ class Facts:
                 one["population"],
                 one["areakm2"],
                 one["currencyname"],
-                one["continentcode"],
             )
             for code, one in sorted(records.items())
         }

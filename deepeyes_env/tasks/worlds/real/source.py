@@ -57,4 +57,4 @@ def _engine() -> SearchEngine:
     from deepeyes_env.search.local.engine import LocalSearchEngine
     from deepeyes_env.tasks.worlds.real.encyclopaedia import write_pages
 
-    return LocalSearchEngine(write_pages)
+    return LocalSearchEngine(write_pages, "real")

@@ -76,7 +76,7 @@ class NoRecord:
         """A thing, and a fact that its page gives or says is lost."""
         fact = rng.choice(list(ASKED))
         is_lost = rng.random() < knobs["lost"]
-        return _plan(world, _any(rng, world, fact, is_lost), fact, knobs["shade"])
+        return _plan(world, _any(rng, world, fact, is_lost), fact, knobs)
 
     def oracle(self, task: Task) -> Oracle:
         """Search by image, then by the name that was found; the page itself may say that nobody knows."""
@@ -91,19 +91,20 @@ def _any(rng: random.Random, world: World, fact: str, is_lost: bool) -> Thing:
             return thing
 
 
-def _plan(world: World, thing: Thing, fact: str, shade: float) -> Plan:
+def _plan(world: World, thing: Thing, fact: str, knobs: Knobs) -> Plan:
     value = facts_of(thing)[fact]
 
     def twin(rng: random.Random) -> Plan:
-        # The twin of a lost fact is one that a record holds; the other way round it may be either.
-        is_lost = value != NOT_RECORDED and rng.random() < 0.5
-        return _plan(world, _any(rng, world, fact, is_lost), fact, shade)
+        # The twin of a lost fact is one that a record holds; the other way round it may be either, lost no
+        # more often than among the tasks: else who always says so would be right about a quarter of both.
+        is_lost = value != NOT_RECORDED and rng.random() < knobs["lost"]
+        return _plan(world, _any(rng, world, fact, is_lost), fact, knobs)
 
     return Plan(
         key=key_of(thing),
         question=f"{HINT} {ASKED[fact].question}",
         answer=answer_for(fact, value),
-        draw=lambda rng: (ASKED[fact].photograph(thing, shade, rng),),
+        draw=lambda rng: (ASKED[fact].photograph(thing, knobs["shade"], rng),),
         twin=twin,
         metadata={"subject": thing.name, "fact": fact},
     )
