@@ -20,7 +20,7 @@ from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError, require
-from deepeyes_env.task import Split
+from deepeyes_env.task import Split, TaskSource
 
 if TYPE_CHECKING:
     from agents.chat.config import ChatConfig
@@ -87,6 +87,8 @@ class PolicyOptions:
             raise ConfigError(f"urls = {self.urls!r}: the api backend needs the one address of its server")
         if self.api is not None and self.backend != "api":
             raise ConfigError(f"api = {str(self.api)!r}: settings of a chat API; add --backend api")
+        if self.backend == "vllm" and self.policy != ORACLE:
+            _require_vllm_temperature(self.temperature)
 
     @property
     def params(self) -> SamplingParams:
@@ -146,6 +148,19 @@ class ActorOptions(PolicyOptions):
         """The tasks."""
         return range(self.first, self.first + self.n)
 
+    def require_tasks(self, source: TaskSource) -> None:
+        """See that the source has all the tasks that are asked for, before anything is started on the first.
+
+        Raises:
+            ConfigError: It has fewer.
+        """
+        size = source.size(self.split)
+        if size is not None and self.indexes.stop > size:
+            raise ConfigError(
+                f"first = {self.first}, n = {self.n}: split {self.split!r} of {source.name!r} has {size} "
+                f"tasks, counted from 0; --first and --n together must not exceed {size}"
+            )
+
     @property
     def env_config(self) -> EnvConfig:
         """The environment's settings.
@@ -166,6 +181,22 @@ def require_at_least(options: object, least: dict[str, int]) -> None:
         value = getattr(options, key)
         if not value >= lowest:
             raise ConfigError(f"{key} = {value!r}: must be at least {lowest}")
+
+
+def _require_vllm_temperature(temperature: float) -> None:
+    """Refuse a temperature at which vLLM tells other log-probabilities than those that trajectories hold.
+
+    Raises:
+        ConfigError: It does.
+    """
+    from agents.vllm.requests import TEMPERATURES
+
+    require(
+        temperature in TEMPERATURES,
+        "temperature",
+        temperature,
+        "0 or 1 with the vllm backend, whose log-probabilities are those of no other",
+    )
 
 
 def no_room(error: ContextFull) -> str:
@@ -193,6 +224,7 @@ class Actor:
         Raises:
             ConfigError: A package of its backend is not installed, or a server is not what it should be.
             ModelError: It is no Qwen2.5-VL.
+            PolicyError: A server is not there.
         """
         self._options = options
         self._words = vocabulary
@@ -281,6 +313,7 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path 
 
     Raises:
         ConfigError: A package is not installed, or a server was started with other flags.
+        ModelError: The checkpoint is not there, or is no Qwen2.5-VL.
         PolicyError: A server is not there.
     """
     from agents.vllm.opening import open_vllm

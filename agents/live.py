@@ -13,6 +13,7 @@ from rich.text import Text
 
 from agents.actor import Actor, no_room
 from agents.narrator import Narrator
+from agents.policy import PolicyError
 from agents.qwen import ModelError
 from agents.rollout_stats import RolloutStats
 from agents.speaker import RolloutRequest
@@ -72,11 +73,11 @@ def explained() -> Iterator[None]:
     """Turn what the user has to mend into the error that the command line explains.
 
     Raises:
-        ConfigError: The model, the run to save in, or the room for the prompt cannot be used.
+        ConfigError: The model, its server, the run to save in, or the room for the prompt cannot be used.
     """
     try:
         yield
-    except (ModelError, StoreError) as error:
+    except (ModelError, PolicyError, StoreError) as error:
         raise ConfigError(str(error)) from error
     except ContextFull as error:
         raise ConfigError(no_room(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,13 @@ class OwnPictures:
         """
         if index != 0:
             raise IndexError(f"task index {index}: there is one task")
-        return Task(self.name, self.question, self.images, Answer(""), family=self.name)
+        return Task(self._id, self.question, self.images, Answer(""), family=self.name)
+
+    @property
+    def _id(self) -> str:
+        """Names the question with its pictures, so that a run of several does not take them for one task."""
+        words = "\n".join([*(image.sha256 for image in self.images), self.question])
+        return f"{self.name}/{hashlib.sha256(words.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
     def search_engine(self) -> SearchEngine | None:
         """None: pictures bring no corpus."""

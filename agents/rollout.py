@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from agents.transcript import MAX_TOKENS, ContextFull, Transcript
 from deepeyes_env.async_env import AsyncEpisode, DeepEyesAsyncEnv, ToolTimeout
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.protocol import parse_turn
+from deepeyes_env.remote.error import RemoteError
 from deepeyes_env.runner import ACTION_NAMES, StepResult
 from deepeyes_env.task import Split
 
@@ -134,17 +136,18 @@ async def stream(
         requests: Taken as episodes end, at most `WINDOW * env.num_envs` ahead of the oldest unfinished one.
         limits: What an episode may use up.
         infra_retries: How often an episode is begun anew when sandbox, search, judge or the policy's server
-            failed; then it is kept as `infra_failed`.
+            failed; then it is kept as `infra_failed`. One that could not even be begun is raised in the end.
         lockstep: Wait for all tools before every batch. Slower, but batches no longer depend on the clock,
             so a repeated run gives the same numbers to the last bit.
         stats: Counts what happens.
         versions: Stored with every trajectory.
 
     Yields:
-        Finished trajectories in the order of the requests, before an error too: those that are unfinished
-        then are left out.
+        Finished trajectories in the order of the requests. Before an error come all that have been finished:
+        those that are unfinished then are left out, those that are finished meanwhile are last.
 
     Raises:
+        RemoteError: An episode could not be begun, however often it was tried.
         ContextFull: A task's prompt alone exceeds the token limit.
         TranscriptError: The policy sampled what it must not.
         ValueError: Lockstep with a wall-clock limit.
@@ -199,7 +202,7 @@ class _Driver:
     async def finished(self, crew: int) -> AsyncIterator[Trajectory]:
         """The trajectories in order; ends with the crew's last member, or with the first error of any.
 
-        Before an error come those that waited for an older one.
+        Before an error come those that waited for an older one, and those that are finished meanwhile.
         """
         early: dict[int, Trajectory] = {}
         following = 0
@@ -208,9 +211,12 @@ class _Driver:
             if item is None:
                 crew -= 1
             elif isinstance(item, BaseException):
-                # What others have finished, and perhaps paid for, does not get lost.
-                for number in sorted(early):
-                    yield early[number]
+                # What others have finished, and perhaps paid for, does not get lost: not what stands behind
+                # the error, nor what comes while the consumer takes that.
+                for _ in range(2):
+                    self._take_finished(early)
+                    for number in sorted(early):
+                        yield early.pop(number)
                 raise item
             else:
                 early[item[0]] = item[1]
@@ -218,6 +224,13 @@ class _Driver:
                 self._window.release()
                 yield early.pop(following)
                 following += 1
+
+    def _take_finished(self, early: dict[int, Trajectory]) -> None:
+        """Add what has been finished up to now."""
+        with suppress(asyncio.QueueEmpty):
+            while True:
+                if isinstance(item := self._done.get_nowait(), tuple):
+                    early[item[0]] = item[1]
 
     async def work(self) -> None:
         """Run episodes, one after the other, until there are no more requests."""
@@ -241,16 +254,36 @@ class _Driver:
 
     async def _run(self, number: int, request: RolloutRequest) -> Trajectory:
         for attempt in range(self.infra_retries + 1):
-            trajectory = await self._attempt(number, request, attempt)
+            again = attempt < self.infra_retries
+            episode = await self._begin(request, again)
+            if episode is None:
+                continue
+            trajectory = await self._attempt(number, request, episode, attempt)
             if trajectory.outcome is not Outcome.INFRA_FAILED:
                 break
             self.stats.wasted_tokens += int(trajectory.loss_mask.sum())
-            self.stats.retries += attempt < self.infra_retries
+            self.stats.retries += again
         self.stats.episodes += 1
         return trajectory
 
-    async def _attempt(self, number: int, request: RolloutRequest, attempt: int) -> Trajectory:
-        episode = await self.env.begin(request.index, request.split, session_seed(request.lineage))
+    async def _begin(self, request: RolloutRequest, again: bool) -> AsyncEpisode | None:
+        """Begin an episode; None if its host failed and is to be tried again.
+
+        Raises:
+            RemoteError: The host failed for the last time; without a task there is nothing to be kept.
+        """
+        try:
+            return await self.env.begin(request.index, request.split, session_seed(request.lineage))
+        except RemoteError as error:
+            if not again:
+                raise
+            self.stats.failures.append(f"task {request.index} of {request.split}: {error}")
+            self.stats.retries += 1
+            return None
+
+    async def _attempt(
+        self, number: int, request: RolloutRequest, episode: AsyncEpisode, attempt: int
+    ) -> Trajectory:
         try:
             live = self._open(request, episode, attempt)
             ending = await self._converse(number, live, episode)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import tyro
@@ -97,23 +98,34 @@ def run(options: RolloutOptions) -> RolloutMetrics:
         What they did.
 
     Raises:
-        ConfigError: The environment's file cannot be used, or that of the cluster.
+        ConfigError: The environment's file cannot be used, or that of the cluster; or there are fewer tasks
+            than asked for.
         ModelError: The policy is no Qwen2.5-VL.
         RemoteError: The cluster cannot be used.
         StoreError: Another process writes to `options.out`.
     """
-    _missing(options)  # before a model is loaded for nothing
-    with closing(_open_env(options)) as env, closing(Actor(options)) as actor:
-        stats = RolloutStats()
-        with TrajectoryWriter(options.out) as writer:
-            requests = _missing(options)
-            _require_same_policy(options.out, actor.versions)
-            actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
-            with live_progress(stats, len(requests)):
-                metrics = summarise(_written(actor.play(env, requests, stats), writer))
+    with closing(_open_env(options)) as env:
+        options.require_tasks(env.tasks)
+        task_id = cache(lambda index: env.tasks.task(index, options.split).id)
+        _missing(options, task_id)  # before a model is loaded for nothing
+        with closing(Actor(options)) as actor:
+            metrics = _roll_out(options, env, actor, task_id)
+    _seal(options.out)
+    return metrics
+
+
+def _roll_out(
+    options: RolloutOptions, env: DeepEyesAsyncEnv, actor: Actor, task_id: Callable[[int], str]
+) -> RolloutMetrics:
+    stats = RolloutStats()
+    with TrajectoryWriter(options.out) as writer:
+        requests = _missing(options, task_id)
+        _require_same_policy(options.out, actor.versions)
+        actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
+        with live_progress(stats, len(requests)):
+            metrics = summarise(_written(actor.play(env, requests, stats), writer))
     for line in (*stats.failures, *actor.bill()):
         print(line)
-    _seal(options.out)
     return metrics
 
 
@@ -133,15 +145,23 @@ def _written(trajectories: Iterable[Trajectory], writer: TrajectoryWriter) -> It
         yield one
 
 
-def _missing(options: RolloutOptions) -> list[RolloutRequest]:
+def _missing(options: RolloutOptions, task_id: Callable[[int], str]) -> list[RolloutRequest]:
     """What is to be run.
+
+    A lineage does not name its split or source, so a draw counts as done only with the task that it is of.
+
+    Args:
+        options: What is asked for.
+        task_id: Gives the id of the task of an index; tasks may be dear to make.
 
     Raises:
         StoreError: The run holds some of it and is not to be resumed.
     """
     wanted = list(_requests(options))
     done = finished(options.out)
-    missing = [request for request in wanted if request.lineage not in done]
+    missing = [
+        one for one in wanted if one.lineage not in done or task_id(one.index) not in done[one.lineage]
+    ]
     if len(missing) < len(wanted) and not options.resume:
         raise StoreError(
             f"{options.out} holds {len(wanted) - len(missing)} of these {len(wanted)} episodes already; add "

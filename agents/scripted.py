@@ -73,16 +73,6 @@ class ScriptSpeaker:
             raise ScriptError(f"the script of {episode.task.id} ended before its episode") from None
 
 
-def demonstrate(
-    env: DeepEyesAsyncEnv,
-    vocabulary: Vocabulary,
-    request: RolloutRequest,
-    program: Program = oracle_program,
-) -> Trajectory:
-    """Run one scripted episode; see `demonstrate_many`."""
-    return next(demonstrate_many(env, vocabulary, [request], program))
-
-
 def demonstrate_many(
     env: DeepEyesAsyncEnv,
     vocabulary: Vocabulary,

@@ -13,6 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -68,7 +69,8 @@ class DeepEyesAsyncEnv:
             tasks: A task source to use in place of `config.source`.
             sandbox: A sandbox to use in place of `config.sandbox_backend`. It stays the caller's to close.
             remote: Address of a `deepeyes serve env`, or another host; see `DeepEyesEnv`.
-            workers: Most turns performed at once; default: `num_envs`, at most `MAX_TOOLS`.
+            workers: Most turns performed at once, and most episodes begun at once; default: `num_envs`, at
+                most `MAX_TOOLS`.
             **overrides: Fields of `EnvConfig` that replace those of `config`.
 
         Raises:
@@ -82,7 +84,7 @@ class DeepEyesAsyncEnv:
         self.config, self.tasks = self._host.config, self._host.tasks
         self.search_engine: SearchEngine | None = self._host.engine
         self._workers = workers or min(num_envs, MAX_TOOLS)
-        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, _Gates] = WeakKeyDictionary()
         self._threads = DaemonThreads()
         self._lock = threading.Lock()
         self._telemetry = Telemetry()
@@ -108,12 +110,21 @@ class DeepEyesAsyncEnv:
         )
 
     async def begin_at(self, place: Place) -> AsyncEpisode:
-        """Begin the episode that `deepeyes_env.host.draw_place` has drawn."""
-        runner = self._host.runner()
-        async with self._gate:
-            observation, info = await self._threads.run(lambda: _begun(runner, place))
+        """Begin the episode that `deepeyes_env.host.draw_place` has drawn; who is cancelled leaves none."""
+        runner, owner = self._host.runner(), _Ownership()
         with self._lock:
             self._runners.add(runner)
+        try:
+            async with self._gate.begins:
+                begin = partial(_begun, runner, place)
+                observation, info = await self._threads.run(lambda: self._owned(owner, runner, begin))
+        except (Exception, asyncio.CancelledError):
+            if owner.leave():
+                # Closing may take a server's time, and nobody waits for it.
+                self._threads.run(lambda: self._free(runner))
+            else:
+                self._disown(runner)  # its thread is at work, and frees it when it is done
+            raise
         return AsyncEpisode(self, runner, observation, info)
 
     @property
@@ -132,9 +143,19 @@ class DeepEyesAsyncEnv:
     # --- Inside --------------------------------------------------------------------------------------------
 
     @property
-    def _gate(self) -> asyncio.Semaphore:
+    def _gate(self) -> _Gates:
         """Lets as many work at once as there are workers; one for each event loop, as semaphores are."""
-        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._workers))
+        return self._gates.setdefault(asyncio.get_running_loop(), _Gates(self._workers))
+
+    def _owned(self, owner: _Ownership, runner: Runner, work: Callable[[], T]) -> T:
+        """In a thread: do the work if anybody still wants it; free the runner if nobody does any more."""
+        if not owner.start():
+            raise asyncio.CancelledError
+        try:
+            return work()
+        finally:
+            if not owner.end():
+                self._free(runner)
 
     def _free(self, runner: Runner) -> None:
         runner.close()
@@ -211,9 +232,11 @@ class AsyncEpisode:
         """Run `work` in a thread, which frees the episode itself if nobody waits for it in the end."""
         self._busy, stays_busy = True, False
         try:
-            async with self._env._gate:
+            async with self._env._gate.turns:
                 owner = _Ownership()
-                future = self._env._threads.run(lambda: self._owned(owner, work))
+                future = self._env._threads.run(
+                    lambda: self._env._owned(owner, self._runner, lambda: self._timed(work))
+                )
                 try:
                     await asyncio.wait({future}, timeout=timeout)
                     if not future.done():
@@ -228,17 +251,12 @@ class AsyncEpisode:
             if stays_busy:
                 self._env._disown(self._runner)
 
-    def _owned(self, owner: _Ownership, work: Callable[[], T]) -> T:
-        """In the thread: do the work if anybody still wants it; free the episode if nobody does any more."""
-        if not owner.start():
-            raise asyncio.CancelledError
+    def _timed(self, work: Callable[[], T]) -> T:
         begin = time.perf_counter()
         try:
             return work()
         finally:
             self.last_seconds = time.perf_counter() - begin
-            if not owner.end():
-                self._env._free(self._runner)
 
 
 def _begun(runner: Runner, place: Place) -> tuple[Observation, dict[str, Any]]:
@@ -257,6 +275,13 @@ def _encode(observation: Observation) -> None:
     """Drivers keep trajectories, and would else encode their images one by one in the event loop."""
     for image in observation.images:
         image.encode()
+
+
+class _Gates:
+    """One for turns and one for beginnings, which in a full cluster wait for the last turns of others."""
+
+    def __init__(self, workers: int) -> None:
+        self.begins, self.turns = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
 
 
 class _Ownership:

@@ -16,9 +16,10 @@ from agents.chat.config import ChatConfig
 from agents.chat.messages import Message
 from agents.chat.pace import Pace
 from agents.chat.refused import ChatRefused
-from agents.chat.reply import Reply, up_to_stop
+from agents.chat.reply import Reply
 from agents.policy import PolicyError, SamplingParams
 from agents.transcript import ContextFull
+from deepeyes_env.chat_parts import up_to_stop
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.live.failure import seconds_to_wait, shown
 from deepeyes_env.search.live.key import key_from
@@ -46,6 +47,15 @@ MENDS = {
     422: "it does not take the request as configured: see `stop`, `sampling` and `length_key`",
 }
 """What to do about statuses that do not pass."""
+
+
+BROKEN_OFF = ("abort", "error")
+"""Reasons for the end of a turn that are none of the model's: vLLM says so, with status 200, when its engine
+gives a request up."""
+
+MOST_CHARS, MOST_CHARS_PER_TOKEN = 1024, 16
+"""A turn may have the first so many characters and so many more for each of its tokens, four times what texts
+have; a server that does not mind the limit of tokens would stream until the time is up."""
 
 
 class BrokenStream(Exception):
@@ -164,6 +174,8 @@ class ChatClient:
         try:
             async with asyncio.timeout(self.config.timeout_seconds):
                 await self._read(reply, request, stop, on_text)
+                if reply.finish_reason in BROKEN_OFF:
+                    raise BrokenStream(f"the server broke the turn off ({reply.finish_reason!r})")
         finally:
             self._book(reply, prompt_tokens, expected)
         return reply
@@ -171,6 +183,7 @@ class ChatClient:
     async def _read(
         self, reply: Reply, request: dict[str, Any], stop: Sequence[str], on_text: OnText | None
     ) -> None:
+        most = MOST_CHARS + MOST_CHARS_PER_TOKEN * request[self.config.length_key]
         async with await self._client.chat.completions.create(**request) as stream:
             async for chunk in stream:
                 before = reply.pieces
@@ -179,12 +192,15 @@ class ChatClient:
                 )
                 if reply.pieces == before:
                     continue
-                text = reply.text
-                kept = up_to_stop(text, stop)
+                # Only where somebody looks at it: all pieces are joined for it.
+                text = reply.text if on_text is not None or not self.config.stop else ""
                 if on_text is not None:
-                    on_text(kept)
+                    on_text(up_to_stop(text, stop))
                 if not self.config.stop and any(string in text for string in stop):
                     reply.finish_reason = "stop"
+                    return
+                if reply.finish_reason is None and reply.written > most:
+                    reply.finish_reason = "length"
                     return
         if reply.finish_reason is None:
             raise BrokenStream("the stream ended in the middle of the turn")

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from agents.chat.account import Usage
-from deepeyes_env.chat_parts import dropped_stop, with_reasoning
+from deepeyes_env.chat_parts import dropped_stop, up_to_stop, with_reasoning
 
 
 class _Function(BaseModel):
@@ -59,21 +59,31 @@ _PIECE = TypeAdapter(_Piece)
 
 
 @dataclass(slots=True)
+class _Call:
+    """A tool call as it comes in: the pieces of its name and of its arguments."""
+
+    name: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Reply:
     """One turn as it comes in.
 
     Attributes:
         pieces: Pieces with text so far; most servers send one per token.
+        written: Characters so far; a piece counts as one at least.
         finish_reason: Why the stream ended, in the server's words, or None while it goes on.
         usage: Tokens, once the server has told them.
     """
 
     pieces: int = 0
+    written: int = 0
     finish_reason: str | None = None
     usage: Usage | None = None
-    _content: str = ""
-    _reasoning: str = ""
-    _calls: dict[int, list[str]] = field(default_factory=dict)
+    _content: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _calls: dict[int, _Call] = field(default_factory=dict)
     _stop_reason: str | int | None = None
     _tells_stop_reason: bool = False
 
@@ -100,20 +110,25 @@ class Reply:
             self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
 
     def _add_delta(self, delta: _Delta) -> None:
-        self._content += delta.content or ""
-        self._reasoning += delta.reasoning or ""
+        parts = [(self._content, delta.content), (self._reasoning, delta.reasoning)]
         for call in delta.tool_calls or ():
-            written = self._calls.setdefault(call.index, ["", ""])
+            written = self._calls.setdefault(call.index, _Call())
             if call.function is not None:
-                written[0] += call.function.name or ""
-                written[1] += call.function.arguments or ""
-        self.pieces += bool(delta.content or delta.reasoning or delta.tool_calls)
+                parts += [(written.name, call.function.name), (written.arguments, call.function.arguments)]
+        length = 0
+        for pieces, text in parts:
+            if text:
+                pieces.append(text)
+                length += len(text)
+        if length or delta.tool_calls:
+            self.pieces += 1
+            self.written += max(length, 1)
 
     @property
     def text(self) -> str:
         """What the model has written so far; lone surrogates, which nothing can store, as question marks."""
-        content = self._content + "".join(_written(*call) for call in self._calls.values())
-        text = with_reasoning(content, self._reasoning)
+        content = "".join([*self._content, *map(_written, self._calls.values())])
+        text = with_reasoning(content, "".join(self._reasoning))
         return text.encode("utf-8", "replace").decode("utf-8")
 
     def turn(self, stop: Sequence[str]) -> str:
@@ -131,13 +146,8 @@ class Reply:
         return dropped_stop(text, stop)
 
 
-def up_to_stop(text: str, stop: Sequence[str]) -> str:
-    """The text up to the end of the first stop string in it, or all of it."""
-    ends = [text.find(string) + len(string) for string in stop if string in text]
-    return text[: min(ends)] if ends else text
-
-
-def _written(name: str, arguments: str) -> str:
+def _written(call: _Call) -> str:
     """A tool call as Qwen's models write it."""
+    name, arguments = "".join(call.name), "".join(call.arguments)
     given = "" if arguments.strip() in ("", "{}") else f', "arguments": {arguments}'
     return f'\n<tool_call>\n{{"name": {json.dumps(name)}{given}}}\n</tool_call>'

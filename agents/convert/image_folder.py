@@ -31,6 +31,25 @@ class ImageFolder:
         return self._names[image.sha256]
 
 
+def read_inside(root: Path, name: str) -> bytes:
+    """Read an image that a foreign file names.
+
+    Args:
+        root: Resolved folder of the images.
+        name: The path, relative to it.
+
+    Raises:
+        ValueError: The path leaves the folder, or is none.
+        OSError: The file cannot be read.
+    """
+    place = (root / name).resolve()
+    if not place.is_relative_to(root):
+        raise ValueError(
+            f"it lies outside {str(root)!r}; set --image-root to the folder that holds the images"
+        )
+    return place.read_bytes()
+
+
 def container(image: EncodedImage) -> str:
     """The image's format by Pillow's name: `PNG`, `JPEG`, ..."""
     with Image.open(io.BytesIO(image.data), formats=FORMATS) as opened:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from agents.convert.chat import pieces, to_conversation
-from agents.convert.image_folder import ImageFolder, data_url
+from agents.convert.image_folder import ImageFolder, data_url, read_inside
 from agents.convert.importer import Origin, Record, chat_record
 from agents.convert.json_files import read_lines, write_lines
 from agents.trajectory import Trajectory
@@ -134,12 +134,7 @@ def _bytes(url: str, root: Path) -> bytes:
             raise ValueError(f"the data URL is no base64: {error}") from error
     if parts.scheme not in ("", "file"):
         raise ValueError(f"nothing is fetched by {parts.scheme}; download it and give its path")
-    place = (root / (unquote(parts.path) if parts.scheme else url)).resolve()
-    if not place.is_relative_to(root):
-        raise ValueError(
-            f"it lies outside {str(root)!r}; set --image-root to the folder that holds the images"
-        )
-    return place.read_bytes()
+    return read_inside(root, unquote(parts.path) if parts.scheme else url)
 
 
 def _part(piece: str | EncodedImage, url: Callable[[EncodedImage], str]) -> dict[str, Any]:

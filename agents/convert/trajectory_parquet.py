@@ -10,7 +10,7 @@ from agents.convert.importer import Origin, Record
 from agents.convert.parquet_rows import parquet_files
 from agents.store.parquet import from_row, read_rows, to_row, trajectory_schema
 from agents.store.parquet_files import write_files
-from agents.trajectory import SeedLineage, Trajectory
+from agents.trajectory import SeedLineage, Trajectory, TrajectoryError, check_trajectory
 
 NAME = "parquet"
 
@@ -37,5 +37,23 @@ def read(path: Path, image_root: Path) -> Iterator[Record]:
 
 
 def _record(origin: Origin, row: Mapping[str, Any]) -> Record:
-    lineage = SeedLineage(**row["lineage"])
-    return Record(origin, row["task_id"], lineage, lambda: from_row(row))
+    try:
+        lineage = SeedLineage(**row["lineage"])
+    except (KeyError, TypeError):  # reading the row says so; until then it goes by its place
+        lineage = origin.lineage
+    return Record(origin, row.get("task_id") or origin.task_id, lineage, lambda: _sound(origin, row))
+
+
+def _sound(origin: Origin, row: Mapping[str, Any]) -> Trajectory:
+    """The trajectory of a row.
+
+    Raises:
+        DatasetError: A field has a value that it cannot have, or an invariant does not hold.
+    """
+    try:
+        trajectory = from_row(row)
+        check_trajectory(trajectory)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        said = str(error) if isinstance(error, TrajectoryError) else f"{type(error).__name__}: {error}"
+        raise origin.error(f"the row holds no sound trajectory ({said})", "drop the row", "") from error
+    return trajectory

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.convert.chat import pieces, to_conversation
+from agents.convert.image_folder import read_inside
 from agents.convert.importer import Origin, Record, chat_record
 from agents.convert.parquet_rows import parquet_files, rows
 from agents.store.parquet_files import (
@@ -71,7 +72,7 @@ def read(path: Path, image_root: Path) -> Iterator[Record]:
 
     Args:
         path: The file or folder.
-        image_root: Folder of images that are not inside.
+        image_root: Folder of images that are not inside, whose paths may not leave it.
 
     Raises:
         DatasetError: A file cannot be read or lacks a column.
@@ -140,7 +141,7 @@ _READABLE = "give {'type': 'text', 'text': ...} or {'type': 'image'}"
 
 def _image(value: Any, origin: Origin, root: Path) -> EncodedImage:
     try:
-        data = value["bytes"] if value["bytes"] is not None else (root / value["path"]).read_bytes()
+        data = value["bytes"] if value["bytes"] is not None else read_inside(root, value["path"])
         return EncodedImage.from_bytes(data)
-    except (OSError, TypeError, KeyError, ImageError) as error:
+    except (OSError, ValueError, TypeError, KeyError, ImageError) as error:
         raise origin.error(f"an image cannot be used ({error})", "drop the row", "images") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class ImageReader:
 
     def _read(self, sha256: str, width: int, height: int) -> EncodedImage:
         path = self._directory / sha256
-        if path.parent != self._directory or not path.is_file():
+        if not _is_image(path, self._directory):
             raise StoreError(f"the image {path} is missing")
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -44,6 +45,19 @@ class ImageReader:
 def unread(sha256: str, width: int, height: int) -> EncodedImage:
     """An image without its bytes, for readers that need no pictures."""
     return EncodedImage(b"", width, height, sha256)
+
+
+def remove_damaged(directory: Path, names: Iterable[str]) -> None:
+    """Remove the images whose bytes do not have the hash that names them, so that they are written anew.
+
+    Args:
+        directory: Where they are.
+        names: The hashes; whatever is no file there is left alone.
+    """
+    for name in names:
+        path = directory / name
+        if _is_image(path, directory) and hashlib.sha256(path.read_bytes()).hexdigest() != name:
+            path.unlink()
 
 
 def write_image(directory: Path, image: EncodedImage) -> Path | None:
@@ -67,8 +81,14 @@ def write_image(directory: Path, image: EncodedImage) -> Path | None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(image.data)
+        os.chmod(name, 0o644)  # temporary files are private
         os.replace(name, target)
     except OSError:
         os.unlink(name)
         raise
     return target
+
+
+def _is_image(path: Path, directory: Path) -> bool:
+    """Names come from records, and must not lead out of the directory."""
+    return path.parent == directory and path.is_file()

@@ -20,6 +20,10 @@ from deepeyes_env.images import EncodedImage
 _ARRAYS_BEGIN = f',"{next(iter(ARRAYS))}":{{"type":'.encode()
 """Where a line's arrays begin. No text can hold this: inside a JSON string a quotation mark is escaped."""
 
+MOST_ARRAY_BYTES = 1 << 27
+"""Largest token array that is unpacked, 128 MB: the ids of 16 million tokens, more than any model's context.
+Zlib would make a thousand bytes of each byte of a line that somebody made up."""
+
 Read = TypeVar("Read")
 
 ReadImage = Callable[[str, int, int], EncodedImage]
@@ -53,6 +57,14 @@ def summary_from_line(line: bytes, where: str) -> Summary:
     """
     head, _, arrays = line.partition(_ARRAYS_BEGIN)
     return _read(head + b"}" if arrays else line, where, summarise_record)
+
+
+def image_hashes(line: bytes) -> list[str]:
+    """The names of a line's images; none if they cannot be read."""
+    try:
+        return [str(image["sha256"]) for image in json.loads(line)["images"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def _read(line: bytes, where: str, take: Callable[[Mapping[str, Any]], Read]) -> Read:
@@ -96,6 +108,9 @@ def _pack(array: npt.NDArray[Any]) -> dict[str, str]:
 
 
 def _unpack(packed: Mapping[str, str]) -> npt.NDArray[Any]:
-    data = zlib.decompress(base64.b64decode(packed["data"]))
+    unpacking = zlib.decompressobj()
+    data = unpacking.decompress(base64.b64decode(packed["data"]), MOST_ARRAY_BYTES)
+    if not unpacking.eof:
+        raise ValueError(f"a token array was cut off, or has more than {MOST_ARRAY_BYTES} bytes")
     kind = np.dtype(packed["type"])
     return np.frombuffer(data, dtype=kind.newbyteorder("<")).astype(kind)

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agents.metrics import TOOL_ACTIONS
 from agents.trajectory import SeedLineage
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.base import Reward
-
-TOOLS = ("code", "search", "image_search")
-"""The actions that call a tool (`deepeyes_env.runner.ACTION_NAMES`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def summarise_record(record: Mapping[str, Any]) -> Summary:
         answer=record["answer"],
         outcome=Outcome(record["outcome"]),
         reward=Reward(**record["reward"]),
-        tools=tuple(turn["action"] for turn in turns if turn["action"] in TOOLS),
+        tools=tuple(turn["action"] for turn in turns if turn["action"] in TOOL_ACTIONS),
         turns=len(turns),
         tokens=sum(turn["end"] - turn["start"] for turn in turns),
         images=len(record["images"]),

@@ -3,7 +3,8 @@
 Every record is handed to the kernel whole before `append` returns: SIGKILL at any moment, or a full disk,
 loses nothing that was appended before. Power is another matter: images, then the journal, are forced to the
 disk (`fsync`) at `close` and by the first append `SYNC_SECONDS` after the last time. How far that has got
-stands in `synced`; a new writer looks at what came after it and cuts off what the disk has lost.
+stands in `synced`; a new writer looks at what came after it and cuts off what the disk has lost. A mark that
+does not fit the journal, because somebody took lines out of it or copied it while it grew, is set back.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import mmap
 import os
 import time
 import warnings
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 from agents.store.errors import OtherSchemaError, StoreError, TornRecordWarning, warn_torn
-from agents.store.images import ImageReader, write_image
+from agents.store.images import ImageReader, remove_damaged, write_image
 from agents.store.layout import IMAGES, RECORDS, SYNCED, remove_unfinished
-from agents.store.record import summary_from_line, to_line, trajectory_from_line
+from agents.store.record import image_hashes, summary_from_line, to_line, trajectory_from_line
 from agents.trajectory import Trajectory, check_trajectory
 
 SYNC_SECONDS = 30.0
@@ -44,7 +47,7 @@ class TrajectoryWriter:
         self.directory = Path(directory)
         self._path = self.directory / RECORDS
         self._file, self._mark = self._open()
-        self._unsynced: list[Path] = []
+        self._unsynced: set[Path] = set()
         self._synced_at = time.monotonic()
         try:
             self._lock()
@@ -65,7 +68,7 @@ class TrajectoryWriter:
         check_trajectory(trajectory)
         for image in trajectory.images:
             if (new := write_image(self.directory / IMAGES, image)) is not None:
-                self._unsynced.append(new)
+                self._unsynced.add(new)
         before = os.fstat(self._file).st_size
         try:
             _write_all(self._file, to_line(trajectory))
@@ -142,7 +145,8 @@ class TrajectoryWriter:
     def _remove_lost_records(self) -> None:
         """Cut the journal before the first record after the last sync that cannot be read.
 
-        Only a power failure leaves one. Records that were synced are never cut, whatever is missing.
+        Only a power failure leaves one. Records that were synced are never cut, whatever is missing. The
+        others may be those of a writer that was killed: their images are forced to the disk by the next sync.
         """
         whole = self._synced()
         images = ImageReader(self.directory / IMAGES)
@@ -150,21 +154,38 @@ class TrajectoryWriter:
             file.seek(whole)
             for line in file:
                 try:
-                    trajectory_from_line(line, f"{self._path}, byte {whole}", images)
+                    found = trajectory_from_line(line, f"{self._path}, byte {whole}", images)
                 except OtherSchemaError:
                     raise
                 except StoreError as error:
                     _warn_lost(error)
+                    self._remove_lost_images(chain([line], file))
                     os.ftruncate(self._file, whole)
                     return
+                self._unsynced.update(self.directory / IMAGES / image.sha256 for image in found.images)
                 whole += len(line)
 
+    def _remove_lost_images(self, lines: Iterable[bytes]) -> None:
+        """Images that only have the right size would never be written again."""
+        for line in lines:
+            remove_damaged(self.directory / IMAGES, image_hashes(line))
+
     def _synced(self) -> int:
-        """How much of the journal is safe; all of it in a run that came without the mark."""
-        if not (noted := os.pread(self._mark, 64, 0)):
-            self._note_synced(os.fstat(self._file).st_size)
-            noted = os.pread(self._mark, 64, 0)
-        return int(noted)
+        """How much of the journal is safe, in whole lines; all of it in a run that came without the mark."""
+        size = os.fstat(self._file).st_size
+        noted = os.pread(self._mark, 64, 0)
+        mark = int(noted) if noted else size
+        safe = self._last_break(min(mark, size))
+        if not noted or safe != mark:
+            self._note_synced(safe)
+        return safe
+
+    def _last_break(self, position: int) -> int:
+        """Where the last line ends that ends at `position` or before."""
+        if position <= 0:
+            return 0
+        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as data:
+            return data.rfind(b"\n", 0, position) + 1
 
     def _note_synced(self, size: int) -> None:
         # In place and always equally long: a full disk has room for it.

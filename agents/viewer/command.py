@@ -64,7 +64,8 @@ def main(argv: Sequence[str]) -> int:
         0; 1 if a server did not start.
 
     Raises:
-        ConfigError: The address cannot be used, is open to others without a token, or options contradict.
+        ConfigError: The address, the tokenizer or the place of the page cannot be used, the address is open
+            to others without a token, or options contradict.
         SystemExit: The run cannot be read; the message says why.
     """
     options = tyro.cli(ViewOptions, args=list(argv), prog="deepeyes view")
@@ -79,18 +80,28 @@ def main(argv: Sequence[str]) -> int:
 def _write(options: ViewOptions) -> int:
     title, vocabulary = options.run.resolve().name, _vocabulary(options)
     page = options.output or options.run / PAGE
+    try:
+        number = _write_page(options, page, title, vocabulary)
+    except OSError as error:
+        raise ConfigError(
+            f"{page} cannot be written ({error.strerror}: {error.filename}); name a file in a folder that "
+            "is there and yours to write: --output FILE"
+        ) from error
+    print(f"{number} trajectories, {page.stat().st_size / 1e6:.1f} MB: {page}")
+    return 0
+
+
+def _write_page(options: ViewOptions, page: Path, title: str, vocabulary: Vocabulary | None) -> int:
+    """Write the page, with its folder if it is big; gives the number of trajectories."""
     if options.output or _size(options.run) <= EMBEDDED_BYTES:
         trajectories = list(read_trajectories(options.run))
         text = render_page(trajectories, vocabulary, title=title)
         # Half a surrogate pair in a title is no character that a file can hold.
         page.write_text(text, encoding="utf-8", errors="replace")
-        number = len(trajectories)
-    else:
-        run = GrowingRun(options.run)
-        run.refresh()
-        number = write_folder(run, page, vocabulary, title=title)
-    print(f"{number} trajectories, {page.stat().st_size / 1e6:.1f} MB: {page}")
-    return 0
+        return len(trajectories)
+    run = GrowingRun(options.run)
+    run.refresh()
+    return write_folder(run, page, vocabulary, title=title)
 
 
 def _size(run: Path) -> int:
@@ -123,4 +134,9 @@ def _vocabulary(options: ViewOptions) -> Vocabulary | None:
         return None
     from transformers import AutoTokenizer
 
-    return Vocabulary(AutoTokenizer.from_pretrained(directory))
+    try:
+        return Vocabulary(AutoTokenizer.from_pretrained(directory))
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"tokenizer = {str(directory)!r}: {error}; give the directory of a Qwen2.5-VL tokenizer"
+        ) from error

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer
 
 from agents.policy import Policy
+from agents.qwen import ModelError, check_is_qwen
 from agents.vllm.weights import WeightChannel
 from agents.vocabulary import Vocabulary
 
@@ -28,14 +29,24 @@ def open_vllm(
         ImportError: A package is missing; the message says how to install it.
         PolicyError: A server is not there.
         EngineMismatch: A server was started with other flags.
-        VocabularyError: The checkpoint is no Qwen2.5-VL.
+        ModelError: The checkpoint is not there, or is no Qwen2.5-VL.
     """
+    check_is_qwen(checkpoint)
     if not urls:
         from agents.vllm.engine import VllmEngine
 
         return VllmEngine(checkpoint, **arguments)
     from agents.vllm.servers import VllmServers
 
-    vocabulary = Vocabulary(AutoTokenizer.from_pretrained(checkpoint))
     width = AutoConfig.from_pretrained(checkpoint).text_config.vocab_size
-    return VllmServers(urls, vocabulary, width, weights=weights)
+    return VllmServers(urls, _vocabulary(checkpoint), width, weights=weights)
+
+
+def _vocabulary(checkpoint: str) -> Vocabulary:
+    try:
+        return Vocabulary(AutoTokenizer.from_pretrained(checkpoint))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{checkpoint} has no tokenizer that can be used ({error}); copy the tokenizer's files beside "
+            "config.json"
+        ) from error

@@ -26,12 +26,19 @@ CONNECT_SECONDS = 5.0
 TURN_SECONDS = 900.0
 """Longest silence of a server: a turn of 8,192 tokens at 10 tokens a second, which a full server makes."""
 
+HEALTH_SECONDS = 10.0
+"""Longest silence of a server that is asked whether it is well, which costs it nothing."""
+
 FORCED = 0
 """Any token, to see what a server tells of its log-probability."""
 
 
 class ServerDown(PolicyError):
     """The server cannot be reached, or failed at every attempt."""
+
+
+class ServerErred(ServerDown):
+    """The server answered every attempt with an error; it may be well but for this request."""
 
 
 class VllmServer:
@@ -92,6 +99,7 @@ class VllmServer:
 
         Raises:
             ServerDown: The server failed.
+            PolicyError: It failed at this request alone.
             EngineMismatch: It refuses the request.
         """
         body = {
@@ -100,7 +108,16 @@ class VllmServer:
             "sampling_params": self._dialect.sampling(request, params),
             "return_token_ids": True,
         }
-        return _answer(await self.post("/inference/v1/generate", body))
+        try:
+            return _answer(await self.post("/inference/v1/generate", body))
+        except ServerErred as error:
+            # One request that a server cannot bear must not take the servers from all others, one by one.
+            if await self._is_well():
+                raise PolicyError(
+                    f"conversation {request.conversation!r}: {error}; the server says that it is well, so "
+                    "others may go on there"
+                ) from error
+            raise
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
         """Send a request until it is answered; only for requests that may be sent twice.
@@ -120,6 +137,12 @@ class VllmServer:
         """Close the connections."""
         await self._http.aclose()
 
+    async def _is_well(self) -> bool:
+        try:
+            return (await self._http.get("/health", timeout=HEALTH_SECONDS)).is_success
+        except httpx.TransportError:
+            return False
+
     async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         # With its seed a request gives the same answer again, so one that was lost half-way may be repeated.
         retrying = tenacity.AsyncRetrying(
@@ -130,21 +153,20 @@ class VllmServer:
         )
         try:
             response: httpx.Response = await retrying(self._attempt, method, path, **arguments)
-        except (httpx.TransportError, httpx.HTTPStatusError) as error:
-            what = (
-                f"{error.response.status_code} {_reason(error.response)}"
-                if isinstance(error, httpx.HTTPStatusError)
-                else repr(error)
-            )
-            raise ServerDown(
-                f"{self.url}{path} failed {ATTEMPTS} times: {what}; is the server running?"
-            ) from error
+        except httpx.HTTPStatusError as error:
+            what = f"{error.response.status_code} {_reason(error.response)}"
+            raise ServerErred(f"{self._failed(path)}: {what}; its log tells why") from error
+        except httpx.TransportError as error:
+            raise ServerDown(f"{self._failed(path)}: {error!r}; is the server running?") from error
         if response.is_client_error:
             raise EngineMismatch(
                 f"{self.url}{path} refuses the request ({response.status_code}): "
                 f"{_reason(response)}{_mend(path, response.status_code)}"
             )
         return response
+
+    def _failed(self, path: str) -> str:
+        return f"{self.url}{path} failed {ATTEMPTS} times"
 
     async def _attempt(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         response = await self._http.request(method, path, **arguments)

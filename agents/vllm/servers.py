@@ -58,6 +58,9 @@ class VllmServers:
         self._loop = BackgroundLoop("vllm-servers")
         token = os.environ.get(TOKEN_VARIABLE) or None
         self._servers = [VllmServer(url, self._dialect, token) for url in urls]
+        self._has_new_weights = False
+        self._recall = asyncio.Lock()
+        self._recalls = 0
         try:
             self._loop.block(self._open())
         except BaseException:
@@ -68,7 +71,7 @@ class VllmServers:
         """Sample one turn; see `Policy.generate`.
 
         Raises:
-            PolicyError: No server is left, or the turn was broken off.
+            PolicyError: No server is left, a server failed at this turn alone, or the turn was broken off.
             EngineMismatch: The servers cannot do what is asked.
             ValueError: The temperature is neither 0 nor 1.
         """
@@ -117,7 +120,22 @@ class VllmServers:
         await asyncio.gather(*(server.check() for server in self._servers))
 
     async def _generate(self, request: GenerationRequest, params: SamplingParams) -> Sample:
-        reasons = []
+        reasons: list[str] = []
+        sample = await self._ask_in_turn(request, params, reasons)
+        if sample is None and await self._recall_servers():
+            sample = await self._ask_in_turn(request, params, reasons)
+        if sample is None:
+            raise PolicyError(
+                f"no server is left for conversation {request.conversation!r}: "
+                f"{'; '.join(reasons) or 'all have failed before'}; start them again, then update their "
+                "weights"
+            )
+        return sample
+
+    async def _ask_in_turn(
+        self, request: GenerationRequest, params: SamplingParams, reasons: list[str]
+    ) -> Sample | None:
+        """The first server's sample, or None without any; why servers failed is added to `reasons`."""
         for server in self._preferred(request):
             # Asked when its turn comes: another request may have found it dead meanwhile.
             if not server.alive:
@@ -135,10 +153,20 @@ class VllmServers:
                 f"{server.url} has the weights {sorted(answer.weight_versions)}, not {server.version!r}: "
                 "it was started anew, or somebody else changes its weights"
             )
-        raise PolicyError(
-            f"no server is left for conversation {request.conversation!r}: "
-            f"{'; '.join(reasons) or 'all have failed before'}; start them again, then update their weights"
-        )
+        return None
+
+    async def _recall_servers(self) -> bool:
+        """Ask dead servers once more; whether any is left.
+
+        Only while they have the weights that they were started with: one that was started anew has no others.
+        """
+        seen = self._recalls
+        async with self._recall:
+            # Of all the conversations that find no server at the same time, one asks.
+            if seen == self._recalls and not self._has_new_weights:
+                await asyncio.gather(*(_revive_unchanged(server) for server in self._servers))
+                self._recalls += 1
+        return any(server.alive for server in self._servers)
 
     def _preferred(self, request: GenerationRequest) -> list[VllmServer]:
         """The servers in the conversation's own order (rendezvous hashing); the first knows it."""
@@ -146,6 +174,7 @@ class VllmServers:
         return sorted(self._servers, key=lambda s: hashlib.sha256(f"{name}\n{s.url}".encode()).digest())
 
     async def _update(self, model: Any) -> None:
+        self._has_new_weights = True
         await asyncio.gather(*(_revive(server) for server in self._servers))
         await tell_all(self._servers, "/pause", mode="wait")
         try:
@@ -160,6 +189,7 @@ class VllmServers:
             await tell_all(self._servers, "/resume")
 
     async def _adopt(self) -> None:
+        self._has_new_weights = True
         for server in self._servers:
             # All are asked again: which of them took the weights, only the process that gave them knows.
             server.alive = False
@@ -191,3 +221,11 @@ async def _revive(server: VllmServer) -> None:
         except ServerDown:
             return
         server.alive = True
+
+
+async def _revive_unchanged(server: VllmServer) -> None:
+    """See whether a server that failed is back with the very weights that it had."""
+    before = server.version
+    await _revive(server)
+    if server.version != before:
+        server.version, server.alive = before, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,6 +79,17 @@ def test_an_answer(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert len(trajectory.images) == 2
     view([str(tmp_path / "run")])
     assert "I should look closer." in (tmp_path / "run" / "trajectories.html").read_text()
+
+
+def test_questions_of_one_run_are_tasks_of_their_own(photo: Path, tmp_path: Path) -> None:
+    other, run = tmp_path / "other.png", tmp_path / "run"
+    Image.new("RGB", (84, 84), "blue").save(other)
+    with ChatServer(says(ANSWER)) as server:
+        for picture in (photo, photo, other):
+            ask(server, picture, "--save", run)
+    first, again, another = [one.task_id for one in read_trajectories(run)]
+    assert re.fullmatch("ask/[0-9a-f]{12}", first)
+    assert first == again != another
 
 
 def test_the_exit_status(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from chat_server import (
     words,
 )
 
-from agents.chat.client import ChatClient
+from agents.chat.client import MOST_CHARS, MOST_CHARS_PER_TOKEN, ChatClient
 from agents.chat.config import ChatBudget, ChatConfig, ChatPrices, ChatRates
 from agents.chat.refused import ChatRefused
 from agents.chat.reply import Reply
@@ -133,6 +133,8 @@ PASSING: dict[str, Behaviour] = {
     "a page for a stream": raw("<html>log in</html>", 200, "text/html"),
     "no stream": raw('{"choices": [{"message": {"content": "x"}}]}'),
     "nothing": raw(""),
+    "given up by the engine": says("<think>no", "abort"),
+    "failed in the engine": says("<think>no", "error"),
 }
 
 
@@ -280,3 +282,13 @@ def test_the_rest_of_a_stream_is_read_for_its_usage() -> None:
         conversation = Conversation(server)
         assert conversation.turn() == TURN
     assert conversation.client.account.input == 3
+
+
+def test_a_server_that_does_not_mind_the_limit_of_tokens_is_cut_off() -> None:
+    with ChatServer(streams(*words("and on " * 1000), then=stalls)) as server:
+        conversation = Conversation(server, timeout_seconds=20, retry=replace(AT_ONCE, attempts=1))
+        client, [reply] = conversation.turns(on_text=None)
+    most = MOST_CHARS + 30 * MOST_CHARS_PER_TOKEN
+    assert reply.finish_reason == "length"
+    assert most < len(reply.turn(())) < most + 10
+    assert client.account.estimated == 1

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.chat.reply import Reply, up_to_stop
+from agents.chat.reply import Reply
+from deepeyes_env.chat_parts import up_to_stop
 from deepeyes_env.protocol import STOP_STRINGS, RunCode, SearchImage, SearchText, parse_turn
 from deepeyes_env.testing import grammatical_turns
 

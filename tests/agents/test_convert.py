@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from converting import ANSWER, CHATS, chat, export, imported, take_in, tokenizer
 from talk import noise_image, scripted, seen, vocabulary
@@ -245,6 +247,29 @@ def test_a_damaged_trajectory_file_stops_the_import(tmp_path):
         take_in(tmp_path / "x.parquet", tmp_path / "run", "parquet")
     with pytest.raises(DatasetError, match=r"holds no \.parquet file"):
         take_in(tmp_path / "run", tmp_path / "back", "parquet")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("outcome", "won", "'won' is not a valid Outcome"),
+        ("lineage", None, "TypeError"),
+        ("reward", {"accuracy": None, "format": 1.0, "total": 1.0}, "TypeError"),
+        ("loss_mask", [True], "loss_mask has shape"),
+    ],
+)
+def test_a_row_that_holds_no_sound_trajectory_is_named_or_left_out(tmp_path, capsys, field, value, problem):
+    write(tmp_path / "run", *(scripted(name=name) for name in "abc"))
+    file = export(tmp_path / "run", tmp_path / "out", "parquet") / "trajectories-00000.parquet"
+    table = pq.read_table(file)
+    records = table.to_pylist()
+    records[1][field] = value
+    pq.write_table(pa.Table.from_pylist(records, schema=table.schema), file)
+    with pytest.raises(DatasetError, match=rf"trajectories-00000\.parquet', row 1: .*{problem}"):
+        take_in(file, tmp_path / "first", "parquet")
+    back = take_in(file, tmp_path / "second", "parquet", "--skip-bad")
+    assert [one.task_id for one in back] == ["a", "c"]
+    assert "left out: " in capsys.readouterr().out
 
 
 def test_an_impossible_accuracy_is_refused(tmp_path):

@@ -106,6 +106,21 @@ def test_a_bad_row_is_named(tmp_path, content, images, problem):
         import_command.main([str(tmp_path / "in.parquet"), str(tmp_path / "run"), "--format", "trl"])
 
 
+def test_a_picture_outside_the_folder_of_images_is_not_read(tmp_path):
+    (tmp_path / "secret.png").write_bytes(scripted().images[0].data)
+    (tmp_path / "data").mkdir()
+    row = {
+        "messages": [
+            {"role": "user", "content": "?"},
+            {"role": "assistant", "content": "<answer>1</answer>"},
+        ],
+        "images": [{"bytes": None, "path": "../secret.png"}],
+    }
+    datasets.Dataset.from_list([row]).to_parquet(tmp_path / "data" / "in.parquet")
+    with pytest.raises(DatasetError, match=r"row 0, column 'images': .*lies outside .*--image-root"):
+        import_command.main([str(tmp_path / "data" / "in.parquet"), str(tmp_path / "run"), "--format", "trl"])
+
+
 def test_a_missing_column_is_named(tmp_path):
     datasets.Dataset.from_list([{"messages": [{"role": "user", "content": "?"}]}]).to_parquet(
         tmp_path / "in.parquet"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from chat_server import ChatServer, says
+from talk import tiny
 
 from agents.play_command import main
+from agents.qwen import save_qwen
 from agents.store import read_trajectories
 from deepeyes_env.cli import main as deepeyes
 from deepeyes_env.config import EnvConfig
@@ -87,6 +89,13 @@ def test_bad_arguments_are_named(tmp_path: Path) -> None:
         main(["--policy", "oracle", "--config", str(own), "--family", "emblem-fact"])
     with pytest.raises(ConfigError, match="has no task in it"):
         main(["--policy", "oracle", "--config", str(own)])
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    save_qwen(tiny(), tmp_path / "model")
+    dead = ["--backend", "vllm", "--urls", "http://127.0.0.1:9"]
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9/health failed .* is the server running"):
+        main(["--policy", str(tmp_path / "model"), "--index", "3", *dead])
 
 
 def test_tasks_are_chosen_by_family_here() -> None:

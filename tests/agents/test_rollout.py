@@ -19,6 +19,7 @@ from agents.trajectory import SeedLineage, check_trajectory
 from agents.transcript import ContextFull
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.remote.error import RemoteError
 from deepeyes_env.rewards.base import NO_REWARD
 
 PARAMS = SamplingParams(max_tokens=12)
@@ -307,6 +308,28 @@ def test_a_failed_episode_is_begun_anew_as_often_as_asked():
     assert [one.outcome for one in finished] == [Outcome.INFRA_FAILED]
 
 
+def test_an_episode_that_could_not_be_begun_is_begun_anew_as_often_as_asked():
+    def shaky(times):
+        env, left = make_env(1), [times]
+        begin = env.begin
+
+        async def shaken(*place):
+            left[0] -= 1
+            if left[0] >= 0:
+                raise RemoteError("the cluster is full")
+            return await begin(*place)
+
+        env.begin = shaken
+        return env
+
+    stats = RolloutStats()
+    (one,) = run(Parrot(LOOK, SAY), shaky(1), requests(1), infra_retries=1, stats=stats)
+    assert one.outcome is Outcome.ANSWERED
+    assert (stats.retries, stats.failures) == (1, ["task 0 of train: the cluster is full"])
+    with pytest.raises(RemoteError, match="the cluster is full"):
+        run(Parrot(LOOK, SAY), shaky(2), requests(1), infra_retries=1)
+
+
 def test_a_prompt_that_does_not_fit_is_an_error_and_leaves_the_env_usable():
     env = make_env(2)
     with pytest.raises(ContextFull, match="riddles/train/0"):
@@ -345,6 +368,37 @@ def test_what_was_finished_before_an_error_comes_before_it():
     never.set()
     env.close()
     assert got == [1, 2]
+
+
+def test_what_is_finished_behind_an_error_comes_before_it():
+    """The consumer is slow: an episode fails, others end meanwhile, and one while it takes those."""
+
+    class Broken(Parrot):
+        async def generate(self, request, params):
+            number = int(request.conversation.split()[0].rpartition("/")[2])
+            if number == 1:
+                await first.wait()
+                failed.set()
+                raise MemoryError("out of memory")
+            if number > 1:
+                await (failed if number == 2 else second).wait()
+                await asyncio.sleep(0.01)
+            return await super().generate(request, params)
+
+    async def collect():
+        try:
+            async for one in stream(PolicySpeaker(Broken(SAY), PARAMS), env, requests(4)):
+                got.append(one.lineage.prompt)
+                (first if len(got) == 1 else second).set()
+                await asyncio.sleep(0.5)
+        finally:
+            env.close()
+
+    env, got = make_env(4), []
+    first, failed, second = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    with pytest.raises(MemoryError):
+        asyncio.run(collect())
+    assert got == [0, 2, 3]
 
 
 def test_a_dropped_stream_leaves_the_env_usable():

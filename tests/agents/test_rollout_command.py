@@ -6,8 +6,10 @@ import datasets
 import pytest
 from PIL import Image
 from rich.console import Console
-from talk import tiny
+from talk import scripted, tiny
+from test_store import write
 
+from agents.actor import PolicyOptions
 from agents.qwen import save_qwen
 from agents.rollout_command import live_progress
 from agents.rollout_command import main as rollout_main
@@ -83,6 +85,17 @@ def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file, capsys):
     assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
 
 
+def test_the_same_draws_of_another_split_are_others(tmp_path, env_file):
+    where = f"--policy oracle --out {tmp_path / 'run'} --env {env_file} --n 2 --num-envs 2 --resume"
+    rollout_main(f"{where} --split validation".split())
+    rollout_main(f"{where} --split test".split())
+    splits = [one.task_id.split("/")[2] for one in read_trajectories(tmp_path / "run")]
+    assert splits == ["validation", "validation", "test", "test"]
+    before = (tmp_path / "run" / RECORDS).read_bytes()
+    rollout_main(f"{where} --split test".split())
+    assert (tmp_path / "run" / RECORDS).read_bytes() == before
+
+
 def test_another_policy_does_not_go_on_with_a_run(tmp_path, env_file):
     run = tmp_path / "run"
     rollout_main(f"--policy oracle --out {run} --env {env_file} --n 1".split())
@@ -125,6 +138,15 @@ def test_tasks_are_families_or_files(tmp_path):
     where = f"--policy {tmp_path / 'model'} --out {run} --tasks {tmp_path / 'mine.jsonl'}"
     rollout_main(f"{where} --n 1 --max-turn-tokens 4".split())
     assert [one.question for one in read_trajectories(run)] == ["Which colour?"]
+
+
+def test_more_tasks_than_there_are_is_said_before_anything_starts(tmp_path):
+    lines = [{"id": f"mine/{n}", "question": "Which?", "images": [], "answer": "red"} for n in range(3)]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    where = f"--policy absent --tasks {tmp_path / 'mine.jsonl'} --out {tmp_path / 'run'}"
+    with pytest.raises(ConfigError, match=r"first = 1, n = 3: split 'validation' of .* has 3 tasks.* --n"):
+        rollout_main(f"{where} --first 1 --n 3".split())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -177,6 +199,32 @@ def test_a_prompt_that_does_not_fit_is_explained(tmp_path, env_file):
 def test_a_directory_without_trajectories_is_named(tmp_path):
     with pytest.raises(SystemExit, match=r"deepeyes view: .*holds no trajectories"):
         view_main([str(tmp_path)])
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path):
+    write(tmp_path / "run", scripted())
+    with pytest.raises(ConfigError, match=r"missing/page\.html cannot be written \(No such file.*--output"):
+        view_main([str(tmp_path / "run"), "--output", str(tmp_path / "missing" / "page.html")])
+    (tmp_path / "run" / PAGE).mkdir()
+    with pytest.raises(ConfigError, match=rf"run/{PAGE} cannot be written \(Is a directory"):
+        view_main([str(tmp_path / "run")])
+
+
+def test_a_tokenizer_of_the_viewer_that_cannot_be_used_is_named(tmp_path):
+    write(tmp_path / "run", scripted())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ConfigError, match=r"(?s)tokenizer = '.*/empty': .*give the directory of a Qwen2\.5-VL"
+    ):
+        view_main([str(tmp_path / "run"), "--tokenizer", str(tmp_path / "empty")])
+
+
+def test_vllm_samples_at_the_temperatures_whose_log_probabilities_it_tells():
+    with pytest.raises(ConfigError, match=r"temperature = 0\.7: must be 0 or 1 with the vllm backend"):
+        PolicyOptions(policy="m", backend="vllm", temperature=0.7)
+    for temperature in (0, 1):
+        PolicyOptions(policy="m", backend="vllm", temperature=temperature)
+    PolicyOptions(policy="m", temperature=0.7)
 
 
 def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):

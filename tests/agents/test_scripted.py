@@ -4,7 +4,7 @@ import pytest
 from actors import LOOK, SAY, lineages, make_env
 from talk import vocabulary
 
-from agents.scripted import ScriptError, demonstrate, demonstrate_many
+from agents.scripted import ScriptError, demonstrate_many
 from agents.speaker import RolloutRequest
 from agents.trajectory import SeedLineage, check_trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
@@ -30,6 +30,11 @@ def sometimes_blind(task, lineage):
         yield from looks_then_says(task, lineage)
 
 
+def demonstrate(env, request, *program):
+    [one] = demonstrate_many(env, vocabulary(), [request], *program)
+    return one
+
+
 @pytest.fixture
 def env():
     env = make_env(3)
@@ -38,7 +43,7 @@ def env():
 
 
 def test_a_script_becomes_a_trajectory_to_learn_from(env):
-    one = demonstrate(env, vocabulary(), RolloutRequest(3), looks_then_says)
+    one = demonstrate(env, RolloutRequest(3), looks_then_says)
     check_trajectory(one)
     assert one.outcome is Outcome.ANSWERED
     assert one.reward.total == 1.0
@@ -52,7 +57,7 @@ def test_a_script_becomes_a_trajectory_to_learn_from(env):
 def test_many_scripts_at_once_give_the_same_as_one_by_one(env):
     wanted = requests(7)
     together = list(demonstrate_many(env, vocabulary(), wanted, sometimes_blind))
-    alone = [demonstrate(env, vocabulary(), request, sometimes_blind) for request in wanted]
+    alone = [demonstrate(env, request, sometimes_blind) for request in wanted]
     assert [one.input_ids.tolist() for one in together] == [one.input_ids.tolist() for one in alone]
     assert {one.reward.accuracy for one in together} == {0.0, 1.0}
 
@@ -62,8 +67,8 @@ def test_a_script_that_stops_too_early_is_named(env):
         yield LOOK
 
     with pytest.raises(ScriptError, match="riddles/train/2"):
-        demonstrate(env, vocabulary(), RolloutRequest(2), gives_up)
-    assert demonstrate(env, vocabulary(), RolloutRequest(2), looks_then_says).outcome is Outcome.ANSWERED
+        demonstrate(env, RolloutRequest(2), gives_up)
+    assert demonstrate(env, RolloutRequest(2), looks_then_says).outcome is Outcome.ANSWERED
 
 
 @pytest.mark.parametrize("family", FICTIONAL)
@@ -80,4 +85,4 @@ def test_the_oracle_of_every_family_demonstrates_it_with_the_real_tools(family):
 
 def test_a_task_without_a_family_has_no_oracle(env):
     with pytest.raises(ValueError, match="riddles"):
-        demonstrate(env, vocabulary(), RolloutRequest(0, lineage=SeedLineage(1)))
+        demonstrate(env, RolloutRequest(0, lineage=SeedLineage(1)))

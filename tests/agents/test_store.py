@@ -206,6 +206,13 @@ def test_damaged_arrays_are_named(tmp_path):
             list(read_trajectories(tmp_path))
 
 
+def test_an_array_is_not_unpacked_beyond_what_any_can_have(tmp_path, monkeypatch):
+    write(tmp_path, scripted())
+    monkeypatch.setattr("agents.store.record.MOST_ARRAY_BYTES", 100)
+    with pytest.raises(StoreError, match=r"damaged.*has more than 100 bytes"):
+        list(read_trajectories(tmp_path))
+
+
 def test_missing_and_damaged_images_are_named(tmp_path):
     write(tmp_path, scripted())
     image = tmp_path / "images" / scripted().images[1].sha256

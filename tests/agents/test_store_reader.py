@@ -1,6 +1,7 @@
 """Random access, summaries, and what a run that is to be resumed holds already."""
 
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -237,3 +238,61 @@ def test_half_an_image_of_a_killed_writer_is_removed(tmp_path):
     (tmp_path / "images" / ".half").write_bytes(b"half")
     write(tmp_path)
     assert {image.name for image in (tmp_path / "images").iterdir()} == {i.sha256 for i in scripted().images}
+
+
+def test_half_an_image_of_the_right_size_is_written_anew(tmp_path):
+    write(tmp_path, *(scripted(name=name) for name in "ab"))
+    lose_power(tmp_path, synced=0)
+    for image in (tmp_path / "images").iterdir():
+        image.write_bytes(bytes(image.stat().st_size))
+    with pytest.warns(TornRecordWarning, match="the disk did not have it yet"):
+        write(tmp_path, scripted(name="d"))
+    [only] = read_trajectories(tmp_path)
+    assert_equal(only, scripted(name="d"))
+
+
+def kill(run: Path, *trajectories: Trajectory) -> None:
+    """Append as a writer does that is killed then: nothing is synced."""
+    writer = TrajectoryWriter(run)
+    for trajectory in trajectories:
+        writer.append(trajectory)
+    writer._release()
+
+
+def test_a_journal_that_somebody_has_shortened_loses_nothing_more(tmp_path):
+    write(tmp_path, *(scripted(name=name) for name in "abc"))
+    path = tmp_path / RECORDS
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    added = ["longer than those before, so that no line ends where one has ended", "e", "f"]
+    kill(tmp_path, *(scripted(name=name) for name in added))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TornRecordWarning)
+        write(tmp_path)
+    assert [one.task_id for one in read_trajectories(tmp_path)] == ["a", "b", *added]
+
+
+def test_a_mark_inside_a_record_is_set_back_to_its_beginning(tmp_path):
+    write(tmp_path, *(scripted(name=name) for name in "abc"))
+    first = (tmp_path / RECORDS).read_bytes().index(b"\n") + 1
+    (tmp_path / "synced").write_text(f"{first + 10:020}\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TornRecordWarning)
+        writer = TrajectoryWriter(tmp_path)
+    assert int((tmp_path / "synced").read_text()) == first
+    writer.close()
+    assert [one.task_id for one in read_trajectories(tmp_path)] == ["a", "b", "c"]
+
+
+def test_the_images_of_a_killed_writer_are_forced_to_the_disk_with_its_records(tmp_path, monkeypatch):
+    kill(tmp_path, scripted())
+    forced: list[Path] = []
+    with TrajectoryWriter(tmp_path) as writer:
+        monkeypatch.setattr("agents.store.writer._force", forced.append)
+        writer.sync()
+    assert {path for path in forced if path.is_file()} == set((tmp_path / "images").iterdir())
+
+
+def test_images_may_be_read_by_whoever_may_read_the_records(tmp_path):
+    write(tmp_path, scripted())
+    modes = {image.stat().st_mode & 0o777 for image in (tmp_path / "images").iterdir()}
+    assert modes == {0o644}

@@ -4,9 +4,12 @@ import threading
 import pytest
 
 from deepeyes_env.async_env import DeepEyesAsyncEnv, ToolTimeout
-from deepeyes_env.config import ConfigError
+from deepeyes_env.config import ConfigError, EnvConfig
 from deepeyes_env.env import DeepEyesEnv
+from deepeyes_env.episode import Observation
+from deepeyes_env.host import LocalHost, LocalRunner
 from deepeyes_env.sandbox.base import CellResult, CellStatus
+from deepeyes_env.telemetry import Telemetry
 
 LOOK = "<think>look</think>\n<code>\n```python\nimage_1.crop((0, 0, 90, 60)).show()\nprint(7)\n```\n</code>"
 SAY = "<think>say</think>\n<answer>7</answer>"
@@ -206,3 +209,124 @@ def test_it_works_in_one_event_loop_after_the_other():
 def test_bad_numbers_are_refused(options):
     with pytest.raises(ConfigError, match="at least 1"):
         DeepEyesAsyncEnv(**options)
+
+
+class Beginner:
+    """A runner whose episode begins when the gate opens, or not at all."""
+
+    def __init__(self, gate: threading.Event, error: Exception | None) -> None:
+        self.telemetry = Telemetry()
+        self.gate, self.error = gate, error
+        self.begun, self.closed = threading.Event(), threading.Event()
+
+    def begin(self, place):
+        self.begun.set()
+        self.gate.wait(60)
+        if self.error:
+            raise self.error
+        return Observation("?"), {}
+
+    def close(self):
+        self.closed.set()
+
+
+def beginners(monkeypatch, error=None):
+    """An environment with one worker, its gate, and the runners that it makes."""
+    env, gate, made = DeepEyesAsyncEnv(2, workers=1), threading.Event(), []
+
+    def runner():
+        made.append(Beginner(gate, error))
+        return made[-1]
+
+    monkeypatch.setattr(env._host, "runner", runner, raising=False)
+    return env, gate, made
+
+
+def test_who_is_cancelled_while_an_episode_begins_leaves_no_runner(monkeypatch):
+    env, gate, made = beginners(monkeypatch)
+
+    async def play():
+        first, waiting = [asyncio.create_task(env.begin(index)) for index in range(2)]
+        await asyncio.sleep(0)
+        assert await asyncio.to_thread(made[0].begun.wait, 30)
+        for task in (waiting, first):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await asyncio.to_thread(made[1].closed.wait, 30)
+        assert not made[1].begun.is_set()
+        assert not made[0].closed.is_set()
+        gate.set()
+        assert await asyncio.to_thread(made[0].closed.wait, 30)
+
+    asyncio.run(play())
+    assert not env._runners
+    env.close()
+
+
+def test_a_runner_whose_episode_did_not_begin_is_closed(monkeypatch):
+    env, gate, made = beginners(monkeypatch, ConnectionError("the server is gone"))
+    gate.set()
+    with pytest.raises(ConnectionError):
+        asyncio.run(env.begin(0))
+    assert made[0].closed.wait(30)
+    env.close()
+
+
+def test_an_episode_that_still_begins_is_freed_with_the_environment(monkeypatch):
+    env, gate, made = beginners(monkeypatch)
+
+    async def play():
+        task = asyncio.create_task(env.begin(0))
+        await asyncio.sleep(0)
+        assert await asyncio.to_thread(made[0].begun.wait, 30)
+        env.close()
+        assert made[0].closed.is_set()
+        gate.set()
+        await task
+
+    asyncio.run(play())
+
+
+class TwoPlaces(LocalHost):
+    """A full cluster: an episode begins when one of two places is free, which ended episodes give back."""
+
+    def __init__(self):
+        super().__init__(EnvConfig(), None, None)
+        self.places = threading.Semaphore(2)
+
+    def runner(self):
+        return Placed(self)
+
+
+class Placed(LocalRunner):
+    def __init__(self, host):
+        super().__init__(host.config, host._services, host.tasks)
+        self.places, self.held = host.places, False
+
+    def begin(self, place):
+        assert self.places.acquire(timeout=30), "waited for ever"
+        self.held = True
+        return super().begin(place)
+
+    def close(self):
+        super().close()
+        held, self.held = self.held, False
+        if held:
+            self.places.release()
+
+
+def test_episodes_that_wait_for_a_place_do_not_keep_others_from_their_turns():
+    env = DeepEyesAsyncEnv(2, remote=TwoPlaces())
+
+    async def play(index):
+        episode = await env.begin(index)
+        result = await episode.step(SAY)
+        await episode.close()
+        return result.done
+
+    async def play_all():
+        return await asyncio.gather(*(play(index) for index in range(6)))
+
+    assert all(asyncio.run(play_all()))
+    env.close()

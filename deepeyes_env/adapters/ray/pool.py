@@ -73,6 +73,11 @@ class Pool:
         self._forget_failures()
         self._sweeper: threading.Timer | None = None
 
+    def _forget_failures(self) -> None:
+        self._mistake: BaseException | None = None
+        self._last_failure: BaseException | None = None
+        self._failed_starts, self._failed_at = 0, 0.0
+
     def lease(self, generation: int) -> Worker:
         """Take a slot of the actor that has the most free ones; wait for one, and have actors started for it.
 
@@ -172,11 +177,6 @@ class Pool:
                     self._mistake = error
             self._sweep_later()
             self._changed.notify_all()
-
-    def _forget_failures(self) -> None:
-        self._mistake: BaseException | None = None
-        self._last_failure: BaseException | None = None
-        self._failed_starts, self._failed_at = 0, 0.0
 
     @property
     def _stuck(self) -> bool:

@@ -14,6 +14,8 @@ import pytest
 from talking import EXACT, Server, begin, changed_model, gap, play, vocabulary, width
 
 from agents.policy import PolicyError, SamplingParams, SharedPolicy
+from agents.qwen import ModelError
+from agents.vllm.opening import open_vllm
 from agents.vllm.requests import EngineMismatch
 from agents.vllm.servers import VllmServers
 
@@ -89,6 +91,85 @@ def test_weights_that_another_process_has_handed_over_are_adopted(monkeypatch):
     with pytest.raises(PolicyError, match="no server is there"):
         asyncio.run(policy.adopt_weights())
     asyncio.run(policy.close())
+
+
+class Small(Versioned):
+    """Answers every turn with one token; long prompts are more than it can bear."""
+
+    well = True
+
+    def do_GET(self) -> None:
+        if self.well:
+            super().do_GET()
+        else:
+            self.send_error(503)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if not self.well or len(asked["token_ids"]) > 100:
+            self.send_error(500)
+            return
+        choice = {
+            "token_ids": vocabulary().encode("a"),
+            "logprobs": {"content": [{"logprob": 0}]},
+            "finish_reason": "length",
+            "weight_versions": [{"version": self.version}],
+        }
+        self.answer({"prompt_token_ids": asked["token_ids"], "usage": {}, "choices": [choice]})
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[VllmServers]:
+    """A policy on two servers of the same behaviour, asked once each."""
+    monkeypatch.setattr("agents.vllm.server.ATTEMPTS", 1)
+    started = [ThreadingHTTPServer(("127.0.0.1", 0), Small) for _ in range(2)]
+    for server in started:
+        Thread(target=server.serve_forever).start()
+    policy = connect(*(f"http://127.0.0.1:{server.server_port}" for server in started))
+    yield policy
+    asyncio.run(policy.close())
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def one_turn(policy: VllmServers, name: str = "short", words: int = 5) -> str:
+    request = begin(name, images=0, words=words).to_request(7, name)
+    return asyncio.run(policy.generate(request, SamplingParams())).text
+
+
+def test_a_turn_that_servers_cannot_bear_takes_them_from_nobody_else(small):
+    with pytest.raises(PolicyError, match=r"'poison'.*failed 1 times: 500.*says that it is well"):
+        one_turn(small, "poison", words=200)
+    assert [server.alive for server in small._servers] == [True, True]
+    assert one_turn(small) == "a"
+
+
+def test_servers_that_are_back_are_used_again_while_they_have_their_first_weights(small, monkeypatch):
+    monkeypatch.setattr(Small, "well", False)
+    with pytest.raises(PolicyError, match="no server is left for conversation 'short'"):
+        one_turn(small)
+    assert [server.alive for server in small._servers] == [False, False]
+    monkeypatch.setattr(Small, "well", True)
+    assert one_turn(small) == "a"
+    monkeypatch.setattr(Small, "version", "another")
+    with pytest.raises(PolicyError, match=r"has the weights \['another'\], not 'old'"):
+        one_turn(small)
+
+
+def test_servers_that_are_back_are_not_used_when_new_weights_were_sent(small, monkeypatch):
+    asyncio.run(small.adopt_weights())
+    monkeypatch.setattr(Small, "well", False)
+    with pytest.raises(PolicyError, match="no server is left"):
+        one_turn(small)
+    monkeypatch.setattr(Small, "well", True)
+    with pytest.raises(PolicyError, match="all have failed before"):
+        one_turn(small)
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"typo' is no model directory"):
+        open_vllm(str(tmp_path / "typo"), ["http://127.0.0.1:9"])
 
 
 @pytest.fixture(scope="module")
