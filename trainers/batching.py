@@ -23,8 +23,8 @@ def prompt_index(seed: int, draw: int, size: int | None) -> int:
     Args:
         seed: The run's seed.
         draw: Number of the draw, from 0.
-        size: Tasks in the source: every epoch visits each of them once, in an order of its own. None means
-            endless: a random index per draw.
+        size: Tasks in the source, at least 1: every epoch visits each of them once, in an order of its own.
+            None means endless: a random index per draw.
     """
     if size is None:
         return int(np.random.default_rng((seed, draw)).integers(ENDLESS))

@@ -22,7 +22,8 @@ MismatchMode = Literal["off", "token_truncate", "token_mask", "sequence_mask"]
 `vllm_importance_sampling_mode`, `objective.mismatch_correction` says what each does."""
 
 FREE: dict[str, Any] = {"free_on_resume": True}
-"""Marks a setting that a resumed run may change: it steers no draw, no loss and no update."""
+"""Marks a setting that a resumed run may change: it steers no draw, no loss and no update, or only what
+becomes of episodes that the infrastructure fails."""
 
 
 def _require(condition: bool, key: str, value: object, wanted: str) -> None:
@@ -53,7 +54,6 @@ class SftConfig:
         lora_alpha: The adapters are scaled by `lora_alpha / lora_rank`.
         save_every: Steps between checkpoints; one more is written at the end.
         keep: Checkpoints to keep, newest first.
-        eval_every: Steps between calls of the evaluation hook; it also runs after the last step.
         trackers: Where metrics go besides console and file.
         progress: Show a progress bar.
     """
@@ -73,12 +73,11 @@ class SftConfig:
     lora_alpha: int = 32
     save_every: int = field(default=500, metadata=FREE)
     keep: int = field(default=10, metadata=FREE)
-    eval_every: int = field(default=500, metadata=FREE)
     trackers: tuple[Tracker, ...] = field(default=(), metadata=FREE)
     progress: bool = field(default=True, metadata=FREE)
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "micro_batch_size", "save_every", "keep", "eval_every"):
+        for key in ("epochs", "batch_size", "micro_batch_size", "save_every", "keep"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         _require(self.seed >= 0, "seed", self.seed, "must be at least 0")
         for key in ("learning_rate", "max_grad_norm"):
@@ -109,8 +108,9 @@ class DapoConfig:
         mismatch: How to correct for a sampler that computes other log-probabilities than the trainer.
             Anything but `off` scores every trajectory once more before the first update, clips the ratio
             against that score, and weighs or masks tokens by how much it differs from the sampler's. `off`,
-            because the policy in this process differs by rounding alone (1e-6 in float32, `deepeyes bench
-            mismatch`), and scoring costs a third of an update. Turn it on with an engine such as vLLM.
+            because the policy in this process differs by rounding alone where both compute in the same
+            precision (1e-6 in float32, `deepeyes bench mismatch`), and scoring costs a third of an update.
+            Turn it on with an engine such as vLLM, or under `accelerate launch --mixed_precision bf16`.
         mismatch_cap: Tokens weigh at most this much; masks leave out what is outside `[1 / cap, cap]` (TIS
             and verl: 2.0).
         mask_overlong: Trajectories that were truncated for their length (tokens of a turn or a conversation,
@@ -122,6 +122,8 @@ class DapoConfig:
             policy, on weights of its own, samples for this many steps more, so samples are this many steps
             old. One is what a sampler as fast as the trainer needs; each further one costs a copy of the
             weights and only evens out steps of differing length.
+        max_prompt_tokens: Prompts of more tokens, pictures expanded, are passed over and counted (reference
+            4.4, 8.2: 8192). None longer than `max_tokens` is ever begun.
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation after which it is truncated (reference 1.5: 8192 + 16384).
         infra_retries: How often an episode is begun anew when sandbox, search or judge failed; then it is
@@ -165,11 +167,12 @@ class DapoConfig:
     mask_overturn: bool = False
     max_rounds: int = 10
     staleness: int = 0
+    max_prompt_tokens: int = 8192
     max_turn_tokens: int = 8192
     max_tokens: int = 24576
-    infra_retries: int = 1
+    infra_retries: int = field(default=1, metadata=FREE)
     lockstep: bool = True
-    tool_seconds: float | None = None
+    tool_seconds: float | None = field(default=None, metadata=FREE)
     overlong_length: int = 0
     overlong_buffer: int = 4096
     learning_rate: float = 1e-6
@@ -188,7 +191,7 @@ class DapoConfig:
     def __post_init__(self) -> None:
         least = dict.fromkeys(("steps", "prompts_per_step", "minibatches", "inner_updates"), 1)
         least |= dict.fromkeys(("micro_batch_size", "max_rounds", "overlong_buffer"), 1)
-        least |= dict.fromkeys(("max_turn_tokens", "max_tokens"), 1)
+        least |= dict.fromkeys(("max_prompt_tokens", "max_turn_tokens", "max_tokens"), 1)
         least |= dict.fromkeys(("save_every", "keep", "eval_every"), 1)
         least |= {
             "group_size": 2,
@@ -232,7 +235,10 @@ def check_precision(dtype: Precision, config: SftConfig | DapoConfig) -> None:
     """
     trained = dtype == "float32" or config.lora_rank > 0
     wanted = "only for weights that stay as they are; set train.lora_rank, or keep float32 and launch with "
-    _require(trained, "dtype", dtype, wanted + "`accelerate launch --mixed_precision bf16`")
+    wanted += "`accelerate launch --mixed_precision bf16`"
+    if isinstance(config, DapoConfig):
+        wanted += ' (which needs train.mismatch = "token_truncate" where the policy samples in this process)'
+    _require(trained, "dtype", dtype, wanted)
 
 
 def fixed_settings(config: SftConfig | DapoConfig) -> dict[str, Any]:

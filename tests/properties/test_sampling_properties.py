@@ -19,7 +19,12 @@ from trainers.runs.progress import Progress, describe, restore
 OUTCOMES = (Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.MALFORMED, Outcome.INFRA_FAILED)
 
 
-def member(accuracy: float, form: float, outcome: Outcome) -> Trajectory:
+COMBINATIONS = {"deepeyesv2": (0.8, 0.2), "paper": (1.0, 1.0)}
+"""How much accuracy and format weigh (`deepeyes_env.rewards.combine`)."""
+
+
+def member(accuracy: float, form: float, outcome: Outcome, combination: str) -> Trajectory:
+    a, f = COMBINATIONS[combination]
     return Trajectory(
         task_id="t",
         family="f",
@@ -35,16 +40,20 @@ def member(accuracy: float, form: float, outcome: Outcome) -> Trajectory:
         images=(),
         image_spans=(),
         turns=(),
-        reward=Reward(accuracy, form, 0.8 * accuracy + 0.2 * form),
+        reward=Reward(accuracy, form, a * accuracy + f * form),
         outcome=outcome,
         lineage=SeedLineage(0),
     )
 
 
-members = st.builds(
-    member, st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0]), st.sampled_from(OUTCOMES)
-)
-groups = st.lists(members, min_size=2, max_size=4).map(tuple)
+def groups_of(combination: str) -> st.SearchStrategy[tuple[Trajectory, ...]]:
+    """Groups whose members are all rewarded in one way."""
+    bits = st.sampled_from([0.0, 1.0])
+    members = st.builds(member, bits, bits, st.sampled_from(OUTCOMES), st.just(combination))
+    return st.lists(members, min_size=2, max_size=4).map(tuple)
+
+
+groups = st.sampled_from(sorted(COMBINATIONS)).flatmap(groups_of)
 
 
 @dataclass(frozen=True)
@@ -94,14 +103,19 @@ def test_it_stays_inside_its_budget(data: st.DataObject, sizes: tuple[int, int, 
 
 
 @given(st.data(), runs)
-def test_only_groups_whose_accuracy_varies_train(data: st.DataObject, sizes: tuple[int, int, int]) -> None:
+def test_only_groups_whose_accuracy_and_reward_vary_train(
+    data: st.DataObject, sizes: tuple[int, int, int]
+) -> None:
+    def varies(group: Group, figure: str) -> bool:
+        scored = [m.reward for m in group.members if m.outcome is not Outcome.INFRA_FAILED]
+        return len({getattr(reward, figure) for reward in scored}) > 1
+
     for step in run(data, *sizes):
         for group in (*step.selection.train, *step.selection.carried):
-            scored = [m.reward.accuracy for m in group.members if m.outcome is not Outcome.INFRA_FAILED]
-            assert np.var(scored) > 0
+            assert varies(group, "accuracy")
+            assert varies(group, "total")
         for group in step.selection.dropped:
-            scored = [m.reward.accuracy for m in group.members if m.outcome is not Outcome.INFRA_FAILED]
-            assert len(scored) < 2 or np.var(scored) == 0
+            assert not (varies(group, "accuracy") and varies(group, "total"))
 
 
 @given(st.data(), runs)

@@ -7,6 +7,7 @@ What a scene returns is written as DIRECTORY/SCENE-RANK.json; tensors go to file
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -72,6 +73,8 @@ DAPO = DapoConfig(
     eval_every=1,
     progress=False,
 )
+
+AHEAD = replace(DAPO, staleness=1)
 
 
 def fresh() -> Qwen:
@@ -331,6 +334,45 @@ def dapo_goes_on(directory: Path) -> Any:
     return dapo(directory, "dapo-begun", resume=latest_checkpoint(directory / "dapo-begun"))
 
 
+def dapo_ahead(directory: Path) -> Any:
+    """Samples and updates at the same time; in one go, and stopped by a signal to one and resumed."""
+    whole = dapo(directory, "dapo-two-ahead", AHEAD)
+
+    def stop(report: StepReport) -> None:
+        if report.step == 1:  # in the first process alone
+            signal.raise_signal(signal.SIGTERM)
+
+    run_dir = directory / "dapo-two-ahead-parts"
+    stopped = -1
+    try:
+        dapo(directory, run_dir.name, AHEAD, on_step=stop)
+    except Interrupted as error:
+        stopped = error.step
+    parts = dapo(directory, run_dir.name, AHEAD, resume=latest_checkpoint(run_dir))
+    return {"whole": whole, "stopped": stopped, "parts": parts}
+
+
+def one_cannot_sample_ahead(directory: Path) -> Any:
+    """The second process's policy fails at the second step."""
+    qwen = guesser(directory)
+
+    class Broken(TransformersPolicy):
+        async def generate(self, request: Any, params: Any) -> Any:
+            if "step=1" in request.conversation:
+                raise OSError("the disk is gone")
+            return await super().generate(request, params)
+
+    kind = Broken if Ranks().rank == 1 else TransformersPolicy
+    policy = kind(copy.deepcopy(qwen.model), qwen.tokenizer)
+    env = DeepEyesAsyncEnv(num_envs=8, tasks=GuessSource(), prompt="minimal")
+    try:
+        train_dapo(AHEAD, qwen.model, qwen.tokenizer, env, policy=policy)
+    except (PeerFailed, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        env.close()
+
+
 def one_cannot_sample(directory: Path) -> Any:
     """The second process's policy fails."""
     qwen = guesser(directory)
@@ -371,6 +413,8 @@ SCENES: tuple[Callable[[Path], Any], ...] = (
     dapo_whole,
     dapo_in_parts,
     dapo_goes_on,
+    dapo_ahead,
+    one_cannot_sample_ahead,
     one_cannot_sample,
     one_dies,
     shard,

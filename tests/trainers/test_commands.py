@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from guess_source import GuessSource
+from PIL import Image
 
 from agents.qwen import Qwen, load_qwen, save_qwen
 from agents.store import TrajectoryWriter, read_trajectories
 from agents.tiny import build_tokenizer
+from agents.transcript import ContextFull
+from agents.transformers_policy import TransformersPolicy
+from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.outcome import Outcome
+from deepeyes_env.tasks import JsonlConfig, SelectionConfig, open_source
+from deepeyes_env.tasks.selection import select
 from trainers.arguments import parse_options
 from trainers.dapo import command as dapo_command
 from trainers.dapo.command import DapoOptions
@@ -77,9 +86,11 @@ def test_sft_from_files_to_a_model(model: Path, data: Path, tmp_path: Path, caps
     flags = ["--model", str(model), "--data", str(data), "--run-dir", str(tmp_path / "run")]
     settings = ["--train.epochs", "2", "--train.batch-size", "2", "--train.trackers", "tensorboard"]
     sft_command.main([*flags, *settings])
-    trained = latest_checkpoint(tmp_path / "run") / "model"
-    assert str(trained) in capsys.readouterr().out
+    trained = tmp_path / "run" / "model"
+    assert f"trained model: {trained}\n" in capsys.readouterr().out
     assert load_qwen(trained).model.config.model_type == "qwen2_5_vl"
+    last = latest_checkpoint(tmp_path / "run") / "model"
+    assert (trained / "model.safetensors").samefile(last / "model.safetensors")
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]  # three right trajectories in batches of two, twice
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
@@ -106,6 +117,11 @@ def test_sft_from_a_run_and_the_released_json_at_once(
     assert [row["step"] for row in rows] == [1, 2]
     assert all(0 <= row["padding_saved"] < 1 for row in rows)
     sft_command.main([*flags, "--resume"])  # nothing is left to do, and the data are those of the run
+
+
+def test_sft_does_not_write_over_its_model(model: Path, data: Path) -> None:
+    with pytest.raises(SystemExit, match="would take the place of --model"):
+        sft_command.main(["--model", str(model), "--data", str(data), "--run-dir", str(model.parent)])
 
 
 def test_sft_needs_data(model: Path, tmp_path: Path) -> None:
@@ -151,6 +167,50 @@ def test_dapo_from_files_to_a_model_and_on(guesser: Qwen, tmp_path: Path, stalen
         dapo_command.main(flags)
     dapo_command.main([*flags, "--resume", "--train.steps", "3"])
     assert latest_checkpoint(run_dir).name == "step-000003"
+
+
+def test_a_selection_takes_the_validation_tasks_of_its_source(tmp_path: Path) -> None:
+    """Without any, the message names what helps."""
+    for name in ("train", "validation"):
+        line = {"question": "2 + 2?", "answer": "4", "image": "black.png"}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    Image.new("RGB", (56, 56)).save(tmp_path / "black.png")
+    file = tmp_path / "tasks.json"
+    options = DapoOptions("m", tmp_path, env=EnvConfig(source=SelectionConfig(str(file))))
+    for validation in (None, str(tmp_path / "validation.jsonl")):
+        source = JsonlConfig(train=str(tmp_path / "train.jsonl"), validation=validation)
+        chosen = [(0, open_source(source).task(0).id)]
+        file.write_text(select(source, "train", chosen).to_json())
+        tasks = open_source(options.env.source)
+        if validation is None:
+            with pytest.raises(ConfigError, match="curate from a source with files for both"):
+                dapo_command._require_validation(options, tasks)
+        else:
+            dapo_command._require_validation(options, tasks)
+
+
+def test_a_prompt_without_room_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(options: DapoOptions) -> None:
+        raise ContextFull("guess/1: 0 tokens and 9 more exceed 8")
+
+    monkeypatch.setattr(dapo_command, "run", run)
+    with pytest.raises(SystemExit, match=r"no room for the prompt: guess/1.*; lower train.max_prompt_tokens"):
+        dapo_command.main(["--model", "m", "--run-dir", "r"])
+
+
+def test_an_evaluation_without_a_scored_episode_has_no_accuracy(
+    tiny: Qwen, make_trajectory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = DeepEyesAsyncEnv(tasks=GuessSource(), prompt="minimal")
+    policy = TransformersPolicy(tiny.model, tiny.tokenizer)
+    validation = dapo_command.Validation(DapoOptions("m", Path("r"), eval_tasks=2), policy, env)
+    for outcome, known in ((Outcome.INFRA_FAILED, False), (Outcome.ANSWERED, True)):
+        ended = [make_trajectory(0, outcome=outcome), make_trajectory(1, outcome=Outcome.INFRA_FAILED)]
+        monkeypatch.setattr(dapo_command, "rollout", lambda *_, ended=ended, **__: iter(ended))
+        found = validation(1)
+        assert ("accuracy" in found) is known
+        assert (found["episodes"], found["infra_failures"]) == (2, 1 if known else 2)
+    env.close()
 
 
 def test_a_tracker_that_is_not_installed_is_named(model: Path, data: Path, tmp_path: Path) -> None:

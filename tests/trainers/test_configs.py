@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from trainers.arguments import parse_options
@@ -46,6 +47,7 @@ def test_dapo_7b_is_the_papers() -> None:
     )
     assert (train.clip_low, train.clip_high) == (0.20, 0.30)
     assert (train.max_turn_tokens, train.max_tokens) == (8_192, 8_192 + 16_384)
+    assert train.max_prompt_tokens == 8_192
     assert train.prompts_per_step // train.minibatches == 32
     assert (train.inner_updates, train.overlong_length, train.lora_rank) == (1, 0, 0)
     assert (train.save_every, train.eval_every) == (4, 4)
@@ -69,6 +71,17 @@ def test_dapo_3b_on_one_gpu_keeps_the_objective_and_shrinks_the_sizes() -> None:
     check_precision(options.dtype, train)
 
 
+def test_models_are_where_the_cold_starts_leave_them() -> None:
+    sft = parse_options(SftOptions, ["--config", str(CONFIGS / "sft-7b.toml")], "sft")
+    assert dapo("dapo-7b.toml").model == str(sft.run_dir / "model")
+    assert f"path: {sft.run_dir / 'model'} #" in (CONFIGS / "verl" / "deepeyes-7b.yaml").read_text()
+    text = (CONFIGS / "dapo-3b-1gpu.toml").read_text().replace(" \\\n#", "")
+    [line] = re.findall(r"^# +deepeyes sft --config configs/sft-7b.toml (.*)$", text, re.MULTILINE)
+    options = parse_options(SftOptions, ["--config", str(CONFIGS / "sft-7b.toml"), *line.split()], "sft")
+    assert dapo("dapo-3b-1gpu.toml").model == str(options.run_dir / "model")
+    check_precision(options.dtype, options.train)
+
+
 def test_the_plan_of_the_single_gpu_fits_beside_the_sampler() -> None:
     """80 GB: 35 % for vLLM, the trainer in the rest; the larger half of it in weights and activations."""
     from test_plan import released
@@ -78,7 +91,7 @@ def test_the_plan_of_the_single_gpu_fits_beside_the_sampler() -> None:
     train = dapo("dapo-3b-1gpu.toml").train
     size = model_size(released(3))
     training = Training(
-        train.max_tokens,
+        (train.max_tokens + train.max_turn_tokens) * train.micro_batch_size,
         weight_bytes=2,
         lora_rank=train.lora_rank,
         checkpointing=train.gradient_checkpointing,

@@ -3,8 +3,9 @@
     OUT/rollouts/<key>/trajectories.jsonl ...   as `deepeyes rollout` writes them; `deepeyes view` shows them
     OUT/rollouts/<key>/voice.json               who speaks there, and in which environment
 
-The key says who speaks, how, and in what environment; the lineage says which draw of which task. Neither
-knows which other tasks there are or how many draws are wanted: more tasks, or more draws, take what is there.
+The key says who speaks, how, and in what environment, but not where its servers are or how long they are
+waited for; the lineage says which draw of which task. Neither knows which other tasks there are or how many
+draws are wanted: more tasks, or more draws, take what is there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from deepeyes_env.tasks.selection import read_selection
 from trainers.curation.cards import Card
 from trainers.curation.keys import plain, stage_key
 from trainers.curation.voices import OpenSpeaker, Voice
+from trainers.env_settings import deciding
 
 VOICE = "voice.json"
 
@@ -92,8 +94,12 @@ class Rollouts:
     def __init__(self, directory: Path, voice: Voice, config: EnvConfig, effort: Effort) -> None:
         self.settings = {
             "voice": voice.settings,
-            "env": plain(config) | {"source": _engine(config.source), "split": None},
-            "limits": effort.limits,
+            "env": plain(deciding(config)) | {"source": _engine(config.source), "split": None},
+            # Not `tool_seconds`: what was not performed in time is not kept.
+            "limits": {
+                "max_tokens": effort.limits.max_tokens,
+                "episode_seconds": effort.limits.episode_seconds,
+            },
         }
         self.key = stage_key("rollouts", self.settings)
         self.directory = directory / self.key

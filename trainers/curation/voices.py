@@ -108,8 +108,10 @@ def _settings(options: PolicyOptions, vocabulary: Vocabulary) -> dict[str, Any]:
     if options.backend == "api":
         chat = options.chat
         return said | sampled | {key: getattr(chat, key) for key in CHAT_SETTINGS}
-    servers = {"urls": list(options.urls)} if options.urls else {}
-    return said | sampled | servers | {"dtype": options.dtype, "weights": _weights(options.policy)}
+    weights = _weights(options.policy)
+    # Files tell what is served, wherever it is; of a name without files only the address tells something.
+    servers = {"urls": list(options.urls)} if options.urls and weights is None else {}
+    return said | sampled | servers | {"dtype": options.dtype, "weights": weights}
 
 
 def _weights(policy: str) -> str | None:

@@ -19,18 +19,22 @@ from agents.rollout import RolloutLimits, rollout
 from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryWriter
 from agents.trajectory import SeedLineage
+from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError, require
 from deepeyes_env.task import TaskSource
+from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
 from trainers.config import DapoConfig, Precision, check_precision
 from trainers.dapo.group_rollout import NothingScored
-from trainers.dapo.sampling_ahead import own_policy
+from trainers.dapo.own_policy import own_policy
+from trainers.dapo.prompts import prompt_limit
 from trainers.dapo.train import train_dapo
 from trainers.distributed.ranks import PeerFailed, Ranks, launched
 from trainers.distributed.shares import collected
 from trainers.preflight.dry_run import NotReady, dry_run_dapo
+from trainers.preflight.env_checks import add_validation
 from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
@@ -99,6 +103,7 @@ def main(argv: Sequence[str]) -> None:
         ConfigError,
         ModelError,
         StoreError,
+        DatasetError,
         CheckpointError,
         Interrupted,
         NothingScored,
@@ -108,6 +113,11 @@ def main(argv: Sequence[str]) -> None:
         PeerFailed,
     ) as error:
         raise SystemExit(f"deepeyes dapo: {error}") from error
+    except ContextFull as error:
+        raise SystemExit(
+            f"deepeyes dapo: there is no room for the prompt: {error}; lower train.max_prompt_tokens or "
+            "env.max_pixels"
+        ) from error
 
 
 def run(options: DapoOptions) -> None:
@@ -119,7 +129,7 @@ def run(options: DapoOptions) -> None:
     if options.dry_run:
         dry_run_dapo(options)
         return
-    _require_room(options)
+    require_room(options)
     resume = latest_checkpoint(options.run_dir) if options.resume else None
     if options.push_to_hub is not None:
         require_token()
@@ -159,15 +169,24 @@ def _require_validation(options: DapoOptions, tasks: TaskSource) -> None:
     if options.eval_tasks and tasks.size("validation") == 0:
         raise ConfigError(
             f"eval_tasks = {options.eval_tasks}: {tasks.name} has no validation tasks, so nothing tells "
-            "which model is best; name files for both splits under [env.source], or set --eval-tasks 0"
+            f"which model is best; {add_validation(options.env)}, or set --eval-tasks 0"
         )
 
 
-def _require_room(options: DapoOptions) -> None:
-    """An engine in every process would take the GPUs that the processes train on."""
-    if options.backend == "vllm" and not options.urls and launched() > 1:
+def require_room(options: DapoOptions, processes: int | None = None) -> None:
+    """Refuse an engine in every process, which would take the GPUs that the processes train on.
+
+    Args:
+        options: Of the command.
+        processes: How many will train; default: as many as were launched.
+
+    Raises:
+        ConfigError: There are several, and no servers to sample with.
+    """
+    processes = launched() if processes is None else processes
+    if options.backend == "vllm" and not options.urls and processes > 1:
         raise ConfigError(
-            f"backend = 'vllm' without urls: no engine fits beside each of {launched()} training processes; "
+            f"backend = 'vllm' without urls: no engine fits beside each of {processes} training processes; "
             "start servers on other GPUs (`deepeyes serve vllm`) and name them with --urls ADDRESS ..."
         )
 
@@ -222,11 +241,11 @@ class Validation:
         size = self.env.tasks.size("validation")
         count = self.options.eval_tasks if size is None else min(size, self.options.eval_tasks)
         requests = [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)]
-        ranks = Ranks()
+        ranks, limit = Ranks(), prompt_limit(train, self.env, self.policy.vocabulary)
         finished = rollout(
             self.policy,
             self.env,
-            ranks.deal(requests),
+            (one for one in ranks.deal(requests) if limit.fits(one.index, one.split)),
             SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
             limits=RolloutLimits(train.max_tokens, tool_seconds=train.tool_seconds),
             infra_retries=train.infra_retries,
@@ -234,4 +253,8 @@ class Validation:
         )
         with ranks.together("evaluating"):
             own = list(finished)
-        return summarise(collected(ranks, own)).as_dict()
+        found = summarise(collected(ranks, own))
+        counts = {"episodes": found.episodes, "scored": found.scored, "infra_failures": found.infra_failures}
+        # Without a scored episode the rates are no zeros: there are none.
+        figures = found.as_dict() if found.scored else counts
+        return figures | {"prompts_too_long": count - found.episodes}

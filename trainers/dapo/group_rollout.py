@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,14 +13,19 @@ from agents.rollout import RolloutLimits, group_requests, stream
 from agents.speaker import PolicySpeaker, RolloutRequest
 from agents.trajectory import SeedLineage, Trajectory
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
+from trainers.dapo.prompts import prompt_limit
 from trainers.dapo.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
 from trainers.distributed.ranks import Ranks
 from trainers.distributed.shares import collected
 from trainers.runs.interrupt import StopRequest
 from trainers.runs.metrics import Metrics
+
+MOST_PASSED_OVER = 1000
+"""Draws in a row whose prompt is too long, after which no other is expected."""
 
 
 class NothingScored(RuntimeError):
@@ -66,18 +71,47 @@ class Sampler:
             SamplingStopped: A stop was requested, and the trainer still has the weights, so that the step can
                 be sampled again.
             NothingScored: The infrastructure failed in every rollout.
+            ConfigError: Hardly a prompt is short enough.
         """
         rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried, self.keep)
         groups: list[Group] = []
+        passed_over = 0
         while count := rounds.next_round():
-            new = await self._sample_groups(step, weights, range(drawn, drawn + count))
+            draws = self._draws(drawn, count)
+            new = await self._sample_groups(step, weights, draws)
             rounds.add(new)
             groups += new
-            drawn += count
+            passed_over += draws[-1] + 1 - drawn - count
+            drawn = draws[-1] + 1
         _require_scored(groups)
-        return Sampled(tuple(groups), rounds.selection(), drawn)
+        return Sampled(tuple(groups), rounds.selection(), drawn, passed_over)
 
-    async def _sample_groups(self, step: int, weights: int, draws: range) -> list[Group]:
+    def _draws(self, first: int, count: int) -> list[int]:
+        """The next draws whose prompt is short enough; each process measures its share.
+
+        No draw behind the last of them has been looked at, so the run goes on with the one after it.
+
+        Raises:
+            ConfigError: `MOST_PASSED_OVER` in a row are too long.
+        """
+        limit = prompt_limit(self.config, self.env, self.policy.vocabulary)
+        taken: list[int] = []
+        looked = range(first, first)
+        while len(taken) < count:
+            looked = range(looked.stop, looked.stop + count - len(taken))
+            with self.ranks.together("measuring prompts"):
+                own = [limit.fits(self._task(draw), "train") for draw in self.ranks.deal(looked)]
+            fits = [one for part in self.ranks.tell(own) for one in part]
+            taken += [draw for draw, fit in zip(looked, fits, strict=True) if fit]
+            if looked.stop - (taken[-1] + 1 if taken else first) >= MOST_PASSED_OVER:
+                raise ConfigError(
+                    f"max_prompt_tokens = {self.config.max_prompt_tokens}: {MOST_PASSED_OVER} prompts in a "
+                    f"row have more than {limit.tokens} tokens; raise it (and max_tokens), or lower "
+                    "max_pixels of the environment"
+                )
+        return taken
+
+    async def _sample_groups(self, step: int, weights: int, draws: Sequence[int]) -> list[Group]:
         """Roll out one group per draw, each process its share."""
         config = self.config
         requests = [request for draw in draws for request in self._group_requests(step, draw)]
@@ -111,8 +145,10 @@ class Sampler:
 
     def _group_requests(self, step: int, draw: int) -> list[RolloutRequest]:
         config = self.config
-        index = prompt_index(config.seed, draw, self.env.tasks.size("train"))
-        return group_requests(index, config.group_size, SeedLineage(config.seed, step, draw))
+        return group_requests(self._task(draw), config.group_size, SeedLineage(config.seed, step, draw))
+
+    def _task(self, draw: int) -> int:
+        return prompt_index(self.config.seed, draw, self.env.tasks.size("train"))
 
 
 def _require_scored(groups: list[Group]) -> None:
@@ -135,14 +171,18 @@ def rollout_metrics(step: int, sampled: Sampled) -> Metrics:
     selection = sampled.selection
     unscored = sum(len(group.accuracies) < 2 for group in selection.dropped)
     solved = sum(len(group.accuracies) >= 2 and min(group.accuracies) > 0 for group in selection.dropped)
+    # Right and wrong ones that earned the same.
+    equal = sum(len(set(group.accuracies)) > 1 for group in selection.dropped)
     ages = [step - group.weights for group in selection.train]
     return {
         **summarise(sampled.trajectories).as_dict(),
+        "prompts_too_long": sampled.passed_over,
         "groups_drawn": len(sampled.groups),
         "groups_trained": len(selection.train),
         "groups_carried": len(selection.carried),
         "groups_all_right": solved,
-        "groups_all_wrong": len(selection.dropped) - solved - unscored,
+        "groups_all_wrong": len(selection.dropped) - solved - equal - unscored,
+        "groups_equal_reward": equal,
         "groups_unscored": unscored,
         "sampling_rounds": selection.rounds,
         "sampling_exhausted": int(selection.exhausted),

@@ -2,8 +2,10 @@
 
 Three things differ from the DAPO paper and the released recipes, each for a reason:
 
-- A group trains if the *accuracy* of its valid members varies. The shaped reward would let a group through in
-  which everybody is wrong and only the format differs, and such groups drown the signal.
+- A group trains if the *accuracy* of its valid members varies, and their total rewards too. The shaped reward
+  alone would let a group through in which everybody is wrong and only the format differs, and such groups
+  drown the signal. The accuracy alone would let one through whose rewards are all equal (`paper`: right in a
+  bad format, wrong in a good one), and with it tokens that count and teach nothing.
 - The number of rounds is bounded. When they are used up, the step trains on the groups there are; with none
   it is skipped. Both are counted.
 - Groups beyond what a step needs are not thrown away: they train first in the next step. A step draws only
@@ -52,9 +54,14 @@ class Group:
         return tuple(m.reward.accuracy for m, ok in zip(self.members, self.valid, strict=True) if ok)
 
     @property
+    def rewards(self) -> tuple[float, ...]:
+        """Total reward of the valid members."""
+        return tuple(m.reward.total for m, ok in zip(self.members, self.valid, strict=True) if ok)
+
+    @property
     def trains(self) -> bool:
-        """Whether the accuracy of the valid members varies, so that there is something to learn."""
-        return len(set(self.accuracies)) > 1
+        """Whether accuracy and reward of the valid members vary, so that there is something to learn."""
+        return len(set(self.accuracies)) > 1 and len(set(self.rewards)) > 1
 
 
 Keep = Callable[[Group], bool]
@@ -68,8 +75,7 @@ def accuracy_varies(group: Group) -> bool:
 
 def reward_varies(group: Group) -> bool:
     """What accuracy filtering is compared with: any difference in the shaped reward lets a group through."""
-    pairs = zip(group.members, group.valid, strict=True)
-    return len({member.reward.total for member, valid in pairs if valid}) > 1
+    return len(set(group.rewards)) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +85,7 @@ class Selection:
     Attributes:
         train: Groups to train on, at most as many as wanted; earlier draws first.
         carried: Surplus groups for the next step.
-        dropped: Groups without variance in accuracy, or without two valid members.
+        dropped: Groups without variance in accuracy or reward, or without two valid members.
         rounds: Rounds of sampling used.
         exhausted: The budget was used up before there were enough groups.
     """
@@ -98,12 +104,14 @@ class Sampled:
     Attributes:
         groups: Groups sampled for this step, in order of draw; at least one.
         selection: What became of them and of those carried over.
-        drawn: Prompts drawn in the run so far.
+        drawn: Prompts drawn in the run so far, those that were passed over included.
+        passed_over: Prompts drawn for this step that were too long.
     """
 
     groups: tuple[Group, ...]
     selection: Selection
     drawn: int
+    passed_over: int = 0
 
     @property
     def carried(self) -> tuple[Group, ...]:

@@ -106,7 +106,7 @@ class SamplingAhead:
             sampled = self._jobs[0].result.result()
         except SamplingStopped:
             self._run.interrupt()
-        if self._run.stop.made:
+        if self._run.ranks.any(self._run.stop.made):
             self._run.interrupt()
         self._begin(step + self._staleness, weights=step)
         self._jobs.popleft()
@@ -166,9 +166,12 @@ class SamplingAhead:
             return snapshot
 
     def _raise_failures(self) -> None:
-        """Raise what went wrong in any step ahead; later it would only have cost more updates."""
-        for job in self._jobs:
-            if job.result.done():
+        """Raise what went wrong in any step ahead; later it would only have cost more updates.
+
+        In every process: what one knows already, the others wait for.
+        """
+        if self._run.ranks.any(any(_failed(job.result) for job in self._jobs)):
+            for job in self._jobs:
                 job.result.result()
 
 
@@ -204,13 +207,6 @@ def open_rollouts(
         ahead.close()
 
 
-def own_policy(config: DapoConfig, model: Any, tokenizer: Any) -> TransformersPolicy:
-    """A policy in this process: the model in training itself, or a copy of it to sample ahead with."""
-    if not config.staleness:
-        return TransformersPolicy(model, tokenizer)
-    return TransformersPolicy(copy.deepcopy(model).eval().requires_grad_(False), tokenizer)
-
-
 def check_ahead(config: DapoConfig, model: Any, policy: Policy, processes: int) -> None:
     """Refuse to sample ahead where it cannot be.
 
@@ -221,8 +217,8 @@ def check_ahead(config: DapoConfig, model: Any, policy: Policy, processes: int) 
         processes: Processes that train.
 
     Raises:
-        ConfigError: The policy is the very model that trains meanwhile, or several processes train: what they
-            tell each other about their samples would get between the messages of their updates.
+        ConfigError: The policy is the very model that trains meanwhile, or several processes train and are to
+            be more than one step ahead: then each would hand its snapshot to the servers that all share.
     """
     if not config.staleness:
         return
@@ -231,11 +227,15 @@ def check_ahead(config: DapoConfig, model: Any, policy: Policy, processes: int) 
             f"staleness = {config.staleness}: the policy samples while the model trains, so it needs weights "
             "of its own; make it with `own_policy`, sample with vLLM, or set staleness = 0"
         )
-    if processes > 1:
+    if processes > 1 and config.staleness > 1:
         raise ConfigError(
-            f"staleness = {config.staleness}: sampling ahead is for one training process, not {processes}; "
-            "set staleness = 0"
+            f"staleness = {config.staleness}: {processes} training processes sample one step ahead at most; "
+            "set staleness = 1"
         )
+
+
+def _failed(result: Future[Sampled]) -> bool:
+    return result.done() and result.exception() is not None
 
 
 def _finished(sampled: Sampled) -> Future[Sampled]:

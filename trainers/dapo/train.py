@@ -8,7 +8,6 @@ overlap, and what happens between steps (records, evaluation, checkpoints, Ctrl-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +22,14 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig
 from trainers.dapo.group_rollout import Sampler, rollout_metrics
+from trainers.dapo.own_policy import check_precisions, move_policy, own_policy
 from trainers.dapo.sampling import Keep, accuracy_varies
-from trainers.dapo.sampling_ahead import check_ahead, open_rollouts, own_policy
+from trainers.dapo.sampling_ahead import check_ahead, open_rollouts
 from trainers.dapo.update import update
 from trainers.distributed.engine import Engine, accelerator, checkpointing
 from trainers.distributed.handover import hand_over, require_whole_model
 from trainers.distributed.idle import idle_loss
+from trainers.env_settings import deciding
 from trainers.lora import adapted
 from trainers.runs.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
 from trainers.runs.progress import Progress
@@ -71,7 +72,8 @@ def train_dapo(
         One dictionary of metrics per step.
 
     Raises:
-        ConfigError: The policy is not token-exact, or cannot sample ahead (`check_ahead`).
+        ConfigError: The policy is not token-exact, cannot sample ahead (`check_ahead`) or computes in another
+            precision than the trainer (`check_precisions`); or there is no task that can be trained on.
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
@@ -96,18 +98,25 @@ def _train(
     on_step: OnStep | None,
     evaluate: Evaluate | None,
 ) -> list[Metrics]:
+    if env.tasks.size("train") == 0:
+        raise ConfigError(f"the source {env.tasks.name!r} has no train tasks; name files for that split")
     engine = _engine(config, model, run_dir)
     check_ahead(config, model, policy, engine.ranks.size)
     require_whole_model(engine, policy)
+    check_precisions(config, policy, engine.accelerator.mixed_precision)
+    move_policy(policy, engine.accelerator.device)
     scorer = _scorer(engine, model, policy)
     engine.idle = partial(idle_loss, engine.model, scorer)
     give_weights = partial(hand_over, engine, policy)
-    hooks = Hooks(run_dir, resume, on_step, evaluate and partial(_evaluate_anew, give_weights, evaluate))
-    data = {"env": asdict(env.config), "tasks": env.tasks.name, "num_envs": env.num_envs}
+    anew = evaluate and partial(_evaluate_anew, give_weights, evaluate)
+    hooks = Hooks(run_dir, resume, on_step, anew, config.eval_every)
+    data = {"env": deciding(env.config), "tasks": env.tasks.name}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
-        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, run.ranks, keep)
+        # Sampling ahead, they talk of samples while others of their threads talk of updates.
+        ranks = run.ranks.apart() if config.staleness else run.ranks
+        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, ranks, keep)
         with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()

@@ -9,6 +9,7 @@ because its connections close. With a single process nothing is sent and every a
 from __future__ import annotations
 
 import atexit
+import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,8 @@ class PeerFailed(RuntimeError):
 class Ranks:
     """One process among those of the run.
 
-    All methods but `deal` are collective: every process calls them in the same order.
+    All methods but `deal` are collective: every process calls them in the same order. Threads that talk at
+    the same time need a `Ranks` each (`apart`), or the messages of one would be taken for those of the other.
 
     Attributes:
         rank: Number of this process, from 0.
@@ -46,6 +48,13 @@ class Ranks:
         self.rank = dist.get_rank() if together else 0
         self.size = dist.get_world_size() if together else 1
         self._group = _gloo() if self.size > 1 else None
+
+    def apart(self) -> Ranks:
+        """The same processes, with messages of their own for another thread."""
+        other = copy.copy(self)
+        if self.size > 1:
+            other._group = _new_gloo()
+        return other
 
     @property
     def first(self) -> bool:
@@ -143,9 +152,13 @@ def first_launched() -> bool:
 
 @cache
 def _gloo() -> Any:
-    """The group that all messages use, made by the first who asks."""
+    """The group that nearly all messages use, made by the first who asks."""
     # Its threads abort a process that ends without having left.
     atexit.register(_leave)
+    return _new_gloo()
+
+
+def _new_gloo() -> Any:
     return dist.new_group(backend="gloo", timeout=PATIENCE)
 
 

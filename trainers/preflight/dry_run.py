@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.qwen import ModelError
+from deepeyes_env.errors import ConfigError
 from trainers.preflight import plan
 from trainers.preflight.checks import FIRST, Check, Finding, examine, model_check, read_config
 from trainers.preflight.env_checks import env_checks
@@ -40,28 +41,33 @@ def dry_run_dapo(options: DapoOptions) -> None:
         NotReady: A check failed.
     """
     checks = [model_check(options.model), *env_checks(options.env, options.eval_tasks)]
-    if options.urls:
-        checks.append(Check("vLLM servers", lambda: _servers(options)))
+    if options.backend == "vllm":
+        checks.append(_vllm_check(options))
     train, env = options.train, options.env
-    pictures = env.max_pixels + (env.max_turns - 1) * env.tool_max_pixels
-    training = _training(options, train, train.max_tokens, visual=pictures // PIXELS_PER_TOKEN)
+    # The turn that begins below the limit comes on top of it.
+    longest = train.max_tokens + train.max_turn_tokens
+    pictures = train.micro_batch_size * (env.max_pixels + (env.max_turns - 1) * env.tool_max_pixels)
+    training = _training(
+        options, train, longest * train.micro_batch_size, visual=pictures // PIXELS_PER_TOKEN
+    )
+    lengths = (train.max_tokens * plan.MEAN_SHARE, float(longest))
 
     def rows(size: ModelSize) -> list[Row]:
         trajectories = train.prompts_per_step * train.group_size
-        times = [_dapo_times(size, training, options, length) for length in _lengths(train.max_tokens)]
-        sampler = plan.cache_bytes(size, options.num_envs * train.max_tokens)
+        times = [_dapo_times(size, training, options, length) for length in lengths]
+        sampler = [plan.cache_bytes(size, options.num_envs) * length / GIB for length in lengths]
         return [
             ("trajectories a step", f"{trajectories:,}", f"{trajectories:,}"),
             *[(name, a, b) for (name, a), (_, b) in zip(*times, strict=True)],
             (
                 "keys and values of the sampler",
-                f"{sampler * plan.MEAN_SHARE / GIB:.0f} GiB",
-                f"{sampler / GIB:.0f} GiB",
+                f"{sampler[0]:.0f} GiB",
+                f"{sampler[1]:.0f} GiB",
             ),
         ]
 
     copied = train.staleness > 0 and options.backend == "transformers"
-    _report("dapo", options, checks, training, rows, train.max_tokens, copied=copied)
+    _report("dapo", options, checks, training, rows, lengths, copied=copied)
 
 
 def dry_run_sft(options: SftOptions) -> None:
@@ -75,10 +81,11 @@ def dry_run_sft(options: SftOptions) -> None:
     if not options.train.packing:
         longest *= options.train.micro_batch_size
     training = _training(options, options.train, longest, visual=longest)
+    lengths = (options.max_tokens * plan.MEAN_SHARE, float(options.max_tokens))
 
     def rows(size: ModelSize) -> list[Row]:
         found = []
-        for length in _lengths(options.max_tokens):
+        for length in lengths:
             flops = plan.training_flops(size, training, options.train.batch_size, length)
             found.append((f"{flops:.1e}", _time(plan.training_seconds(flops, options.gpus))))
         return [
@@ -86,7 +93,7 @@ def dry_run_sft(options: SftOptions) -> None:
             ("a step", found[0][1], found[1][1]),
         ]
 
-    _report("sft", options, checks, training, rows, options.max_tokens)
+    _report("sft", options, checks, training, rows, lengths)
 
 
 def _report(
@@ -95,7 +102,7 @@ def _report(
     checks: Sequence[Check],
     training: Training,
     rows: Callable[[ModelSize], list[Row]],
-    limit: int,
+    lengths: tuple[float, float],
     *,
     copied: bool = False,
 ) -> None:
@@ -108,7 +115,7 @@ def _report(
         size = None  # the model's check says why
     if size is not None:
         console.print(_memory(size, training, options.gpus, copied))
-        mean, longest = _lengths(limit)
+        mean, longest = lengths
         table = _table("time", "", f"{mean:,.0f} tokens each", f"{longest:,.0f} tokens each")
         for row in rows(size):
             table.add_row(*row)
@@ -178,11 +185,6 @@ def _training(
     )
 
 
-def _lengths(limit: int) -> tuple[float, float]:
-    """Of a usual conversation and of the longest."""
-    return limit * plan.MEAN_SHARE, float(limit)
-
-
 def _dapo_times(
     size: ModelSize, training: Training, options: DapoOptions, tokens: float
 ) -> list[tuple[str, str]]:
@@ -220,6 +222,27 @@ def _demonstrations(options: SftOptions) -> str:
     vocabulary = Vocabulary(AutoTokenizer.from_pretrained(options.model))
     found = [look_into(path, vocabulary, options.limits, options.image_root, FIRST) for path in options.data]
     return "\n".join(found)
+
+
+def _vllm_check(options: DapoOptions) -> Check:
+    if options.urls:
+        return Check("vLLM servers", lambda: _servers(options))
+    return Check("vLLM engine", lambda: _engine(options))
+
+
+def _engine(options: DapoOptions) -> str:
+    from importlib.util import find_spec
+
+    from trainers.dapo.command import require_room
+    from trainers.distributed.ranks import launched
+
+    require_room(options, max(launched(), options.gpus))
+    if find_spec("vllm") is None:
+        raise ConfigError(
+            "backend = 'vllm' without urls: vLLM is not installed here; pip install 'deepeyes-gym[vllm]', or "
+            "start servers (`deepeyes serve vllm`) and name them with --urls ADDRESS ..."
+        )
+    return "vLLM is installed; its engine shares this process's GPU"
 
 
 def _servers(options: DapoOptions) -> str:

@@ -8,8 +8,11 @@ from functools import cache
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split, TaskSource
-from deepeyes_env.tasks import open_source
+from deepeyes_env.tasks import SelectionConfig, open_source
 from trainers.preflight.checks import FIRST, Check
+
+NAME_FILES = "name files for that split in [env.source]"
+"""What most sources need that have no tasks in a split."""
 
 
 def env_checks(config: EnvConfig, validation: int) -> Iterator[Check]:
@@ -24,9 +27,9 @@ def env_checks(config: EnvConfig, validation: int) -> Iterator[Check]:
     def tasks() -> TaskSource:
         return open_source(config.source)
 
-    yield Check("tasks", lambda: _tasks(tasks(), "train", FIRST))
+    yield Check("tasks", lambda: _tasks(config, tasks(), "train", FIRST))
     if validation:
-        yield Check("validation tasks", lambda: _tasks(tasks(), "validation", min(FIRST, validation)))
+        yield Check("validation tasks", lambda: _tasks(config, tasks(), "validation", min(FIRST, validation)))
     if "code" in config.tools:
         yield Check("sandbox", lambda: _sandbox(config))
     if config.tools & {"search", "image_search"}:
@@ -35,12 +38,12 @@ def env_checks(config: EnvConfig, validation: int) -> Iterator[Check]:
         yield Check("judge", lambda: _judge(config))
 
 
-def _tasks(source: TaskSource, split: Split, count: int) -> str:
+def _tasks(config: EnvConfig, source: TaskSource, split: Split, count: int) -> str:
     size = source.size(split)
     if size == 0:
         raise ConfigError(
-            f"the source {source.name!r} has no {split} tasks; name files for that split in [env.source]"
-            + (", or set eval_tasks = 0" if split == "validation" else "")
+            f"the source {source.name!r} has no {split} tasks; "
+            + (f"{add_validation(config)}, or set eval_tasks = 0" if split == "validation" else NAME_FILES)
         )
     pictures = 0
     for index in range(count if size is None else min(count, size)):
@@ -48,6 +51,16 @@ def _tasks(source: TaskSource, split: Split, count: int) -> str:
             image.decode()
             pictures += 1
     return f"{'endless' if size is None else f'{size:,}'} in {source.name!r}; {pictures} pictures decoded"
+
+
+def add_validation(config: EnvConfig) -> str:
+    """How a source gets tasks to be validated on."""
+    if isinstance(config.source, SelectionConfig):
+        return (
+            f"{config.source.file} chooses among the tasks of one source and has its other splits: curate "
+            "from a source with files for both (its env file's [source]; no rollout is made again)"
+        )
+    return NAME_FILES
 
 
 def _sandbox(config: EnvConfig) -> str:

@@ -22,7 +22,8 @@ GENERATED_PER_SECOND = 10_000.0
 section 7); other sizes in inverse proportion."""
 
 MEAN_SHARE = 1 / 6
-"""Mean length of a conversation over its limit: 4,096 of 24,576 tokens (stack notes section 7)."""
+"""Mean length of a conversation over its limit (`max_tokens`): 4,096 of 24,576 tokens (stack notes
+section 7)."""
 
 SAMPLED_SHARE = 0.5
 """Share of a conversation's tokens that the policy samples; the rest is prompt, pictures and tool output."""

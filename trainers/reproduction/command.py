@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
         argv: Its arguments; several seeds or claims may also be joined by commas.
 
     Raises:
-        SystemExit: There is no such claim, or it was interrupted.
+        SystemExit: There is no such claim, nobody to work, or it was interrupted.
     """
     split = [part for argument in argv for part in _apart(argument)]
     options = tyro.cli(ReproduceOptions, args=split, prog="deepeyes reproduce")
@@ -58,6 +58,8 @@ def main(argv: Sequence[str]) -> None:
         raise SystemExit(
             f"deepeyes reproduce: no claim {unknown[0]}; there are {', '.join(map(str, CLAIMS))}"
         )
+    if options.workers < 1:
+        raise SystemExit(f"deepeyes reproduce: workers = {options.workers}: must be at least 1")
     console = Console() if sys.stdout.isatty() else Console(width=120)
     try:
         page = reproduce(options, console)

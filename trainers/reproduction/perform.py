@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from trainers.reproduction.settings import ENV, SLOTS
 from trainers.reproduction.stages import ALL_SKILLS, Base, Cold, Reinforced, Skills, Stage, address, parent
 from trainers.reproduction.tasks import FAMILIES, MicrocosmTasks
 from trainers.reproduction.teachers import eager, hasty, novice
+from trainers.runs.checkpoint import appearing
 from trainers.runs.metrics import Metrics, StepReport
 from trainers.sft.train import train_sft
 
@@ -55,7 +55,7 @@ def perform(stage: Stage, root: Path) -> None:
         case Reinforced():
             curve = _reinforce(stage, qwen)
     exam = examine(stage, qwen)
-    with _appearing(root / address(stage)) as folder:
+    with appearing(root / address(stage)) as folder:
         save_qwen(qwen, folder / "model")
         write_record(folder / "record.json", Record(exam, tuple(curve), time.monotonic() - started))
 
@@ -176,13 +176,3 @@ def _training_env(stage: Reinforced) -> Iterator[DeepEyesAsyncEnv]:
 
 def _tasks(seed: int, skills: Skills) -> MicrocosmTasks:
     return MicrocosmTasks(seed, [family for skill in skills for family in FAMILIES[skill]])
-
-
-@contextmanager
-def _appearing(final: Path) -> Iterator[Path]:
-    """A folder that takes its name only when the block ends well."""
-    partial = final.with_name(f".writing-{final.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    yield partial
-    partial.rename(final)

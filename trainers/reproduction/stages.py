@@ -153,6 +153,13 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+DECIDING = ("steps", "infra_retries", "tool_seconds")
+"""They decide the outcome, however freely they may be changed when a run is resumed."""
+
+IDLE = ("max_prompt_tokens",)
+"""They decide nothing here, and came after the first results: no prompt is as long."""
+
+
 def _is_free(item: Any) -> bool:
-    # The number of steps decides the outcome, however freely it may be raised when a run is resumed.
-    return bool(item.metadata.get("free_on_resume")) and item.name != "steps"
+    free = bool(item.metadata.get("free_on_resume")) and item.name not in DECIDING
+    return free or item.name in IDLE

@@ -4,6 +4,8 @@
         best.json          the step and its accuracy
         model/             the weights of its checkpoint, as hard links: they outlive it and cost no room
 
+An evaluation that the infrastructure spoiled does not count: which tasks it failed would decide.
+
 A step that is the best so far is checkpointed, whether a checkpoint is due or not, and `RUN/best` is only
 ever made from a checkpoint. So whatever moment a run is killed at, either `RUN/best` is the best step of the
 history that it resumes with, or the checkpoint of that step is there to make it from.
@@ -12,13 +14,13 @@ history that it resumes with, or the checkpoint of that step is there to make it
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trainers.runs.checkpoint import CheckpointError, appearing, checkpoint_path, disappear
+from trainers.runs.checkpoint import CheckpointError, appearing, checkpoint_path, disappear, mend
+from trainers.runs.health import THRESHOLDS
+from trainers.runs.lasting import linked
 
 CRITERION = "eval/accuracy"
 """The metric that decides, higher is better."""
@@ -38,7 +40,7 @@ class Best:
 
 
 def best_step(history: Sequence[Mapping[str, float]], before: int = 0) -> Best | None:
-    """The step of highest `eval/accuracy`, the earliest of equals; None if none was evaluated.
+    """The step of highest `eval/accuracy`, the earliest of equals; None if no evaluation counts.
 
     Args:
         history: Metrics of successive steps.
@@ -46,9 +48,17 @@ def best_step(history: Sequence[Mapping[str, float]], before: int = 0) -> Best |
     """
     found = None
     for step, row in enumerate(history, start=before + 1):
-        if CRITERION in row and (found is None or row[CRITERION] > found.accuracy):
+        if CRITERION in row and spoiled(row) is None and (found is None or row[CRITERION] > found.accuracy):
             found = Best(step, row[CRITERION])
     return found
+
+
+def spoiled(metrics: Mapping[str, float]) -> str | None:
+    """Why a step's evaluation does not count; None if it does, or if there was none."""
+    failed, episodes = metrics.get("eval/infra_failures", 0), metrics.get("eval/episodes", 0)
+    if not failed or failed < THRESHOLDS.failures * episodes:
+        return None
+    return f"the infrastructure ended {failed:.0f} of {episodes:.0f} episodes"
 
 
 def keep_best(run_dir: Path, best: Best | None) -> Path | None:
@@ -75,12 +85,12 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
         return None
     try:
         with appearing(directory) as partial:
-            shutil.copytree(source, partial / "model", copy_function=_link)
+            linked(source, partial / "model")
             (partial / "best.json").write_text(json.dumps(asdict(best)))
     except OSError as error:
         raise CheckpointError(
-            f"could not make {directory} from the checkpoint of step {best.step} ({error}); make room on the "
-            "disk, then resume"
+            f"could not make {directory} from the checkpoint of step {best.step} ({error}). {mend(error)}, "
+            "then resume."
         ) from error
     return directory / "model"
 
@@ -88,10 +98,3 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
 def _marked(directory: Path) -> object:
     marker = directory / "best.json"
     return json.loads(marker.read_text()) if marker.exists() else None
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)

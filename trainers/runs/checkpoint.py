@@ -18,6 +18,7 @@ their parts of the optimiser's state, so they need to see the same directory.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -34,18 +35,25 @@ from torch.distributed.checkpoint import CheckpointException
 
 from agents.qwen import Qwen
 from agents.store import TrajectoryWriter, read_trajectories
+from trainers.dapo.sampling import Group
 from trainers.distributed.engine import Engine
+from trainers.distributed.ranks import Ranks
+from trainers.distributed.shares import with_pictures
 from trainers.lora import save_weights
 from trainers.runs.progress import Progress, describe, restore
-from trainers.distributed.ranks import Ranks
-from trainers.dapo.sampling import Group
-from trainers.distributed.shares import with_pictures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout; another one is refused."""
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says when there is no room: on the disk, in a quota, in a file."""
+
+TORCH_WRITERS = ("PytorchStreamWriter", "inline_container")
+"""What torch's writers of files call themselves in their `RuntimeError`, which has no kind of its own."""
 
 
 class CheckpointError(ValueError):
@@ -97,6 +105,7 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: It could not be written; the checkpoints before it are as they were.
+        PeerFailed: Another process could not.
     """
     final = checkpoint_path(run_dir, progress.step)
     waiting = _with_pictures(engine.ranks, progress.waiting)
@@ -110,15 +119,30 @@ def save_checkpoint(
                     _write_groups(partial / "groups", waiting)
                     _write_json(partial / "checkpoint.json", _description(progress, settings, engine.layout))
     except (OSError, SafetensorError, RuntimeError, CheckpointException) as error:
+        if not is_of_writing(error):
+            raise
         older = checkpoints(run_dir)
         rest = f"the last good one is {older[-1]}" if older else "there is none before it"
         raise CheckpointError(
-            f"could not write the checkpoint {final} ({error}); {rest}. Make room on the disk, then resume."
+            f"could not write the checkpoint {final} ({error}); {rest}. {mend(error)}, then resume."
         ) from error
     if engine.ranks.first:
         for old in checkpoints(run_dir)[:-keep]:
             disappear(old)
     return final
+
+
+def is_of_writing(error: BaseException) -> bool:
+    """Whether writing a file failed, and not a GPU, another process or the program."""
+    if isinstance(error, RuntimeError):
+        return any(name in str(error) for name in TORCH_WRITERS)
+    return isinstance(error, OSError | SafetensorError | CheckpointException)
+
+
+def mend(error: BaseException) -> str:
+    """What to do where writing a file failed; torch's, safetensors' and shutil's errors have no number."""
+    number = getattr(error, "errno", None)
+    return "Make room on the disk" if number in (None, *FULL) else "See that the place can be written"
 
 
 def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]) -> Progress:

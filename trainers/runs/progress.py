@@ -50,6 +50,7 @@ def describe(progress: Progress) -> dict[str, Any]:
                 "rounds": sampled.selection.rounds,
                 "exhausted": sampled.selection.exhausted,
                 "drawn": sampled.drawn,
+                "passed_over": sampled.passed_over,
             }
             for sampled in progress.ahead
         ],
@@ -83,6 +84,7 @@ def restore(described: Mapping[str, Any], groups: Iterable[Group]) -> Progress:
                     exhausted=row["exhausted"],
                 ),
                 drawn=row["drawn"],
+                passed_over=row["passed_over"],
             )
             for row in described["ahead"]
         ),

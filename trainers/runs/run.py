@@ -10,16 +10,22 @@ from typing import Any, NoReturn
 
 from transformers import PreTrainedTokenizerBase
 
-from trainers.runs.best import Best, best_step, keep_best
-from trainers.runs.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from trainers.config import DapoConfig, SftConfig, fixed_settings
+from trainers.dapo.sampling import Sampled
 from trainers.distributed.engine import Engine
+from trainers.distributed.shares import with_pictures
+from trainers.runs.best import Best, best_step, keep_best, spoiled
+from trainers.runs.checkpoint import (
+    CheckpointError,
+    checkpoint_path,
+    checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from trainers.runs.health import summary, with_health
 from trainers.runs.interrupt import Interrupted, StopRequest, stop_on_signal
 from trainers.runs.metrics import Evaluate, Metrics, OnStep, Recorder, StepReport, prefixed, read_metrics
 from trainers.runs.progress import Progress
-from trainers.dapo.sampling import Sampled
-from trainers.distributed.shares import with_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,14 @@ class Hooks:
         resume: Checkpoint directory to continue from.
         on_step: Called after every step, in the first process.
         evaluate: Evaluation hook; called in every process, of which the first one's answer counts.
+        eval_every: Steps between its calls; it is also called after the last step.
     """
 
     run_dir: Path | None = None
     resume: Path | None = None
     on_step: OnStep | None = None
     evaluate: Evaluate | None = None
+    eval_every: int = 1
 
 
 class Run:
@@ -78,6 +86,7 @@ class Run:
         self.stop = stop
         self.in_flight: Callable[[], tuple[Sampled, ...]] = tuple
         self._health = health
+        self._saved = _own_checkpoint(hooks, progress.step)  # of the step that it has come to
         self.history: list[Metrics] = engine.ranks.tell(read_metrics(hooks.run_dir, progress.step))[0]
         self._before = progress.step - len(self.history)
         self._keep_best()
@@ -89,7 +98,7 @@ class Run:
             Interrupted: A stop was requested and more steps were to come.
             CheckpointError: Saving failed.
         """
-        self.progress = progress
+        self.progress, self._saved = progress, None
         report = replace(report, metrics=self._judged(report.metrics | self._evaluation()))
         self.history.append(report.metrics)
         self.recorder.record(report)
@@ -109,12 +118,12 @@ class Run:
                 on_step(replace(report, trajectories=tuple(trajectories)))
 
     def interrupt(self) -> NoReturn:
-        """Save the state after the last finished step and stop; every process has to call it.
+        """Save the state after the last finished step, unless it is saved, and stop; for every process.
 
         Raises:
             Interrupted: Always.
         """
-        raise Interrupted(self.progress.step, self._save())
+        raise Interrupted(self.progress.step, self._saved or self._save())
 
     def finish(self) -> None:
         """Say how healthy the run was, and which step was its best."""
@@ -126,11 +135,16 @@ class Run:
             self.recorder.tell(f"best: step {best.step} with eval/accuracy {best.accuracy:.4g}{where}")
 
     def _evaluation(self) -> Metrics:
-        if self._hooks.evaluate is None or not self._due(self._config.eval_every):
+        if self._hooks.evaluate is None or not self._due(self._hooks.eval_every):
             return {}
         self.in_flight()  # with other weights than those that are to be evaluated
         self.recorder.working("evaluating")
-        return prefixed("eval", self.ranks.tell(dict(self._hooks.evaluate(self.progress.step)))[0])
+        found = prefixed("eval", self.ranks.tell(dict(self._hooks.evaluate(self.progress.step)))[0])
+        if reason := spoiled(found):
+            self.recorder.tell(
+                f"step {self.progress.step}: its evaluation does not count for the best: {reason}"
+            )
+        return found
 
     def _judged(self, metrics: Metrics) -> Metrics:
         if not self._health:
@@ -162,6 +176,7 @@ class Run:
         progress = replace(self.progress, ahead=self.in_flight())
         keep = self._config.keep
         saved = save_checkpoint(run_dir, progress, self._engine, self._tokenizer, self._settings, keep)
+        self._saved = saved
         self._keep_best()
         return saved
 
@@ -212,6 +227,14 @@ def open_run(
         run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
         yield run
         run.finish()
+
+
+def _own_checkpoint(hooks: Hooks, step: int) -> Path | None:
+    """What the run goes on from, if it is a checkpoint in its own directory."""
+    if hooks.run_dir is None or hooks.resume is None:
+        return None
+    own = checkpoint_path(hooks.run_dir, step)
+    return own if hooks.resume.resolve() == own.resolve() else None
 
 
 def _check_run_dir(hooks: Hooks) -> None:

@@ -20,6 +20,7 @@ from trainers.preflight.dry_run import NotReady, dry_run_sft
 from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
+from trainers.runs.lasting import leave_model
 from trainers.sft.conversion import Limits
 from trainers.sft.demonstrations import Demonstrations, open_demonstrations
 from trainers.sft.train import train_sft
@@ -31,7 +32,7 @@ class SftOptions:
 
     Attributes:
         model: A Qwen2.5-VL checkpoint: directory or hub id.
-        run_dir: Where checkpoints and metrics go; the trained model is in its last checkpoint's `model`.
+        run_dir: Where checkpoints and metrics go; at the end the trained model is `RUN_DIR/model`.
         data: Directories of trajectories (`deepeyes rollout`, `deepeyes curate`), JSON files of the released
             SFT data, or directories of those; several are joined in this order.
         image_root: Folder that the JSON files' image paths are relative to; default: each file's own.
@@ -102,6 +103,9 @@ def run(options: SftOptions) -> None:
     require(len(options.data) >= 1, "data", options.data, "at least one directory or JSON file")
     require(options.gpus >= 1, "gpus", options.gpus, "at least 1")
     check_precision(options.dtype, options.train)
+    own = (options.run_dir / "model").resolve()
+    another = "another directory: the trained model would take the place of --model"
+    require(Path(options.model).resolve() != own, "run_dir", str(options.run_dir), another)
     if options.dry_run:
         dry_run_sft(options)
         return
@@ -115,9 +119,9 @@ def run(options: SftOptions) -> None:
     train_sft(options.train, qwen.model, qwen.tokenizer, data, run_dir=options.run_dir, resume=resume)
     if not Ranks().first:
         return
-    trained = latest_checkpoint(options.run_dir)
-    print(f"trained model: {trained / 'model'}")
+    print(f"trained model: {leave_model(options.run_dir)}")
     if options.push_to_hub is not None:
+        trained = latest_checkpoint(options.run_dir)
         print(f"pushed: {push(trained, options.push_to_hub, options.model)}")
 
 

@@ -50,6 +50,7 @@ def train_sft(
     resume: Path | None = None,
     on_step: OnStep | None = None,
     evaluate: Evaluate | None = None,
+    eval_every: int = 500,
 ) -> list[Metrics]:
     """Train `model` in place.
 
@@ -62,7 +63,8 @@ def train_sft(
         run_dir: Where checkpoints, `metrics.jsonl` and tracker files go; None writes nothing.
         resume: Checkpoint directory to continue from.
         on_step: Called after every step.
-        evaluate: Called every `config.eval_every` steps and after the last one.
+        evaluate: Called every `eval_every` steps and after the last one.
+        eval_every: See `evaluate`.
 
     Returns:
         One dictionary of metrics per step.
@@ -73,7 +75,7 @@ def train_sft(
     """
     steps_per_epoch = math.ceil(len(trajectories) / config.batch_size)
     total = config.epochs * steps_per_epoch
-    hooks = Hooks(run_dir, resume, on_step, evaluate)
+    hooks = Hooks(run_dir, resume, on_step, evaluate, eval_every)
     data = {"data": {"trajectories": len(trajectories), "sha256": _fingerprint(trajectories)}}
     with (
         frozen(model.model.visual, config.freeze_vision),

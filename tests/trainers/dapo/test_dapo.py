@@ -45,7 +45,7 @@ def test_the_policy_learns_the_right_guess(guesser: Qwen, guess_env: DeepEyesAsy
     assert max(metrics["accuracy"] for metrics in history[-3:]) > 0.9
     for report in reports:
         metrics = report.metrics
-        fates = ("all_right", "all_wrong", "unscored", "trained", "carried")
+        fates = ("all_right", "all_wrong", "equal_reward", "unscored", "trained", "carried")
         before = reports[report.step - 2].metrics["groups_carried"] if report.step > 1 else 0
         assert metrics["groups_drawn"] + before == sum(metrics[f"groups_{fate}"] for fate in fates)
         assert len(report.trajectories) == metrics["episodes"] == 4 * metrics["groups_drawn"]
@@ -163,6 +163,19 @@ def test_when_all_infrastructure_fails_training_stops_with_a_reason(guesser: Qwe
     try:
         with pytest.raises(NothingScored, match="check the sandbox"):
             train_dapo(config, guesser.model, guesser.tokenizer, env)
+    finally:
+        env.close()
+
+
+def test_a_source_without_train_tasks_is_named(tiny: Qwen) -> None:
+    class Nothing(GuessSource):
+        def size(self, split: Split) -> int | None:
+            return 0 if split == "train" else None
+
+    env = DeepEyesAsyncEnv(tasks=Nothing(), prompt="minimal")
+    try:
+        with pytest.raises(ConfigError, match="'guess' has no train tasks"):
+            train_dapo(QUICK, tiny.model, tiny.tokenizer, env)
     finally:
         env.close()
 

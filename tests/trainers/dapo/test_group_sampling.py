@@ -55,6 +55,26 @@ def test_a_group_that_differs_only_in_format_does_not_train(make_trajectory: Any
         assert len(sampler.selection().train) == trained
 
 
+def test_a_group_that_is_right_and_wrong_for_the_same_reward_does_not_train(make_trajectory: Any) -> None:
+    """By the combination `paper`: right in a bad format, wrong in a good one."""
+    from dataclasses import replace
+
+    from deepeyes_env.rewards.base import Reward
+    from trainers.dapo.group_rollout import rollout_metrics
+    from trainers.dapo.sampling import Sampled
+
+    rewards = (Reward(1.0, 0.0, 1.0), Reward(0.0, 1.0, 1.0))
+    members = tuple(replace(make_trajectory(0), reward=reward) for reward in rewards)
+    sampler = StepSampler(wanted=1, max_rounds=1)
+    assert sampler.next_round() == 1
+    sampler.add([Group(0, 0, members, 0)])
+    selection = sampler.selection()
+    assert (len(selection.train), len(selection.dropped)) == (0, 1)
+    metrics = rollout_metrics(0, Sampled(selection.dropped, selection, drawn=1))
+    fates = [metrics[f"groups_{fate}"] for fate in ("equal_reward", "all_right", "all_wrong", "unscored")]
+    assert fates == [1, 0, 0, 0]
+
+
 def test_a_failed_member_varies_nothing(make_trajectory: Any) -> None:
     right = make_trajectory(0, accuracy=1.0)
     failed = make_trajectory(1, accuracy=0.0, outcome=Outcome.INFRA_FAILED)

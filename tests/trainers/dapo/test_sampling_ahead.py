@@ -22,7 +22,8 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import ConfigError
 from trainers.config import DapoConfig
 from trainers.dapo.group_rollout import NothingScored
-from trainers.dapo.sampling_ahead import check_ahead, own_policy
+from trainers.dapo.own_policy import own_policy
+from trainers.dapo.sampling_ahead import check_ahead
 from trainers.dapo.train import train_dapo
 from trainers.lora import plain
 from trainers.runs.checkpoint import checkpoint_path, checkpoints, latest_checkpoint
@@ -334,7 +335,9 @@ def test_the_model_in_training_cannot_sample_ahead(guesser: Qwen, guess_env: Dee
     with pytest.raises(ConfigError, match=r"staleness = 1: .* weights of its own"):
         train(guesser, guess_env, policy=TransformersPolicy(guesser.model, guesser.tokenizer))
     assert own_policy(CONFIG, guesser.model, guesser.tokenizer).model is not guesser.model
-    with pytest.raises(ConfigError, match="one training process, not 2"):
-        check_ahead(CONFIG, guesser.model, own_policy(CONFIG, guesser.model, guesser.tokenizer), processes=2)
+    apart = own_policy(CONFIG, guesser.model, guesser.tokenizer)
+    check_ahead(CONFIG, guesser.model, apart, processes=2)
+    with pytest.raises(ConfigError, match="2 training processes sample one step ahead at most"):
+        check_ahead(replace(CONFIG, staleness=2), guesser.model, apart, processes=2)
     together = own_policy(replace(CONFIG, staleness=0), guesser.model, guesser.tokenizer)
     assert together.model is guesser.model

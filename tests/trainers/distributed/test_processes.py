@@ -50,6 +50,7 @@ def directory(guesser_weights: dict[str, torch.Tensor], tmp_path_factory: pytest
                 "sft": process.sft(directory, "sft-one"),
                 "frozen": process.sft(directory, "sft-one-frozen", process.FROZEN),
                 "dapo": process.dapo(directory, "dapo-one", evaluate=lambda _: {"rank": 0.0}),
+                "ahead": process.dapo(directory, "dapo-one-ahead", process.AHEAD),
             }
         )
     )
@@ -235,6 +236,23 @@ def test_dapo_resumes(directory: Path, scene: str, run: str) -> None:
 def test_two_processes_resume_to_the_bit(directory: Path) -> None:
     whole, parts = (weights(directory / run) for run in ("dapo-two", "dapo-parts"))
     assert all(torch.equal(parts[name], value) for name, value in whole.items())
+
+
+def test_two_processes_sample_ahead_as_one_does(directory: Path) -> None:
+    """In one go, and stopped by a signal to the first alone and resumed."""
+    both = results(directory, "dapo_ahead")
+    assert both[0] == both[1]
+    assert_same_metrics(both[0]["whole"], alone(directory, "ahead"))
+    assert max(row["staleness_max"] for row in both[0]["whole"]) >= 1
+    assert (both[0]["stopped"], both[0]["parts"]) == (1, both[0]["whole"])
+    start = torch.load(directory / "guesser.pt", weights_only=True)
+    assert_same_weights(directory / "dapo-two-ahead", directory / "dapo-one-ahead", start)
+
+
+def test_a_failure_ahead_in_one_process_ends_both_with_its_message(directory: Path) -> None:
+    first, second = results(directory, "one_cannot_sample_ahead")
+    assert second == "OSError: the disk is gone"
+    assert first == "PeerFailed: process 1 of 2 failed while rolling out: OSError: the disk is gone"
 
 
 def test_a_failure_in_one_process_ends_both_with_its_message(directory: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from PIL import Image
 from agents.qwen import Qwen, save_qwen
 from agents.store import TrajectoryWriter
 from deepeyes_env.errors import ConfigError
+from trainers.arguments import parse_options
 from trainers.dapo import command as dapo_command
+from trainers.preflight import dry_run
 from trainers.preflight.checks import Check, examine, model_check, stored_parameters
 from trainers.sft import command as sft_command
 
@@ -32,6 +36,8 @@ def test_all_checks_of_dapo_pass_and_the_plan_is_printed(model: Path, tmp_path: 
     assert "spread over 8" in printed
     assert "activations, checkpointed" in printed
     assert "4,096 tokens each" in printed
+    assert "32,768 tokens each" in printed
+    assert "131,072 tokens at once" in printed, "a conversation and its last turn, four in a pass"
     assert "all 5 checks passed" in printed
     assert not (tmp_path / "run").exists()
 
@@ -53,6 +59,37 @@ def test_what_runs_beside_the_updates_is_planned_too(model: Path, tmp_path: Path
     for row in ("weights of the policy that samples", "scoring what was sampled"):
         assert row not in plain
         assert row in printed
+
+
+@pytest.mark.parametrize(
+    ("gpus", "installed", "message"),
+    [
+        ("8", True, "no engine fits beside each of 8 training processes"),
+        ("1", False, r"pip install 'deepeyes-gym\[vllm\]'"),
+    ],
+)
+def test_an_engine_needs_room_and_vllm(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: str,
+    installed: bool,
+    message: str,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
+    flags = ["--model", str(model), "--run-dir", str(tmp_path / "run"), "--backend", "vllm", "--gpus", gpus]
+    options = parse_options(dapo_command.DapoOptions, flags, "dapo")
+    [finding] = examine([dry_run._vllm_check(options)])
+    assert not finding.ok
+    assert re.search(message, finding.text)
+    options = replace(options, gpus=1)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert examine([dry_run._vllm_check(options)])[0].ok
+
+
+def test_servers_are_not_asked_where_they_are_not_used(model: Path, tmp_path: Path) -> None:
+    flags = ["--model", str(model), "--run-dir", str(tmp_path / "run"), "--dry-run", "--env.tools", "search"]
+    dapo_command.main([*flags, "--env.prompt", "minimal", "--urls", "http://127.0.0.1:9"])
 
 
 def test_every_failing_check_is_named(model: Path, tmp_path: Path, capsys: Any) -> None:

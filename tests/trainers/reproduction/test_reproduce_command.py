@@ -16,6 +16,11 @@ from trainers.reproduction.record import read_record
 from trainers.reproduction.stages import address
 
 
+def test_nobody_to_work_is_refused(tmp_path: Path):
+    with pytest.raises(SystemExit, match="workers = 0: must be at least 1"):
+        main(["--smoke", "--workers", "0", "--output", str(tmp_path)])
+
+
 def test_all_arms_are_trained_once(tmp_path: Path):
     main(["--smoke", "--seeds", "0", "--output", str(tmp_path)])
     _every_arm_leaves_a_model_and_a_record(tmp_path)

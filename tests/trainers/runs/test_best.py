@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.qwen import Qwen, load_qwen
-from trainers.runs.best import Best, best_step, keep_best
-from trainers.runs.checkpoint import CheckpointError, checkpoints, latest_checkpoint
 from trainers.config import SftConfig
+from trainers.runs.best import Best, best_step, keep_best, spoiled
+from trainers.runs.checkpoint import CheckpointError, checkpoints, latest_checkpoint
 from trainers.sft.train import train_sft
 
 CONFIG = SftConfig(
@@ -25,7 +25,6 @@ CONFIG = SftConfig(
     learning_rate=1e-2,
     freeze_vision=False,
     save_every=3,
-    eval_every=1,
     keep=1,
     progress=False,
 )
@@ -42,7 +41,9 @@ def train(qwen: Qwen, data: Any, run_dir: Path, **kwargs: Any) -> dict[int, torc
         return {"accuracy": ACCURACIES[step]}
 
     config = kwargs.pop("config", CONFIG)
-    train_sft(config, qwen.model, qwen.tokenizer, data, run_dir=run_dir, evaluate=evaluate, **kwargs)
+    train_sft(
+        config, qwen.model, qwen.tokenizer, data, run_dir=run_dir, evaluate=evaluate, eval_every=1, **kwargs
+    )
     return seen
 
 
@@ -90,7 +91,16 @@ def train_until(step: int, qwen: Qwen, data: Any, run_dir: Path) -> dict[int, to
             raise Killed
 
     with pytest.raises(Killed):
-        train_sft(CONFIG, qwen.model, qwen.tokenizer, data, run_dir=run_dir, evaluate=evaluate, on_step=kill)
+        train_sft(
+            CONFIG,
+            qwen.model,
+            qwen.tokenizer,
+            data,
+            run_dir=run_dir,
+            evaluate=evaluate,
+            eval_every=1,
+            on_step=kill,
+        )
     return seen
 
 
@@ -139,6 +149,33 @@ def test_a_full_disk_leaves_the_best_before(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert json.loads((tmp_path / "best" / "best.json").read_text())["step"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "checkpoints"]
+
+
+@pytest.mark.parametrize(("failed", "counts"), [(0, True), (1, True), (2, False), (100, False)])
+def test_an_evaluation_that_the_infrastructure_spoiled_does_not_count(failed: int, counts: bool) -> None:
+    row = {"eval/accuracy": 1.0, "eval/infra_failures": failed, "eval/episodes": 100}
+    assert (spoiled(row) is None) is counts
+    history = [row, {"eval/accuracy": 0.5, "eval/infra_failures": 0, "eval/episodes": 100}]
+    assert best_step(history) == (Best(1, 1.0) if counts else Best(2, 0.5))
+
+
+def test_one_failure_of_few_episodes_is_too_many() -> None:
+    assert spoiled({"eval/accuracy": 1.0, "eval/infra_failures": 1, "eval/episodes": 40}) is not None
+
+
+def test_a_spoiled_evaluation_is_told(
+    tiny: Qwen, data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def evaluate(step: int) -> dict[str, float]:
+        failed = 3.0 if step == 2 else 0.0
+        return {"accuracy": ACCURACIES[step], "infra_failures": failed, "episodes": 4.0}
+
+    config = replace(CONFIG, epochs=3)
+    train_sft(config, tiny.model, tiny.tokenizer, data, run_dir=tmp_path, evaluate=evaluate, eval_every=1)
+    assert json.loads((tmp_path / "best" / "best.json").read_text())["step"] == 3
+    told = capsys.readouterr().err
+    assert "step 2: its evaluation does not count for the best: the infrastructure ended 3 of 4" in told
+    assert "step 3: its evaluation" not in told
 
 
 def test_without_an_evaluation_there_is_no_best(tiny: Qwen, data: Any, tmp_path: Path) -> None:

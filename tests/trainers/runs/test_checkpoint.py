@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from agents.qwen import Qwen, load_qwen
 from agents.trajectory import Trajectory
-from trainers.runs.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from trainers.config import SftConfig, fixed_settings
-from trainers.distributed.engine import Engine, accelerator
-from trainers.runs.progress import Progress
 from trainers.dapo.sampling import Group
+from trainers.distributed.engine import Engine, accelerator
+from trainers.distributed.ranks import PeerFailed
+from trainers.runs import checkpoint
+from trainers.runs.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
+from trainers.runs.progress import Progress
 
 CONFIG = SftConfig(progress=False)
 SETTINGS = {"sft": fixed_settings(CONFIG)}
@@ -118,6 +122,45 @@ def test_a_full_disk_leaves_the_checkpoint_before(tiny: Qwen, tmp_path: Path, li
             save_checkpoint(tmp_path, Progress(number), one, tiny.tokenizer, SETTINGS, keep=1)
         assert files(tmp_path) == before
     assert load_checkpoint(good, one, SETTINGS).step == 1
+
+
+@pytest.mark.parametrize(
+    "error", [PeerFailed("process 1 failed"), torch.OutOfMemoryError("CUDA"), RuntimeError("?")]
+)
+def test_what_is_not_of_the_disk_is_not_blamed_on_it(
+    tiny: Qwen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(checkpoint, "save_weights", failing(error))
+    with pytest.raises(type(error)) as caught:
+        save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
+    assert caught.value is error
+    assert checkpoints(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "room"),
+    [
+        (OSError(errno.ENOSPC, "full"), True),
+        (OSError(errno.EDQUOT, "quota"), True),
+        (PermissionError(errno.EACCES, "denied"), False),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0"), True),
+        (SafetensorError("I/O error"), True),
+    ],
+)
+def test_room_is_asked_for_where_it_may_help(
+    tiny: Qwen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, room: bool
+) -> None:
+    monkeypatch.setattr(checkpoint, "save_weights", failing(error))
+    with pytest.raises(CheckpointError) as caught:
+        save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
+    assert ("Make room on the disk" in str(caught.value)) is room
+
+
+def failing(error: Exception) -> Any:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_a_killed_writer_leaves_no_checkpoint(tiny: Qwen, tmp_path: Path) -> None:

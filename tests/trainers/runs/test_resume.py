@@ -17,11 +17,14 @@ from agents.event_loop import run as run_in_loop
 from agents.qwen import Qwen
 from agents.tiny import build_tiny
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from trainers.runs.checkpoint import CheckpointError, checkpoints, latest_checkpoint
+from deepeyes_env.config import JudgeConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
+from trainers.runs import run as runs
+from trainers.runs.checkpoint import CheckpointError, checkpoints, latest_checkpoint, save_checkpoint
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.metrics import StepReport, read_metrics
+from trainers.runs.progress import Progress
 from trainers.sft.train import train_sft
 
 DAPO = DapoConfig(
@@ -203,6 +206,74 @@ def test_a_checkpoint_of_another_environment_is_refused(
             run_dapo(guesser, other, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
     finally:
         other.close()
+
+
+def test_a_run_goes_on_with_other_addresses_timeouts_and_numbers_at_once(
+    tiny: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
+) -> None:
+    quick = replace(DAPO, steps=1, prompts_per_step=1, minibatches=1, max_rounds=1, max_turn_tokens=4)
+    judges = [
+        JudgeConfig("http://one:1/v1", "judge"),
+        JudgeConfig("http://two:2/v1", "judge", timeout_seconds=9.0, attempts=8),
+        JudgeConfig("http://two:2/v1", "another"),
+    ]
+    envs = [
+        DeepEyesAsyncEnv(num_envs=2 + number, tasks=guess_env.tasks, prompt="minimal", judge=judge)
+        for number, judge in enumerate(judges)
+    ]
+    try:
+        run_dapo(tiny, envs[0], quick, run_dir=tmp_path)
+        more = replace(quick, steps=2, infra_retries=7)
+        history = run_dapo(tiny, envs[1], more, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
+        assert len(history) == 2
+        with pytest.raises(CheckpointError, match=r"env\.judge\.model: 'judge' then, 'another' now"):
+            run_dapo(tiny, envs[2], more, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
+    finally:
+        for env in envs:
+            env.close()
+
+
+@pytest.mark.parametrize("save_every", [1, 2, 100])
+def test_ctrl_c_saves_a_step_once(
+    tiny: Qwen, make_trajectory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_every: int
+) -> None:
+    """Neither after a step that is saved already, nor in the step after a resume."""
+    saved: list[int] = []
+
+    def save(run_dir: Path, progress: Progress, *rest: Any) -> Path:
+        saved.append(progress.step)
+        return save_checkpoint(run_dir, progress, *rest)
+
+    def stop(report: StepReport) -> None:
+        if report.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(runs, "save_checkpoint", save)
+    data = [make_trajectory(i, tool=False) for i in range(2)]
+    config = replace(SFT, epochs=4, save_every=save_every)
+    with pytest.raises(Interrupted) as caught:
+        train_sft(config, tiny.model, tiny.tokenizer, data, run_dir=tmp_path, on_step=stop)
+    assert saved == ([1, 2] if save_every == 1 else [2])
+    assert caught.value.checkpoint == latest_checkpoint(tmp_path)
+
+
+def test_ctrl_c_in_the_first_step_after_a_resume_has_nothing_to_save(
+    tiny: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path
+) -> None:
+    quick = replace(DAPO, steps=1, prompts_per_step=1, minibatches=1, max_rounds=1, max_turn_tokens=4)
+    run_dapo(tiny, guess_env, quick, run_dir=tmp_path)
+    [written] = checkpoints(tmp_path)
+    before = written.stat().st_ino
+
+    def stop(*_: object) -> None:
+        hook.remove()
+        signal.raise_signal(signal.SIGINT)
+
+    hook = tiny.model.model.language_model.register_forward_pre_hook(stop)
+    with pytest.raises(Interrupted) as caught:
+        run_dapo(tiny, guess_env, replace(quick, steps=2), run_dir=tmp_path, resume=written)
+    assert caught.value.checkpoint == written
+    assert written.stat().st_ino == before
 
 
 def test_a_directory_with_another_run_is_refused(

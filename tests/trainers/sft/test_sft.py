@@ -161,14 +161,16 @@ def test_the_rate_warms_up_and_falls_to_zero(tiny: Qwen, make_trajectory: Any) -
 
 
 def test_evaluation_runs_on_its_beat_and_at_the_end(tiny: Qwen, make_trajectory: Any) -> None:
-    config = replace(QUICK, epochs=5, eval_every=2)
+    config = replace(QUICK, epochs=5)
     called: list[int] = []
 
     def evaluate(step: int) -> dict[str, float]:
         called.append(step)
         return {"accuracy": step / 10}
 
-    history = train_sft(config, tiny.model, tiny.tokenizer, [make_trajectory(0)], evaluate=evaluate)
+    history = train_sft(
+        config, tiny.model, tiny.tokenizer, [make_trajectory(0)], evaluate=evaluate, eval_every=2
+    )
     assert called == [2, 4, 5]
     assert [metrics.get("eval/accuracy") for metrics in history] == [None, 0.2, None, 0.4, 0.5]
 
