@@ -11,10 +11,10 @@ from huggingface_hub import ModelCard, constants
 from agents.qwen import Qwen, save_qwen
 from agents.store import TrajectoryWriter
 from deepeyes_env.errors import ConfigError
-from trainers.sft import command as sft_command
-from trainers.runs.checkpoint import latest_checkpoint
 from trainers.config import SftConfig
+from trainers.runs.checkpoint import latest_checkpoint
 from trainers.runs.hub import HubError, model_card, push, require_token
+from trainers.sft import command as sft_command
 from trainers.sft.train import train_sft
 
 SFT = SftConfig(epochs=1, batch_size=2, learning_rate=1.5e-3, lora_rank=2, progress=False)
