@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from benchmarks.suites.suite import Suite
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.rewards.judge import Judge
+from deepeyes_env.search import tally_of
 from deepeyes_env.search.config import LocalSearchConfig
 from deepeyes_env.search.local.stored import read_contents
 
@@ -89,6 +90,8 @@ class Evaluation:
         effort: How episodes are run.
         scoring: How answers are scored.
         cache: What other runs have asked.
+        spent: What searches have cost so far, by name: requests that an engine of `search` could answer, and
+            US dollars.
     """
 
     respondent: Respondent
@@ -98,6 +101,7 @@ class Evaluation:
     effort: Effort
     scoring: Scoring
     cache: Cache = field(default_factory=Cache)
+    spent: Counter[str] = field(default_factory=Counter)
 
     def ask(self, folder: Folder, on_result: OnResult) -> list[str]:
         """Ask what is missing and score what is not scored.
@@ -169,6 +173,7 @@ class _OneMode:
         with (
             ThreadPoolExecutor(SCORERS) as self._scorers,
             closing(DeepEyesAsyncEnv(effort.num_envs, config, tasks=questions)) as env,
+            self._noting_searches(env),
         ):
             episodes = stream(
                 respondent.speaker,
@@ -185,6 +190,17 @@ class _OneMode:
                 self._note(wait=False)
             self._note(wait=True)
         return stats.failures
+
+    @contextmanager
+    def _noting_searches(self, env: DeepEyesAsyncEnv) -> Iterator[None]:
+        """Add what was searched for in the block to what the evaluation has spent."""
+        try:
+            yield
+        finally:
+            if env.config.search is not None and env.search_engine is not None:
+                tally = tally_of(env.search_engine)
+                self._evaluation.spent["search_requests"] += tally.requests
+                self._evaluation.spent["search_dollars"] += tally.dollars  # type: ignore[assignment]
 
     def _take_over(self) -> None:
         """Store what other runs have answered, before anything is asked: their order never changes."""

@@ -92,7 +92,9 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
                 folder.finish(results)
             finally:
                 taken = {"episodes_taken_over": cache.taken} if cache.taken else {}
-                folder.add_spent({"seconds": time.monotonic() - began, **who.spent(), **taken})
+                judged = {} if asked is None else {"judge_requests": asked.asked}
+                bill = {**who.spent(), **evaluation.spent, **judged, **taken}
+                folder.add_spent({"seconds": time.monotonic() - began, **bill})
             figures = official_figures(suites, plan, results)
             write_official(options.folder, figures)
     return Evaluated(results, figures, failures)

@@ -48,12 +48,17 @@ def open_judge(config: JudgeConfig) -> RememberingJudge:
 
 
 class RememberingJudge:
-    """Asks the judge once for the same question, reference and answer. Safe to use from many threads."""
+    """Asks the judge once for the same question, reference and answer. Safe to use from many threads.
+
+    Attributes:
+        asked: How often the judge was asked, failures included.
+    """
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._lock = threading.Lock()
         self._replies: dict[tuple[str, str, str], Future[bool]] = {}
+        self.asked = 0
 
     def says_equivalent(self, question: str, reference: str, answer: str) -> bool:
         """See `deepeyes_env.rewards.judge.Judge`; a failure is not remembered."""
@@ -62,6 +67,7 @@ class RememberingJudge:
             reply = self._replies.get(asked)
             if first := reply is None:
                 reply = self._replies[asked] = Future()
+                self.asked += 1
         if first:
             try:
                 reply.set_result(self._judge.says_equivalent(*asked))

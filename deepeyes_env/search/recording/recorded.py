@@ -31,10 +31,12 @@ class Tally:
     Attributes:
         requests: Requests that an engine could answer.
         misses: Those among them that a replayed recording had no answer for.
+        dollars: What those cost that a service answered.
     """
 
     requests: int = 0
     misses: int = 0
+    dollars: float = 0.0
 
     @property
     def miss_rate(self) -> float:
@@ -87,7 +89,7 @@ class Recorded(Wrapper):
 
     @property
     def tally(self) -> Tally:
-        """Requests and misses so far, of this process."""
+        """Requests, misses and money so far, of this process."""
         return self._tally
 
     def answer(self, request: Request) -> SearchResponse:
@@ -100,7 +102,7 @@ class Recorded(Wrapper):
         text = canonical(request, self._origin)
         key = key_of(text)
         response, made = self._flights.do(key, lambda: self._find(key, text, request))
-        self._count(missed=response is _MISS)
+        self._count(missed=response is _MISS, dollars=response.cost if made else 0.0)
         return response if made else _without_request(response)
 
     def _find(self, key: str, text: str, request: Request) -> SearchResponse:
@@ -148,9 +150,11 @@ class Recorded(Wrapper):
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
 
-    def _count(self, *, missed: bool) -> None:
+    def _count(self, *, missed: bool, dollars: float) -> None:
         with self._locks.of(0):
-            tally = self._tally = Tally(self._tally.requests + 1, self._tally.misses + missed)
+            before = self._tally
+            tally = Tally(before.requests + 1, before.misses + missed, before.dollars + dollars)
+            self._tally = tally
         if missed and tally.requests >= self._misses_after and tally.miss_rate > self._max_miss_rate:
             assert self._store is not None
             raise TooManyMissesError(

@@ -70,6 +70,21 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     assert official["all"]["accuracy"] == official["all"]["twin_consistency"] == 1.0
 
 
+def test_what_searches_cost_is_noted(tmp_path: Path) -> None:
+    env = tmp_path / "env.toml"
+    env.write_text("[search.budget]\nqueries = 1000\n")
+    out = tmp_path / "run"
+    asked = ["--policy", "oracle", "--n", "8", "--modes", "all", "--env", str(env), "--out", str(out)]
+    assert main(asked) == 0
+    run = read_run(out)
+    searches = sum(
+        count for one in run.results for kind, count in one.calls.items() if kind in ("search", "image_search")
+    )
+    assert run.spent["search_requests"] == searches > 0
+    assert run.spent["search_dollars"] == 0.0
+    assert "judge_requests" not in run.spent
+
+
 def test_on_worldbench_the_guesser_is_near_chance(tmp_path: Path) -> None:
     assert main(["--policy", "guesser", "--modes", "off", "--out", str(tmp_path / "guesser")]) == 0
     guessed = [bool(one.correct) for one in read_run(tmp_path / "guesser").results]

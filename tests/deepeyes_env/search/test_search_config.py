@@ -114,6 +114,15 @@ def test_a_replay_needs_neither_keys_nor_libraries(tmp_path: Path) -> None:
     assert tally_of(replay) == Tally(1, 1)
 
 
+def test_a_tally_adds_up_what_services_cost(tmp_path: Path) -> None:
+    hits = (Hit(1, "a", "https://example.org"),)
+    own = ScriptedEngine(SearchResponse(hits, cost=0.002), SearchResponse(hits, cost=0.003))
+    engine = open_search(SearchConfig(recording=RecordingConfig(str(tmp_path / "r.sqlite"))), own)
+    for query in ("x", "x", "y"):
+        engine.search_text(query)
+    assert tally_of(engine) == Tally(3, 0, 0.005)
+
+
 def test_everything_stands_around_the_own_engine(tmp_path: Path) -> None:
     own = ScriptedEngine(
         failed(SearchErrorKind.TIMEOUT),
