@@ -192,11 +192,9 @@ class ChatClient:
                 )
                 if reply.pieces == before:
                     continue
-                # Only where somebody looks at it: all pieces are joined for it.
-                text = reply.text if on_text is not None or not self.config.stop else ""
                 if on_text is not None:
-                    on_text(up_to_stop(text, stop))
-                if not self.config.stop and any(string in text for string in stop):
+                    on_text(up_to_stop(reply.text, stop))
+                if not self.config.stop and reply.has_stopped(stop):
                     reply.finish_reason = "stop"
                     return
                 if reply.finish_reason is None and reply.written > most:

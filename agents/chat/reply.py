@@ -131,6 +131,11 @@ class Reply:
         text = with_reasoning(content, "".join(self._reasoning))
         return text.encode("utf-8", "replace").decode("utf-8")
 
+    def has_stopped(self, stop: Sequence[str]) -> bool:
+        """Whether one of these strings has been written; calls in pieces are whole only in the end."""
+        written = with_reasoning("".join(self._content), "".join(self._reasoning))
+        return any(string in written for string in stop)
+
     def turn(self, stop: Sequence[str]) -> str:
         """The whole turn: with the stop string that ended it, and nothing after the first one."""
         text = self.text

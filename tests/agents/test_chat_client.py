@@ -29,6 +29,7 @@ from agents.chat.refused import ChatRefused
 from agents.chat.reply import Reply
 from agents.policy import PolicyError, SamplingParams
 from agents.transcript import ContextFull
+from deepeyes_env.protocol import SearchText, parse_turn
 from deepeyes_env.search.config import RetryConfig
 
 TURN = "<think>seven</think>\n<answer>7</answer>"
@@ -109,6 +110,13 @@ def test_a_stream_is_closed_at_the_first_stop_string_where_the_server_knows_none
     assert conversation.client.account.estimated == 1
     assert conversation.client.account.input == 9
     assert conversation.client.account.output == pytest.approx(len(TURN) / 3, abs=1)
+
+
+def test_a_call_in_pieces_is_read_to_its_end_where_the_server_knows_no_stop_strings() -> None:
+    pieces = [{"name": "search", "arguments": ""}, {"arguments": '{"query": '}, {"arguments": '"river"}'}]
+    calls = [delta(tool_calls=[{"index": 0, "function": piece}]) for piece in pieces]
+    with ChatServer(streams(*words("<think>x</think>"), *calls, *end("tool_calls"))) as server:
+        assert parse_turn(Conversation(server, stop=False).turn()) == SearchText("river")
 
 
 PASSING: dict[str, Behaviour] = {
