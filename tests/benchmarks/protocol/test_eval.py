@@ -78,7 +78,10 @@ def test_what_searches_cost_is_noted(tmp_path: Path) -> None:
     assert main(asked) == 0
     run = read_run(out)
     searches = sum(
-        count for one in run.results for kind, count in one.calls.items() if kind in ("search", "image_search")
+        count
+        for one in run.results
+        for kind, count in one.calls.items()
+        if kind in ("search", "image_search")
     )
     assert run.spent["search_requests"] == searches > 0
     assert run.spent["search_dollars"] == 0.0

@@ -41,8 +41,8 @@ def test_a_record_pairs_the_rounds_and_the_table_shows_the_interval():
     # Who begins changes, so the second round's first sample is the peer's.
     assert record.ratio(TOKENS, "ours", "peer").value == pytest.approx(math.sqrt(9 / 10 * 19 / 20))
     assert record.ratio(TOKENS, "ours", "nobody") is None
-    verdict = compared("ours / peer", record.ratio(TOKENS, "ours", "peer"), 0.9)
+    verdict = compared("ours / peer", "of its tokens/s", record.ratio(TOKENS, "ours", "peer"), 0.9)
     [cell] = [str(cell) for cell in targets_table([verdict]).columns[1].cells]
     assert cell.startswith("0.925 [")
     assert cell.endswith("of its tokens/s")
-    assert compared("ours / nobody", None, 0.9).met is None
+    assert compared("ours / nobody", "x", None, 0.9).met is None
