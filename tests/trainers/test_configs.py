@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from released import released
+
 from trainers.arguments import parse_options
 from trainers.config import check_precision
 from trainers.dapo.command import DapoOptions
+from trainers.preflight.plan import Training, model_size, training_memory
 from trainers.sft.command import SftOptions
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -84,10 +87,6 @@ def test_models_are_where_the_cold_starts_leave_them() -> None:
 
 def test_the_plan_of_the_single_gpu_fits_beside_the_sampler() -> None:
     """80 GB: 35 % for vLLM, the trainer in the rest; the larger half of it in weights and activations."""
-    from test_plan import released
-
-    from trainers.preflight.plan import Training, model_size, training_memory
-
     train = dapo("dapo-3b-1gpu.toml").train
     size = model_size(released(3))
     training = Training(

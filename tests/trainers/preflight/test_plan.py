@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from released import released
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
-from transformers.models.qwen2_5_vl import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_5_vl import Qwen2_5_VLForConditionalGeneration
 
 from agents.batch import collate
 from agents.pixels import PixelCache
@@ -26,29 +27,6 @@ from trainers.preflight.plan import (
     training_flops,
     training_memory,
 )
-
-
-def released(billions: int) -> Qwen2_5_VLConfig:
-    """The shapes of the released checkpoints (their config.json)."""
-    text = {
-        3: {
-            "hidden_size": 2048,
-            "intermediate_size": 11008,
-            "num_hidden_layers": 36,
-            "num_attention_heads": 16,
-        }
-        | {"num_key_value_heads": 2, "vocab_size": 151936},
-        7: {
-            "hidden_size": 3584,
-            "intermediate_size": 18944,
-            "num_hidden_layers": 28,
-            "num_attention_heads": 28,
-        }
-        | {"num_key_value_heads": 4, "vocab_size": 152064},
-    }[billions]
-    vision = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16}
-    vision["out_hidden_size"] = text["hidden_size"]
-    return Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=billions == 3)
 
 
 @pytest.mark.parametrize(("billions", "parameters"), [(3, 3.75e9), (7, 8.29e9)])
