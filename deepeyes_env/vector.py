@@ -223,8 +223,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             timeout: Longest wait in seconds; None waits as long as it takes.
 
         Returns:
-            `(slot, result)` of every turn that is done, in order of slots; empty after the timeout, or at
-            once when nothing is in flight.
+            `(slot, result)` of every turn that is done, in the order in which they were: whoever is served
+            so keeps nobody waiting for long. Empty after the timeout, or at once when nothing is in flight.
 
         Raises:
             BaseException: What a turn raised, once every other turn that is done has been taken.
@@ -236,7 +236,6 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
             done.append(self._finished.get(timeout=timeout))
             while True:
                 done.append(self._finished.get_nowait())
-        done.sort(key=lambda one: one[0])
         results = [one for one in done if not isinstance(one[1], BaseException)]
         failed = [one for one in done if isinstance(one[1], BaseException)]
         taken = results or failed[:1]

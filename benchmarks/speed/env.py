@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ BARE_ENVS, BARE_SHARE = 64, 1 / 1.1
 """Within 10 % of the time of the tools alone, with so many environments (issue 8)."""
 
 
-LEAST = {"sides": 0, "latencies": 0, "envs": 1, "turns": 2, "waves": 1, "rounds": 1, "cores": 1}
+LEAST = {"sides": 0, "latencies": 0, "envs": 1, "turns": 2, "waves": 1, "seconds": 0, "rounds": 1, "cores": 1}
 """Least values of the options; an interval needs two rounds."""
 
 
@@ -59,7 +60,9 @@ class EnvBenchOptions:
         latencies: Wall times of a tool call in milliseconds.
         envs: Environments at once.
         turns: Turns of an episode; the last one answers.
-        waves: Episodes that each environment plays in a round, so that its beginning weighs less.
+        waves: Episodes that each environment plays in a round, at least, so that its beginning weighs less.
+        seconds: Wall time that the tools of one environment take in a round, at least: what is wanted is the
+            speed of a run, and in a short round its beginning and its end are much of it.
         rounds: How often each contender has its turn.
         patience: Seconds that the tools of a round may take one after the other; where they take longer, who
             runs them so is left out.
@@ -72,6 +75,7 @@ class EnvBenchOptions:
     envs: tuple[int, ...] = (8, 64)
     turns: int = 3
     waves: int = 4
+    seconds: float = 1.0
     rounds: int = 3
     patience: float = 10.0
     cores: int = 2
@@ -118,11 +122,22 @@ def measure_all(options: EnvBenchOptions, progress: Console) -> Measured:
 def all_loads(options: EnvBenchOptions) -> list[EnvLoad]:
     """Every combination of the options."""
     return [
-        EnvLoad(envs=envs, turns=options.turns, waves=options.waves, latency=latency / 1000, side=side)
+        EnvLoad(
+            envs=envs,
+            turns=options.turns,
+            waves=_waves(options, latency / 1000),
+            latency=latency / 1000,
+            side=side,
+        )
         for side in options.sides
         for latency in options.latencies
         for envs in options.envs
     ]
+
+
+def _waves(options: EnvBenchOptions, latency: float) -> int:
+    waiting = (options.turns - 1) * latency
+    return max(options.waves, math.ceil(options.seconds / waiting) if waiting else 0)
 
 
 def measure(options: EnvBenchOptions, load: EnvLoad, record: Record) -> None:
