@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.speed.record import Row
 from benchmarks.speed.targets import Verdict
@@ -35,7 +36,7 @@ def figures_table(rows: Iterable[Row]) -> Table:
         name = row.measure if row.measure != shown else ""
         shown = row.measure
         if row.p50 is None or row.p99 is None:
-            table.add_row(name, row.contender, row.note, "", "", "")
+            table.add_row(name, row.contender, Text(row.note), "", "", "")  # `[ray]` is no markup
         else:
             figures = shown_figure(row.p50), shown_figure(row.p99)
             table.add_row(name, row.contender, *figures, row.unit, str(row.n))
