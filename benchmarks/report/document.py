@@ -18,7 +18,7 @@ from benchmarks.report.agreement import Agreement, agreement
 from benchmarks.report.behaviour import Behaviour, behaviour
 from benchmarks.report.caveats import caveats
 from benchmarks.report.draws import by_draw
-from benchmarks.report.official import Figures, read_official
+from benchmarks.report.official import HEADLINES, Figures, read_official
 from benchmarks.report.refusals import Refusals, refusals
 from benchmarks.report.settings import greedy, judge_model
 from benchmarks.report.tool_effect import ToolEffect, tool_effects
@@ -34,7 +34,7 @@ FORMAT = 1
 """Version of the JSON."""
 
 
-SCORES = {"wemath": "strict"}
+SCORES = {"wemath": HEADLINES["wemath"]}
 """Suites whose published figure is a score of its own, and its name among our official figures. We-Math has a
 strict and a loose one, and papers rarely say which; the lower is taken."""
 

@@ -10,7 +10,6 @@ from benchmarks.run_folder import OFFICIAL
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
-
 POINTS = "points"
 """The one official figure that is no share: OCRBench's points of 1,000."""
 
