@@ -152,7 +152,7 @@ def test_replay_or_live_asks_what_is_missing(tmp_path: Path) -> None:
     assert later.search_text("x").recorded
     assert not later.search_text("y").recorded
     assert (first.requests, second.requests) == (["x"], ["y"])
-    assert later.tally == Tally(2, 0)
+    assert later.tally == Tally(2, 0, dollars=CountingEngine().search_text("y").cost)
 
 
 def test_record_renews_an_answer_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The file of a recording: what goes in comes out, and what is no recording is said to be none."""
 
+import contextlib
 import dataclasses
 import os
 import sqlite3
@@ -104,22 +105,28 @@ def _text(path: Path) -> None:
 
 
 def _foreign(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE answers (question, answer)")
 
 
 def _newer(path: Path) -> None:
     RecordingStore(path)
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
+        _empty_the_log(connection)
+
+
+def _empty_the_log(connection: sqlite3.Connection) -> None:
+    """Else the last connection does when the garbage collector closes it, and changes the file then."""
+    assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 
 
 def _cut(path: Path) -> None:
     store = RecordingStore(path)
     for number in range(200):
         store.put(str(number), "{}", ANSWER, replace=False)
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        _empty_the_log(connection)
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
