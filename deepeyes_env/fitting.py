@@ -45,7 +45,7 @@ class _ByKey:
 
 @functools.lru_cache(maxsize=64)
 def _resized(named: _ByKey, width: int, height: int) -> EncodedImage:
-    return EncodedImage.from_pil(named.image.decode().resize((width, height), Image.Resampling.BICUBIC))
+    return EncodedImage.owning(named.image.decode().resize((width, height), Image.Resampling.BICUBIC))
 
 
 def fit_result(result: ToolResult, config: EnvConfig) -> tuple[ToolResult, tuple[EncodedImage, ...]]:
@@ -97,7 +97,7 @@ def _fit_picture(picture: Image.Image, config: EnvConfig) -> EncodedImage:
     rgb = to_rgb(picture)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
-    return EncodedImage.from_pil(rgb)
+    return EncodedImage.from_pil(picture) if rgb is picture else EncodedImage.owning(rgb)
 
 
 def observed_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class EncodedImage:
-    """One image; `from_bytes` gives the same object for the same bytes, `from_pil` for the same pixels.
+    """One image; `from_bytes` gives the same object for the same bytes.
 
     Attributes:
         data: The encoded bytes (PNG, JPEG, ...).
@@ -76,6 +76,8 @@ class EncodedImage:
     def from_pil(cls, image: Image.Image) -> EncodedImage:
         """Take a picture, which is encoded when somebody asks: losslessly (PNG, RGB) and deterministically.
 
+        Equal pictures are encoded once, and their bytes are kept once, as long as anybody has one of them.
+
         Args:
             image: Any PIL image; transparency is laid over white.
 
@@ -83,13 +85,12 @@ class EncodedImage:
             The image as it is now: what is painted over `image` later does not change it.
         """
         rgb = to_rgb(image)
-        key = pixel_hash(rgb)
-        with _SHARING:
-            known = _PAINTED.get(key)
-            if known is None:
-                picture = freeze(rgb.copy() if rgb is image else rgb)
-                known = _PAINTED[key] = _PaintedImage.of(picture, key)
-        return known
+        return cls.owning(rgb.copy() if rgb is image else rgb)
+
+    @classmethod
+    def owning(cls, image: Image.Image) -> EncodedImage:
+        """As `from_pil`, without a copy: for an RGB picture that nobody else will paint over."""
+        return _PaintedImage.of(freeze(image))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EncodedImage):
@@ -149,10 +150,10 @@ class EncodedImage:
 
 
 class _PaintedImage(EncodedImage):
-    """A picture of this process. Most are only looked at, and to encode one takes longer than to paint it."""
+    """A picture of this process. Most are only looked at, and to hash or encode one takes long."""
 
     __slots__ = ("_encoded", "_key", "_picture")
-    _encoded: tuple[bytes, str]
+    _encoded: EncodedImage | None
     _key: str
     _picture: Image.Image | None
 
@@ -161,70 +162,77 @@ class _PaintedImage(EncodedImage):
         return EncodedImage(data, width, height, sha256)
 
     @classmethod
-    def of(cls, picture: Image.Image, key: str) -> _PaintedImage:
+    def of(cls, picture: Image.Image) -> _PaintedImage:
         image = object.__new__(cls)
-        for name, value in (
-            ("width", picture.width),
-            ("height", picture.height),
-            ("_encoded", (b"", "")),
-            ("_key", key),
-            ("_picture", picture),
-        ):
-            object.__setattr__(image, name, value)
+        image._set(width=picture.width, height=picture.height, _encoded=None, _key="", _picture=picture)
         return image
 
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
-        return f"EncodedImage(width={self.width}, height={self.height}, key={self._key!r})"
+        return f"EncodedImage(width={self.width}, height={self.height}, key={self.key!r})"
 
     def __reduce__(self) -> tuple[type[EncodedImage], tuple[bytes, int, int, str]]:
         return EncodedImage, (self.data, self.width, self.height, self.sha256)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, _PaintedImage):
-            return self._key == other._key
+            return self is other or self.key == other.key
         return super().__eq__(other)
 
     __hash__ = EncodedImage.__hash__
 
     @property
     def data(self) -> bytes:
-        self.encode()
-        return self._encoded[0]
+        return self._bytes().data
 
     @property
     def sha256(self) -> str:
-        self.encode()
-        return self._encoded[1]
+        return self._bytes().sha256
 
     @property
     def key(self) -> str:
+        picture = self._picture  # read first: it goes only when there is a key
+        if not self._key:
+            assert picture is not None
+            self._set(_key=pixel_hash(picture))
         return self._key
 
     def decode(self) -> Image.Image:
         picture = self._picture
-        return decode_rgb(self.data) if picture is None else picture.copy()
+        return self._bytes().decode() if picture is None else picture.copy()
 
     def decode_shared(self) -> Image.Image:
         picture = self._picture
-        return super().decode_shared() if picture is None else picture
+        return self._bytes().decode_shared() if picture is None else picture
 
     def encode(self) -> None:
-        if self._picture is None:
-            return
-        with _DECODING.of(hash(self._key)):
-            if self._picture is not None:
-                buffer = io.BytesIO()
-                self._picture.save(buffer, format="PNG", compress_level=1)
-                data = buffer.getvalue()
-                sha256 = hashlib.sha256(data).hexdigest()
-                object.__setattr__(self, "_encoded", (data, sha256))
-                object.__setattr__(self, "_picture", None)
-                with _SHARING:
-                    _SHARED.setdefault(sha256, self)
+        self._bytes()
+
+    def _bytes(self) -> EncodedImage:
+        if self._encoded is None:
+            key = self.key
+            with _DECODING.of(hash(key)):
+                encoded = _ENCODED.get(key)
+                if encoded is None:
+                    encoded = _ENCODED[key] = self._png()
+                self._set(_encoded=encoded)
+                self._set(_picture=None)
+        assert self._encoded is not None
+        return self._encoded
+
+    def _png(self) -> EncodedImage:
+        assert self._picture is not None
+        buffer = io.BytesIO()
+        self._picture.save(buffer, format="PNG", compress_level=1)
+        data = buffer.getvalue()
+        return EncodedImage(data, self.width, self.height, hashlib.sha256(data).hexdigest()).shared()
 
 
 _SHARED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
-_PAINTED: weakref.WeakValueDictionary[str, _PaintedImage] = weakref.WeakValueDictionary()
+_ENCODED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
 _SHARING = threading.Lock()
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
 _DECODING = Stripes()

@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -53,24 +54,63 @@ def test_encoding_is_lossless_and_named_by_its_bytes():
 
 
 def test_equal_bytes_are_one_object_while_anybody_has_it():
-    one = EncodedImage.from_pil(noise(40, 30, seed=7))
-    assert EncodedImage.from_pil(noise(40, 30, seed=7)) is one
-    assert EncodedImage.from_bytes(one.data) is one
+    one = EncodedImage.from_bytes(EncodedImage.from_pil(noise(40, 30, seed=7)).data)
+    assert EncodedImage.from_bytes(bytes(bytearray(one.data))) is one
     assert EncodedImage(bytes(bytearray(one.data)), 40, 30, one.sha256).shared() is one
     assert pickle.loads(pickle.dumps(one)) == one
     liar = EncodedImage(one.data, 30, 40, one.sha256)
     assert liar.shared() is liar
     assert one.shared() is one
-    name, key = one.sha256, one.key
+    name = one.sha256
     del one, liar
     assert name not in images._SHARED
-    assert key not in images._PAINTED
 
 
-def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for(monkeypatch):
+def test_equal_pictures_are_encoded_once_and_their_bytes_kept_once_while_anybody_has_one(monkeypatch):
+    saved = _saves(monkeypatch)
+    one, twin, third = (EncodedImage.from_pil(noise(40, 30, seed=7)) for _ in range(3))
+    assert one.data is twin.data
+    del one
+    assert third.data is twin.data
+    assert EncodedImage.from_bytes(bytes(bytearray(third.data))).data is third.data
+    assert third.shared() == third
+    assert saved == [1]
+    name, key = twin.sha256, twin.key
+    del twin, third
+    assert name not in images._SHARED
+    assert key not in images._ENCODED
+
+
+def test_threads_that_ask_at_once_get_the_same_bytes(monkeypatch):
+    saved = _saves(monkeypatch)
+    pictures = [EncodedImage.from_pil(noise(300, 200, seed=5)) for _ in range(4)] * 4
+    with ThreadPoolExecutor(16) as pool:
+        data = list(pool.map(lambda image: (image.key, image.data, image.sha256), pictures))
+    assert len(set(data)) == 1
+    assert saved == [1]
+
+
+def _saves(monkeypatch):
     saved = []
     save = Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda *a, **k: (saved.append(1), save(*a, **k))[1])
+    return saved
+
+
+def test_a_painted_picture_is_hashed_when_its_key_is_asked_for(monkeypatch):
+    hashed = []
+    pixel_hash = images.pixel_hash
+    monkeypatch.setattr(images, "pixel_hash", lambda image: (hashed.append(1), pixel_hash(image))[1])
+    one = EncodedImage.from_pil(noise(20, 10))
+    one.decode(), one.decode_shared()
+    assert one == one
+    assert hashed == []
+    assert one.key == one.key
+    assert hashed == [1]
+
+
+def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for(monkeypatch):
+    saved = _saves(monkeypatch)
     one, other = (EncodedImage.from_pil(noise(20, 10, seed=seed)) for seed in (8, 9))
     assert one.key != other.key
     assert one != other
