@@ -41,13 +41,14 @@ class PixelCache:
         return torch.cat(patches), torch.cat(grids)
 
     def _prepare(self, image: EncodedImage) -> tuple[torch.Tensor, torch.Tensor]:
+        name = image.key  # takes a while the first time: not under the lock
         with self._lock:
-            if image.key in self._cache:
-                self._cache.move_to_end(image.key)
-                return self._cache[image.key]
+            if name in self._cache:
+                self._cache.move_to_end(name)
+                return self._cache[name]
         prepared = pixel_inputs([image])
         with self._lock:
-            self._keep(image.key, prepared)
+            self._keep(name, prepared)
         return prepared
 
     def _keep(self, name: str, prepared: tuple[torch.Tensor, torch.Tensor]) -> None:
