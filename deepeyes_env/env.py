@@ -208,7 +208,7 @@ def to_arrays(observation: Observation) -> GymObservation:
     """The observation with its images decoded."""
     return {
         "text": observation.text,
-        "images": tuple(np.array(image.decode()) for image in observation.images),
+        "images": tuple(np.array(image.decode_shared()) for image in observation.images),
     }
 
 

@@ -63,11 +63,12 @@ class Shelf:
         return Referred(observation.text, self.references(observation.images))
 
     def _reference(self, image: EncodedImage) -> Reference:
+        name = image.sha256  # encodes it the first time: not under the lock
         with self._lock:
-            known = self._kept.get(image.sha256)
+            known = self._kept.get(name)
             if known is None:
-                known = Reference(image.sha256, image.width, image.height, ray.put(image.data))
-                self._kept.put(image.sha256, known, len(image.data))
+                known = Reference(name, image.width, image.height, ray.put(image.data))
+                self._kept.put(name, known, len(image.data))
             return known
 
 
