@@ -16,12 +16,15 @@ OnDone = Callable[[Stage, int, int], None]
 
 
 def in_order(wanted: Iterable[Stage]) -> list[Stage]:
-    """Everything that some stages need and they themselves, each once, parents first."""
+    """Everything that some stages need and they themselves, each once, parents first.
+
+    What has no parent comes before all else: a last seed's base would keep all workers but one idle.
+    """
     found: dict[str, Stage] = {}
     for stage in wanted:
         for each in lineage(stage):
             found.setdefault(address(each), each)
-    return list(found.values())
+    return sorted(found.values(), key=lambda stage: parent(stage) is not None)
 
 
 def run_all(wanted: Iterable[Stage], root: Path, workers: int, on_done: OnDone) -> None:

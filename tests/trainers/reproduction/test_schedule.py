@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from trainers.reproduction.arms import SMOKE, arms
-from trainers.reproduction.schedule import run_all
+from trainers.reproduction.schedule import in_order, run_all
+from trainers.reproduction.stages import Base, parent
 
 RUN = """
 import sys
@@ -21,6 +22,15 @@ from trainers.reproduction.schedule import run_all
 if __name__ == "__main__":
     run_all([arms(0, SMOKE)["sft"]], Path(sys.argv[1]), 1, lambda *_: None)
 """
+
+
+def test_the_bases_of_all_seeds_come_first_and_every_stage_after_its_parent():
+    order = in_order([stage for seed in (1, 2, 3) for stage in arms(seed, SMOKE).values()])
+    assert [stage.seed for stage in order[:3]] == [1, 2, 3]
+    assert [isinstance(stage, Base) for stage in order] == [True] * 3 + [False] * (len(order) - 3)
+    for number, stage in enumerate(order):
+        assert parent(stage) is None or parent(stage) in order[:number]
+    assert len(order) == len(set(order)) == 57
 
 
 def test_a_killed_command_leaves_no_worker_behind(tmp_path: Path):
