@@ -16,9 +16,28 @@ from trainers.reproduction.record import read_record
 from trainers.reproduction.stages import address
 
 
-def test_nobody_to_work_is_refused(tmp_path: Path):
-    with pytest.raises(SystemExit, match="workers = 0: must be at least 1"):
-        main(["--smoke", "--workers", "0", "--output", str(tmp_path)])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--smoke --workers 0", "workers = 0: must be at least 1"),
+        ("--seeds 100", "seed 100: the lessons were tuned on it"),
+        ("--seeds 3,0", "seed 0: the lessons were tuned on it"),
+        ("--seeds", r"seeds = \(\): name one at least"),
+        ("--seeds 1,1", r"seeds = \(1, 1\): .*each once"),
+        ("--seeds -1", r"seeds = \(-1,\): .*none below 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_made(tmp_path: Path, options: str, words: str):
+    with pytest.raises(SystemExit, match=words):
+        main([*options.split(), "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_place_of_the_folder_is_named_and_kept(tmp_path: Path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit, match=r"out/stages cannot be made .*--output"):
+        main(["--smoke", "--output", str(tmp_path / "out")])
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_all_arms_are_trained_once(tmp_path: Path):
