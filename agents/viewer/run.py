@@ -12,7 +12,7 @@ from agents.viewer.rows import Row, row
 
 
 class GrowingRun:
-    """The records of a run that were whole when `refresh` was last called. Safe to use from many threads.
+    """The records of a run that were whole when it last looked for new ones. Safe to use from many threads.
 
     Unlike a `TrajectoryReader` it may be opened before the run's first record is written, and goes on when
     the run is written anew.
@@ -57,22 +57,19 @@ class GrowingRun:
             How many records there are now.
         """
         with self._lock:
-            if not self._records.is_file():
-                return 0
-            if self._reader is None or self._written_anew(self._reader):
-                self._open()
-            else:
-                self._reader.refresh()
+            self._refresh()
             return self._count
 
     def trajectory(self, number: int) -> Trajectory:
-        """One trajectory; its images are there without their bytes.
+        """One trajectory; its images are there without their bytes. A record not seen yet is looked for.
 
         Raises:
             IndexError: There is no such record.
             StoreError: It is damaged or of another schema.
         """
         with self._lock:
+            if number >= self._count:
+                self._refresh()
             return self._read(number)
 
     def __iter__(self) -> Iterator[Trajectory]:
@@ -84,6 +81,14 @@ class GrowingRun:
     @property
     def _count(self) -> int:
         return 0 if self._reader is None else len(self._reader)
+
+    def _refresh(self) -> None:
+        if not self._records.is_file():
+            return
+        if self._reader is None or self._written_anew(self._reader):
+            self._open()
+        else:
+            self._reader.refresh()
 
     def _read(self, number: int) -> Trajectory:
         if self._reader is None or not 0 <= number < len(self._reader):

@@ -42,6 +42,14 @@ def test_a_run_is_seen_as_it_grows(tmp_path):
     assert run.rows(3, 10) == []
 
 
+def test_a_trajectory_is_looked_for_though_nobody_asked_for_rows(tmp_path):
+    write(tmp_path, [named(0)])
+    run = GrowingRun(tmp_path)
+    assert run.trajectory(0).task_id == "task/0"
+    write(tmp_path, [named(1)])
+    assert run.trajectory(1).task_id == "task/1"
+
+
 def test_a_record_that_is_being_written_is_not_seen(tmp_path):
     write(tmp_path, [named(0), named(1)])
     records = tmp_path / RECORDS

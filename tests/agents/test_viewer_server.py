@@ -73,6 +73,12 @@ def test_a_trajectory_comes_whole_with_the_words_of_its_tokens(client):
     assert client.get("/trajectories/2").status_code == 404
 
 
+def test_a_link_to_a_trajectory_needs_no_rows_first(tmp_path):
+    write(tmp_path, [storable("answer")])
+    with serving(make_app(GrowingRun(tmp_path), Words(lambda: None), "run")) as address:
+        assert httpx.get(f"{address}/trajectories/0").status_code == 200
+
+
 def test_hostile_text_comes_as_ascii_json(client):
     for path in ("/rows", "/trajectories/1"):
         answer = client.get(path)
