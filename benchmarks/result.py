@@ -24,7 +24,8 @@ class Result:
         skills: What the item needs, sorted.
         mode: Which tools answered.
         seed: Seed of the run.
-        sample: Number of the draw, from 0; a greedy run has one.
+        sample: Number of the asking with this seed, from 0; a greedy run in one order of options has one.
+        draw: Number of the draw that it belongs to, from 0: all orders of an item's options together are one.
         outcome: How the episode ended (`deepeyes_env.outcome.Outcome`).
         answer: The final answer or None.
         correct: Our verdict; None where there is none, for the infrastructure or the judge failed: never 0.
@@ -55,6 +56,7 @@ class Result:
     mode: Mode
     seed: int
     sample: int
+    draw: int
     outcome: str
     answer: str | None
     correct: bool | None

@@ -20,7 +20,7 @@ from agents.convert.json_files import read_json
 from benchmarks.result import Result
 from deepeyes_env.tasks.dataset_error import DatasetError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout."""
 
 CARD, RESULTS, SPENT, TRAJECTORIES = "run.json", "results.jsonl", "spent.json", "trajectories"

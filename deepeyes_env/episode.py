@@ -174,7 +174,7 @@ class Episode:
     def sandbox_images(self) -> Sequence[Image.Image]:
         """The pictures to bind to `image_1`, `image_2`, ...: as observed or original, as configured.
 
-        Episodes that run at the same time share them: they are read-only (`images.freeze`).
+        Episodes that run at the same time share their pixels, until one changes them (`images.freeze`).
         """
         observed = self.config.sandbox_pixels == "observed"
         images = self._observations[0].images if observed else self.task.images

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -29,6 +31,23 @@ def require(condition: bool, key: str, value: object, wanted: str) -> None:
     """
     if not condition:
         raise ConfigError(f"{key} = {value!r}: must be {wanted}")
+
+
+def require_folder(key: str, path: Path) -> None:
+    """Refuse a folder that cannot be made, or in which nothing can be written; nothing is made yet.
+
+    Args:
+        key: Name of the option.
+        path: The folder.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise ConfigError(f"{key} = {str(path)!r}: {there} is no folder; choose another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{key} = {str(path)!r}: nothing can be written in {there}; choose another")
 
 
 def nearest(key: str, valid: Collection[str]) -> str:

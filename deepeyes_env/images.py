@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import threading
 import weakref
 from dataclasses import dataclass, field
 
@@ -119,8 +118,9 @@ class EncodedImage:
 
         The episodes of a group crop the same regions of the same picture: its bytes are kept once.
         """
-        with _SHARING:
-            known = _SHARED.setdefault(self.sha256, self)
+        name = self.sha256
+        with _SHARING.of(hash(name)):
+            known = _SHARED.setdefault(name, self)
         return known if known == self else self
 
     def decode(self) -> Image.Image:
@@ -132,7 +132,10 @@ class EncodedImage:
         return decode_rgb(self.data)
 
     def decode_shared(self) -> Image.Image:
-        """Decode once for everybody who asks while somebody has the picture: it is read-only (`freeze`).
+        """Decode once for everybody who asks while somebody has the pixels.
+
+        Returns:
+            A picture of one's own over common pixels; who changes it gets pixels of one's own too (`freeze`).
 
         Raises:
             ImageError: The bytes do not decode.
@@ -141,7 +144,7 @@ class EncodedImage:
             image = _DECODED.get(self.sha256)
             if image is None:
                 image = _DECODED[self.sha256] = freeze(self.decode())
-            return image
+        return _view(image)
 
     @property
     def pixels(self) -> int:
@@ -206,7 +209,7 @@ class _PaintedImage(EncodedImage):
 
     def decode_shared(self) -> Image.Image:
         picture = self._picture
-        return self._bytes().decode_shared() if picture is None else picture
+        return self._bytes().decode_shared() if picture is None else _view(picture)
 
     def encode(self) -> None:
         self._bytes()
@@ -226,14 +229,15 @@ class _PaintedImage(EncodedImage):
     def _png(self) -> EncodedImage:
         assert self._picture is not None
         buffer = io.BytesIO()
-        self._picture.save(buffer, format="PNG", compress_level=1)
+        # Of the pixels alone: a profile or a transparent colour of the file that they are from says no more.
+        self._picture.save(buffer, format="PNG", compress_level=1, icc_profile=None, transparency=None)
         data = buffer.getvalue()
         return EncodedImage(data, self.width, self.height, hashlib.sha256(data).hexdigest()).shared()
 
 
 _SHARED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
 _ENCODED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDictionary()
-_SHARING = threading.Lock()
+_SHARING = Stripes()
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
 _DECODING = Stripes()
 
@@ -248,6 +252,16 @@ def freeze(image: Image.Image) -> Image.Image:
     return image
 
 
+def _view(frozen: Image.Image) -> Image.Image:
+    """Another picture over the pixels of a frozen one, which lives as long as its views.
+
+    Pillow gives new pixels to the picture that is changed: all who hold that picture see them.
+    """
+    view = freeze(frozen._new(frozen.im))
+    view._frozen = frozen  # type: ignore[attr-defined]
+    return view
+
+
 def pixel_hash(image: Image.Image) -> str:
     """SHA-256 of a picture's size and RGB pixels: how it was encoded makes no difference."""
     rgb = to_rgb(image)
@@ -257,9 +271,11 @@ def pixel_hash(image: Image.Image) -> str:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any PIL mode to RGB, laying transparency over white."""
-    if image.mode == "RGB":
+    """Convert any PIL mode to RGB, laying transparency over white; of 16 bits the upper 8 are kept."""
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if image.mode.startswith("I;16"):  # Pillow's own conversion makes everything above 255 white
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         canvas = Image.new("RGBA", rgba.size, "white")

@@ -34,6 +34,9 @@ class Telemetry:
             self.seconds[kind] += time.perf_counter() - start  # type: ignore[assignment]
 
     def __add__(self, other: Telemetry) -> Telemetry:
-        return Telemetry(
-            self.count + other.count, self.seconds + other.seconds, self.failures + other.failures
+        # Added from copies: another thread may be measuring, and a copy is made at once.
+        count, seconds = (
+            Counter(dict(one)) + Counter(dict(two))
+            for one, two in ((self.count, other.count), (self.seconds, other.seconds))
         )
+        return Telemetry(count, seconds, self.failures + other.failures)

@@ -82,6 +82,7 @@ class SftConfig:
         _require(self.seed >= 0, "seed", self.seed, "must be at least 0")
         for key in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "must be at least 0")
         _require(0 <= self.warmup < 1, "warmup", self.warmup, "is a share of all steps, in [0, 1)")
         _require(self.packing >= 0, "packing", self.packing, "must be at least 0")
         _check_lora(self)
@@ -205,6 +206,7 @@ class DapoConfig:
             _require(getattr(self, key) >= lowest, key, getattr(self, key), f"must be at least {lowest}")
         for key in ("learning_rate", "max_grad_norm", "clip_low", "clip_high"):
             _require(getattr(self, key) > 0, key, getattr(self, key), "must be above 0")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "must be at least 0")
         _require(self.clip_low < 1, "clip_low", self.clip_low, "must be below 1")
         if self.dual_clip:
             least_dual = 1 + self.clip_high

@@ -31,6 +31,7 @@ from benchmarks.interchange.series import (
 )
 from benchmarks.result import Result
 from benchmarks.run_folder import Run
+from benchmarks.suites.choice_lists import listed_choices
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.rewards.choice import picked_label
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -39,6 +40,7 @@ INDEX, QUESTION, IMAGE, PREDICTION = "index", "question", "image", "prediction"
 """Their columns."""
 
 INFRASTRUCTURE = "their infrastructure failed: VLMEvalKit would score them as wrong"
+UNREADABLE = "their options were shuffled, and their question does not say which stood where"
 UNCLEAR = "their options were shuffled and they pick none clearly: their text is as the policy wrote it"
 
 _WORDS = re.compile(r"\w+")
@@ -87,16 +89,20 @@ def of_suite(found: Sequence[Series], suite: str | None) -> list[Series]:
     return chosen
 
 
-def questions(run: Run, series: Series) -> dict[str, str]:
-    """Item -> the question as it was asked; without those of which no conversation was kept."""
+Asked = Mapping[tuple[str, int], str]
+"""Item and sample -> the question as it was asked, with its options in the order shown."""
+
+
+def questions(run: Run, series: Series) -> Asked:
+    """The questions of a series; without those of which no conversation was kept."""
     with open_trajectories(run, pictures=False) as reader:
-        found = ((one.item, conversation(reader, one)) for one in series.results)
-        return {item: trajectory.question for item, trajectory in found if trajectory is not None}
+        found = (((one.item, one.sample), conversation(reader, one)) for one in series.results)
+        return {which: trajectory.question for which, trajectory in found if trajectory is not None}
 
 
 def predictions(
     draws: Sequence[Result],
-    asked: Mapping[str, str],
+    asked: Asked,
     rows: Sequence[Columns],
     data: Path,
     exported: Exported,
@@ -105,7 +111,7 @@ def predictions(
 
     Args:
         draws: One draw of every item.
-        asked: Item -> its question.
+        asked: Their questions.
         rows: The data file.
         data: Its path, for messages.
         exported: Counts what is left out, and what is to be known of the rest.
@@ -122,11 +128,14 @@ def predictions(
         if infrastructure_failed(one):
             exported.left_out[INFRASTRUCTURE] += 1
             continue
-        number = _place(one, asked.get(one.item), places, by_words, rows, data)
+        question = asked.get((one.item, one.sample))
+        number = _place(one, question, places, by_words, rows, data)
         if number in written:
             raise ConfigError(f"{data}: two items have the row of index {rows[number][INDEX]!r}")
-        written[number] = {**_kept(rows[number]), PREDICTION: _prediction(one, rows[number], exported)}
-        exported.samples += 1
+        prediction = _prediction(one, question or "", exported)
+        if prediction is not None:
+            written[number] = {**_kept(rows[number]), PREDICTION: prediction}
+            exported.samples += 1
     return [written[number] for number in sorted(written)]
 
 
@@ -163,11 +172,15 @@ def _kept(row: Columns) -> dict[str, str]:
     return {column: value for column, value in row.items() if column not in (IMAGE, PREDICTION)}
 
 
-def _prediction(one: Result, row: Columns, exported: Exported) -> str:
+def _prediction(one: Result, question: str, exported: Exported) -> str | None:
+    """What the policy answered, by the letters of the release; None where that cannot be told."""
     answer = one.answer or ""
     if not one.option_order or not answer:
         return answer
-    shown = {label: row.get(released, "") for label, released in one.option_order.items()}
+    shown = listed_choices(question)
+    if shown.keys() != one.option_order.keys():
+        exported.left_out[UNREADABLE] += 1
+        return None
     picked = picked_label(answer, shown)
     if picked is None:
         exported.notes[UNCLEAR] += 1

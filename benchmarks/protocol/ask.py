@@ -185,7 +185,7 @@ class _OneMode:
                 versions=respondent.versions,
             )
             for episode in iterate(episodes):
-                draw, key = questions.answered()
+                draw, key = questions.answered(episode.lineage)
                 self._score(draw, episode, self._folder.keep(episode, key))
                 self._note(wait=False)
             self._note(wait=True)

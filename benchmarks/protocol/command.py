@@ -76,7 +76,10 @@ def main(argv: Sequence[str]) -> int:
         console.print(failure, style="red", markup=False)
     unscored = sum(not is_scored(one) for one in outcome.results)
     if unscored:
-        console.print(f"{unscored} answers have no verdict: run the same command again to ask for them")
+        console.print(
+            f"{unscored} answers lack a verdict, ours or the judge's beside it: run the same command again "
+            "to ask for them"
+        )
     undecided = sum(one.rule == "none" and one.answer is not None for one in outcome.results)
     if undecided and not options.judge_config:
         console.print(

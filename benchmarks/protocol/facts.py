@@ -43,6 +43,7 @@ def result_of(draw: Draw, episode: Trajectory, number: int, verdict: Verdict) ->
         mode=draw.mode,
         seed=draw.seed,
         sample=draw.sample,
+        draw=draw.draw,
         outcome=str(episode.outcome),
         answer=episode.answer,
         correct=verdict.correct,

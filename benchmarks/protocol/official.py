@@ -33,8 +33,7 @@ def official_figures(suites: Sequence[Items], plan: Plan, results: Iterable[Resu
     runs: defaultdict[tuple[str, str], defaultdict[tuple[int, int], list[Result]]]
     runs = defaultdict(lambda: defaultdict(list))
     for one in results:
-        sample = 0 if plan.option_order == "averaged" else one.sample
-        runs[one.suite, one.mode][one.seed, sample].append(one)
+        runs[one.suite, one.mode][one.seed, one.draw].append(one)
     figures: dict[str, dict[str, Mapping[str, float]]] = {}
     for items in suites:
         name = items.suite.card.name

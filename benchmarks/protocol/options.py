@@ -33,7 +33,8 @@ class EvalOptions(PolicyOptions):
     Attributes:
         policy: A Qwen2.5-VL checkpoint (directory or hub id), the model's name at an API, `oracle` for the
             task families' own scripts, or `guesser`.
-        copy: Copies of suites on this machine, as `name=path`; the others are loaded from the hub.
+        copy: A copy of a suite on this machine, as `name=path`, once for each; the others are loaded from
+            the hub.
         modes: Which tools answer, separated by commas: `all`, `code`, `search` (both searches), `off`.
         seeds: Seeds, separated by commas; every item is asked with each of them.
         samples: How often every item is asked with each seed.
@@ -56,7 +57,7 @@ class EvalOptions(PolicyOptions):
     suite: Annotated[
         str, tyro.conf.arg(help=f"Suites, separated by commas (docs/benchmarks.md): {', '.join(SUITES)}.")
     ] = "worldbench-small"
-    copy: tuple[str, ...] = ()
+    copy: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     modes: str = ",".join(MODES)
     seeds: str = "0"
     samples: int = 1
@@ -117,13 +118,16 @@ class EvalOptions(PolicyOptions):
         """Suite -> the user's copy.
 
         Raises:
-            ConfigError: A copy is not `name=path`.
+            ConfigError: A copy is not `name=path`, or a suite has two.
         """
         pairs = [one.partition("=") for one in self.copy]
         for name, equals, path in pairs:
             if not (name and equals and path):
                 raise ConfigError(f"copy = {name!r}: must be name=path, such as vstar=data/VStarBench.tsv")
-        return {name: Path(path) for name, _, path in pairs}
+        paths = {name: Path(path) for name, _, path in pairs}
+        if len(paths) < len(pairs):
+            raise ConfigError(f"copy = {', '.join(self.copy)}: a suite has one copy")
+        return paths
 
     @property
     def env_config(self) -> EnvConfig:

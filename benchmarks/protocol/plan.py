@@ -14,6 +14,7 @@ from benchmarks.suites.suite import Item, Suite
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.prompts import PROMPTS, system_prompt
 from deepeyes_env.search.base import SearchEngine
+from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.curation.keys import canonical, plain, stage_key
 
 LINEAGE_BITS = 48
@@ -75,7 +76,8 @@ class Draw:
         suite: Name of the suite.
         mode: Which tools answer.
         seed: Of the run.
-        sample: Number of the draw; of an item in several orders of options each is one.
+        sample: Number of the asking, from 0; of an item in several orders of options each is one.
+        draw: Number of the draw that it belongs to, from 0: all orders of options together are one.
         shown: The item as it is asked.
     """
 
@@ -83,6 +85,7 @@ class Draw:
     mode: Mode
     seed: int
     sample: int
+    draw: int
     shown: Shown
 
     @property
@@ -94,13 +97,25 @@ class Draw:
 
 
 def draws(items: Items, mode: Mode, plan: Plan) -> Iterator[Draw]:
-    """All draws of a suite in one mode, item by item; an item is read when its turn comes."""
+    """All draws of a suite in one mode, item by item; an item is read when its turn comes.
+
+    Raises:
+        DatasetError: Two items have the same id, by which their answers would be mixed up.
+    """
+    seen: dict[str, int] = {}
     for index in range(plan.count(items)):
         item = items.item(index)
+        if (first := seen.setdefault(item.task.id, index)) != index:
+            raise DatasetError(
+                items.suite.card.name,
+                f"the items {first} and {index} have the same id {item.task.id}",
+                "give every row an id of its own (are the same rows in two files of a copy?)",
+            )
         for seed in plan.seeds:
             shown = layouts(item, plan.option_order, seed)
             for sample in range(plan.samples * len(shown)):
-                yield Draw(items.suite.card.name, mode, seed, sample, shown[sample % len(shown)])
+                draw, place = divmod(sample, len(shown))
+                yield Draw(items.suite.card.name, mode, seed, sample, draw, shown[place])
 
 
 def surroundings(

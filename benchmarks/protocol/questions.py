@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 from agents.speaker import RolloutRequest
+from agents.trajectory import SeedLineage
 from benchmarks.protocol.plan import Draw, Items
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.task import Split, Task
@@ -18,8 +18,7 @@ class Questions:
         """Ask of a suite; nothing is read yet."""
         self._items = items
         self._tasks: dict[int, Task] = {}
-        self._asked: deque[tuple[Draw, str]] = deque()
-        self._first = 0
+        self._asked: dict[SeedLineage, tuple[int, Draw, str]] = {}
 
     def requests(self, missing: Iterable[tuple[Draw, str]]) -> Iterator[RolloutRequest]:
         """A request for each draw, taken as episodes end.
@@ -29,14 +28,21 @@ class Questions:
         """
         for number, (draw, key) in enumerate(missing):
             self._tasks[number] = draw.shown.item.task
-            self._asked.append((draw, key))
+            self._asked[draw.lineage] = number, draw, key
             yield RolloutRequest(number, "test", draw.lineage)
 
-    def answered(self) -> tuple[Draw, str]:
-        """The draw of the next episode, in the order of the requests; its pictures are let go."""
-        self._tasks.pop(self._first, None)
-        self._first += 1
-        return self._asked.popleft()
+    def answered(self, lineage: SeedLineage) -> tuple[Draw, str]:
+        """The draw that an episode answers, with its key; its pictures are let go.
+
+        Episodes come in the order of the requests, but before an error those that have ended come without
+        the others.
+
+        Args:
+            lineage: The episode's.
+        """
+        number, draw, key = self._asked.pop(lineage)
+        del self._tasks[number]
+        return draw, key
 
     @property
     def name(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from agents.scripted import Program, Script, ScriptSpeaker, script_name
 from agents.speaker import PolicySpeaker, Speaker
 from agents.trajectory import SeedLineage
 from benchmarks.protocol.options import GUESSER, EvalOptions
-from benchmarks.protocol.plan import Items
+from benchmarks.protocol.plan import Items, content_of
 from benchmarks.protocol.presets import preset
 from benchmarks.suites.suite import Item
 from deepeyes_env.task import Answer, Task
@@ -54,7 +55,8 @@ def open_respondent(options: EvalOptions, suites: Sequence[Items]) -> Iterator[R
         ModelError: It is no Qwen2.5-VL.
     """
     if options.policy == GUESSER:
-        yield scripted(guess_program(suites))
+        guesser = scripted(guess_program(suites))
+        yield replace(guesser, settings={**guesser.settings, "knows": _known(suites)})
         return
     with closing(Actor(options)) as actor:
         if isinstance(actor.speaker, PolicySpeaker):
@@ -98,6 +100,12 @@ def guess_program(suites: Sequence[Items]) -> Program:
         yield f"<think>I see no picture.</think><answer>{guess}</answer>"
 
     return guesser
+
+
+def _known(suites: Sequence[Items]) -> str:
+    """A hash of all items: any of them may decide what is guessed of another."""
+    contents = [content_of(items.item(index)) for items in suites for index in range(len(items))]
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()
 
 
 def _example(item: Item) -> Example:

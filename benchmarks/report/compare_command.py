@@ -17,7 +17,7 @@ from benchmarks.report.document import rounded
 from benchmarks.report.pairing import Metric
 from benchmarks.report.terminal import print_table
 from benchmarks.run_folder import read_run
-from deepeyes_env.errors import require
+from deepeyes_env.errors import require, require_folder
 
 NAMES = ("compare.json", "compare.html")
 """What is written into `--out`."""
@@ -51,12 +51,14 @@ def main(argv: Sequence[str]) -> int:
         0.
 
     Raises:
-        ConfigError: There is one run only, or two have nothing in common.
+        ConfigError: There is one run only, two have nothing in common, or `out` cannot be a folder.
         DatasetError: A folder holds no evaluation.
         SystemExit: Trajectories are damaged; the message says which.
     """
     options = tyro.cli(CompareOptions, args=list(argv), prog="deepeyes eval compare")
     require(len(options.runs) > 1, "runs", [str(run) for run in options.runs], "two folders or more")
+    if options.out is not None:
+        require_folder("out", options.out)
     first, *others = [read_run(run) for run in options.runs]
     compared = compare_runs(first, others, options.metric)
     console = Console()

@@ -42,6 +42,5 @@ def compare_draws(pairs: Sequence[tuple[Result, float, float]]) -> Comparison:
 def _groups(scored: Iterable[Scored]) -> list[list[Scored]]:
     groups: defaultdict[tuple[object, ...], list[Scored]] = defaultdict(list)
     for one, score in scored:
-        which = (one.suite, one.item, one.mode, one.seed)
-        groups[which if one.option_order else (*which, one.sample)].append((one, score))
+        groups[one.suite, one.item, one.mode, one.seed, one.draw].append((one, score))
     return list(groups.values())

@@ -30,7 +30,7 @@ PHRASES = frozenset(
 """Whole answers that refuse, in normal form."""
 
 _SENTENCE = re.compile(
-    r"\b(?:can(?:no|'|\u2019)?\s?t|could(?: not|n't)|impossible to|unable to|not possible to)\s+"
+    r"\b(?:can(?:\s?no|'|\u2019)?\s?t|could(?: not|n't)|impossible to|unable to|not possible to)\s+"
     r"(?:be\s+)?(?:determined?|answer(?:ed)?|know(?:n)?|found|find|establish(?:ed)?)\b"
     r"|\b(?:is|was|are|were) (?:unanswerable|unknown|not (?:recorded|known|on record))\b"
 )

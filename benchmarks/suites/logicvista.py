@@ -78,10 +78,10 @@ def official(item: Item, answer: str) -> float | None:
     given, reference = plain(answer), item.task.answer
     if not given:
         return 0.0
-    if _LETTERS.fullmatch(given):
-        return float(_letters(given) == _letters(reference.text))
-    picked = picked_label(given, dict(reference.choices))
-    return None if picked is None else float(picked == reference.text)
+    # First the options themselves: "7" may be the text of one, and is no letter then.
+    if picked := picked_label(given, dict(reference.choices)):
+        return float(picked == reference.text)
+    return float(_letters(given) == _letters(reference.text)) if _LETTERS.fullmatch(given) else None
 
 
 def _letters(listed: str) -> set[str]:

@@ -35,7 +35,8 @@ CARD = Card(
     metric="accuracy over all items, for perception and reasoning, and for the scenes of each",
     paper="arXiv 2408.13257",
     traps=(
-        "Lite is 1,919 items, the full benchmark 29,429 in two languages; the paper's 64.9 is not on Lite.",
+        "Lite is 1,919 items, the full benchmark 29,429 in two languages; the paper names the full one "
+        "beside its 64.9, and its script runs both.",
         "Option E says that the picture does not show it: never choosing it, or always, moves the figure.",
         "The official script takes the first capital A to E of the reply after cutting phrases such as `The "
         "best answer is`, so that `An apple` picks A.",

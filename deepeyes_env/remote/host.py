@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deepeyes_env.episode import Episode, Observation
@@ -20,6 +20,9 @@ from deepeyes_env.runner import ACTION_NAMES, StepResult, infra_failed
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.task import SPLITS, Split, Task, TaskSource
 from deepeyes_env.telemetry import Telemetry
+
+MAX_QUESTION_IMAGES = 50
+"""Most images of a question, whatever `max_images` says, which is for those of tools (`Observation`)."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,19 @@ class RemoteRunner:
         lease = self._connection.lease()
         body = {"index": place.index, "split": place.split, "seed": place.seed}
         reply = self._connection.post(lease, "/episodes", body)
-        name, info = reply.get("episode"), read_info(reply.get("info"))
+        name = reply.get("episode")
         if not isinstance(name, str) or not name.isalnum():
             raise RemoteError("the server does not name the episode")
-        observation = read_observation(reply.get("observation"), self._max_images, self._image(lease))
+        self._running = _Running(lease, f"/episodes/{name}", {})
+        try:
+            info = read_info(reply.get("info"))
+            most = max(self._max_images, MAX_QUESTION_IMAGES)
+            observation = read_observation(reply.get("observation"), most, self._image(lease))
+        except RemoteError:
+            self.close()
+            raise
         known: Json = {key: info[key] for key in ("task_id", "family") if key in info}
-        self._running = _Running(lease, f"/episodes/{name}", known)
+        self._running = replace(self._running, info=known)
         return observation, info
 
     def _ask(self, path: str, body: Json, action: str | None) -> StepResult:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from deepeyes_env.config import ConfigError, EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.images import EncodedImage
+from deepeyes_env.outcome import Outcome
 from deepeyes_env.remote.error import RemoteError
 from deepeyes_env.runner import StepResult
 
@@ -27,6 +28,8 @@ Json = dict[str, Any]
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 _RULES = TypeAdapter(EnvConfig)
+
+_OUTCOMES = frozenset(map(str, Outcome))
 
 
 def dump(value: Json) -> bytes:
@@ -113,6 +116,8 @@ def read_result(value: Json, most: int, image: Callable[[str], EncodedImage]) ->
     info = read_info(value.get("info"))
     if any(ends) and not all(isinstance(info.get(key), float) for key in ("accuracy", "format", "total")):
         raise RemoteError("the end of an episode lacks the parts of its reward")
+    if any(ends) and info.get("outcome") not in _OUTCOMES:
+        raise RemoteError("the end of an episode lacks its outcome")
     observation = read_observation(value.get("observation"), most, image)
     return StepResult(observation, reward, bool(ends[0]), bool(ends[1]), info)
 
@@ -121,12 +126,14 @@ def read_info(value: object) -> Json:
     """An info.
 
     Raises:
-        RemoteError: It holds more than texts, numbers and truth values.
+        RemoteError: It holds more than texts, finite numbers and truth values.
     """
     info = _object(value, "an info")
     for name, item in info.items():
         if not isinstance(item, str | bool | int | float):
             raise RemoteError(f"the info's {name[:50]!r} must be a text, a number, true or false")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise RemoteError(f"the info's {name[:50]!r} must be a finite number")
     return info
 
 

@@ -12,7 +12,7 @@ from deepeyes_env.rewards.choice import choose
 from deepeyes_env.rewards.judge import Judge
 from deepeyes_env.rewards.mathematics import equivalent
 from deepeyes_env.rewards.normalise import normalise
-from deepeyes_env.rewards.number import close_enough, normalise_unit, parse_quantity
+from deepeyes_env.rewards.number import Quantity, close_enough, normalise_unit, parse_quantity
 from deepeyes_env.task import Answer, Task
 
 MAX_ANSWER_CHARS = 300
@@ -84,12 +84,20 @@ def grade_by_rule(answer: str, reference: Answer) -> Grade:
 
 
 def _same_quantity(answer: str, reference: Answer) -> bool | None:
-    """Compare as numbers; None when either is none, or when their units differ and might still agree.
+    """Compare as numbers: with any alias it may agree, but with the reference's text alone it can differ.
 
-    Only a unit that the reference declares may be left out: "5" is not "5k".
+    None when either is no number, or when their units differ and might still agree. Only a unit that the
+    reference declares may be left out: "5" is not "5k".
     """
-    expected, given = parse_quantity(reference.text), parse_quantity(answer)
-    if expected is None or given is None:
+    given = parse_quantity(answer)
+    if given is None:
+        return None
+    decided = [_same_as(given, text, reference) for text in (reference.text, *reference.aliases)]
+    return True if any(decided) else decided[0]
+
+
+def _same_as(given: Quantity, text: str, reference: Answer) -> bool | None:
+    if (expected := parse_quantity(text)) is None:
         return None
     declared = normalise_unit(reference.unit) if reference.unit else expected.unit
     if given.unit != declared and not (reference.unit and not given.unit):

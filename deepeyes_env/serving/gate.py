@@ -22,7 +22,8 @@ class Gate:
         Args:
             app: What lies behind the gate.
             token: What `Authorization: Bearer` must carry. None serves whoever calls this machine by a
-                loopback name; no web page can, through a browser, even if its own name resolves to here.
+                loopback name; no page of another site can, through a browser, even if its own name resolves
+                to here.
             max_body_bytes: Largest body of a request.
         """
         self._app = app
@@ -40,6 +41,8 @@ class Gate:
         refusal = None
         if self._credentials is None and _name(headers.get(b"host", b"")) not in LOOPBACK_NAMES:
             refusal = JSONResponse({"detail": "not a name of this machine"}, 400)
+        elif self._credentials is None and not _is_from_here(headers.get(b"origin")):
+            refusal = JSONResponse({"detail": "a page of another site asks"}, 403)
         elif self._credentials is not None and not hmac.compare_digest(given, self._credentials):
             refusal = JSONResponse({"detail": "wrong or missing token"}, 401, {"WWW-Authenticate": "Bearer"})
         elif length.isdigit() and int(length) > self._max_body_bytes:
@@ -66,6 +69,11 @@ class Gate:
             return message
 
         return counted
+
+
+def _is_from_here(origin: bytes | None) -> bool:
+    """Whether no page asks, or one of this machine: browsers name the origin of what may change something."""
+    return origin is None or _name(origin.partition(b"://")[2]) in LOOPBACK_NAMES
 
 
 def _name(host: bytes) -> str | None:

@@ -32,7 +32,7 @@ def listen(host: str, port: int, token: str | None, danger: str) -> socket.socke
         if token is None and not ipaddress.ip_address(address[0]).is_loopback:
             raise ConfigError(f"host = {host!r}: {danger}, or stay on 127.0.0.1")
         return socket.create_server(address[:2], family=family, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that is none, such as a..b, is the latter
         raise ConfigError(f"cannot listen at {host}:{port}: {error}") from error
 
 

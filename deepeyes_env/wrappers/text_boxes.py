@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from deepeyes_env.errors import require
+
 Array = npt.NDArray[Any]
 
 MOST = 16.0
@@ -36,9 +38,15 @@ class TextBytes:
 
     Attributes:
         length: Bytes.
+
+    Raises:
+        ConfigError: Less than one.
     """
 
     length: int = 1024
+
+    def __post_init__(self) -> None:
+        require(self.length >= 1, "length", self.length, "at least 1")
 
     @property
     def space(self) -> spaces.Box:
@@ -64,9 +72,15 @@ class WordCounts:
 
     Attributes:
         buckets: Length of the array.
+
+    Raises:
+        ConfigError: Less than one.
     """
 
     buckets: int = 256
+
+    def __post_init__(self) -> None:
+        require(self.buckets >= 1, "buckets", self.buckets, "at least 1")
 
     @property
     def space(self) -> spaces.Box:

@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import gc
 import hashlib
 import io
 import pickle
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from deepeyes_env import images
 from deepeyes_env.images import (
@@ -109,6 +110,42 @@ def test_a_painted_picture_is_hashed_when_its_key_is_asked_for(monkeypatch):
     assert hashed == [1]
 
 
+def test_who_paints_over_a_shared_picture_has_it_for_himself():
+    painted = EncodedImage.from_pil(noise(20, 10))
+    encoded = EncodedImage.from_bytes(EncodedImage.from_pil(noise(20, 10)).data)
+    for image in (painted, encoded):
+        mine, other = image.decode_shared(), image.decode_shared()
+        mine.paste((0, 0, 255), (0, 0, 20, 10))
+        for seen in (other, image.decode_shared(), image.decode()):
+            assert np.array_equal(np.asarray(seen), np.asarray(noise(20, 10)))
+    assert EncodedImage.from_bytes(painted.data).decode().tobytes() == noise(20, 10).tobytes()
+
+
+def test_a_painted_picture_is_shared_by_its_bytes_at_once():
+    one, other = (EncodedImage.from_pil(noise(20, 10, seed=5)) for _ in range(2))
+    assert one.shared() == other.shared() == one
+
+
+def test_the_bytes_of_a_picture_are_those_of_its_pixels():
+    plain, profiled, transparent = (noise(20, 10, seed=6) for _ in range(3))
+    profiled.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    expected = EncodedImage.from_pil(plain).data
+    gc.collect()
+    assert EncodedImage.from_pil(profiled).data == expected
+    transparent.info["transparency"] = transparent.getpixel((0, 0))
+    shown = EncodedImage.from_pil(transparent)
+    assert shown.decode().getpixel((0, 0)) == (255, 255, 255)
+    assert "transparency" not in Image.open(io.BytesIO(shown.data)).info
+
+
+def test_of_16_bits_the_upper_8_are_kept():
+    ramp = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, "PNG")
+    shown = np.asarray(EncodedImage.from_bytes(buffer.getvalue()).decode())
+    assert np.array_equal(shown[..., 0], ramp >> 8)
+
+
 def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for(monkeypatch):
     saved = _saves(monkeypatch)
     one, other = (EncodedImage.from_pil(noise(20, 10, seed=seed)) for seed in (8, 9))
@@ -127,7 +164,7 @@ def test_a_painted_picture_is_encoded_when_its_bytes_or_their_hash_are_asked_for
     assert saved == [1]
     assert one.key == key
     assert np.array_equal(np.asarray(one.decode()), np.asarray(noise(20, 10, seed=8)))
-    assert one.decode_shared() is one.decode_shared()
+    assert one.decode_shared().im is one.decode_shared().im
     assert one == EncodedImage(one.data, 20, 10, one.sha256)
     assert EncodedImage(one.data, 20, 10, one.sha256) == one
     assert hash(one) == hash(EncodedImage(one.data, 20, 10, one.sha256))

@@ -8,7 +8,6 @@ base64. Pictures that rows name by path are those of the folder.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,7 +168,7 @@ def _embedded(value: Any) -> Iterator[Any]:
         case str() if len(value) >= BASE64_CHARS:
             try:
                 yield from _tried(base64.b64decode(value.rpartition(",")[2], validate=True))
-            except binascii.Error:
+            except ValueError:  # also of letters beyond ASCII
                 return
         case list():
             for inner in value:

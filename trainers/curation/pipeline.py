@@ -34,8 +34,9 @@ from trainers.curation.plan import Curated, Plan
 from trainers.curation.recipe import Recipe
 from trainers.curation.rollouts import Draws, Rollouts
 from trainers.curation.stages import CurationError, Record, Stage, Stages, locked, point
-from trainers.curation.survey import source_name, survey, within
+from trainers.curation.survey import survey, within
 from trainers.curation.voices import OpenSpeaker, opened_once, tokenizer_digest
+from trainers.source_name import source_name
 
 DIFFICULTY, BENEFIT, SYNTHESIS = range(3)
 """`SeedLineage.step` of the three kinds of rollouts."""

@@ -31,7 +31,7 @@ from trainers.dapo.group_rollout import NothingScored
 from trainers.dapo.own_policy import own_policy
 from trainers.dapo.prompts import prompt_limit
 from trainers.dapo.train import train_dapo
-from trainers.distributed.ranks import PeerFailed, Ranks, launched
+from trainers.distributed.ranks import PeerFailed, Ranks, first_launched, launched
 from trainers.distributed.shares import collected
 from trainers.preflight.dry_run import NotReady, dry_run_dapo
 from trainers.preflight.env_checks import add_validation
@@ -39,6 +39,7 @@ from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.metrics import StepReport
+from trainers.runs.run import require_run_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,17 @@ def run(options: DapoOptions) -> None:
     _require_token_exact(options.backend)
     require(options.gpus >= 1, "gpus", options.gpus, "at least 1")
     check_precision(options.dtype, options.train)
+    require(options.eval_tasks >= 0, "eval_tasks", options.eval_tasks, "at least 0")
+    require(options.weights is None or bool(options.urls), "weights", str(options.weights), "with urls")
     options = replace(options, env=with_tasks(options.env, options.tasks, "train"))
+    resume = latest_checkpoint(options.run_dir) if options.resume else None
+    require_run_dir(options.run_dir, resume)
+    if options.urls and options.backend == "transformers" and first_launched():
+        print(f"{', '.join(options.urls)}: not asked, because backend = 'transformers' samples here")
     if options.dry_run:
         dry_run_dapo(options)
         return
     require_room(options)
-    resume = latest_checkpoint(options.run_dir) if options.resume else None
     if options.push_to_hub is not None:
         require_token()
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))

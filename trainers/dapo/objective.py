@@ -77,7 +77,7 @@ class Clip:
     dual: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.dual <= 1 + self.high:
+        if self.dual != math.inf and self.dual <= 1 + self.high:
             raise ValueError(f"dual = {self.dual} must be above 1 + high = {1 + self.high}")
 
 

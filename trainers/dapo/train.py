@@ -7,9 +7,11 @@ overlap, and what happens between steps (records, evaluation, checkpoints, Ctrl-
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch.optim import AdamW
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_constant_schedule_with_warmup
@@ -20,7 +22,9 @@ from agents.sampling import banned_mask
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.remote.host import RemoteTasks
 from trainers.config import DapoConfig
+from trainers.curation.keys import canonical
 from trainers.dapo.group_rollout import Sampler, rollout_metrics
 from trainers.dapo.own_policy import check_precisions, move_policy, own_policy
 from trainers.dapo.sampling import Keep, accuracy_varies
@@ -35,6 +39,7 @@ from trainers.runs.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwat
 from trainers.runs.progress import Progress
 from trainers.runs.run import Hooks, open_run
 from trainers.scoring import Scorer
+from trainers.source_name import source_name
 
 SHOWN = ("reward", "accuracy", "tool_use", "entropy", "groups_trained")
 """Metrics next to the progress bar."""
@@ -110,7 +115,7 @@ def _train(
     give_weights = partial(hand_over, engine, policy)
     anew = evaluate and partial(_evaluate_anew, give_weights, evaluate)
     hooks = Hooks(run_dir, resume, on_step, anew, config.eval_every)
-    data = {"env": deciding(env.config), "tasks": env.tasks.name}
+    data = {"env": deciding(env.config), "tasks": _name_of(env)}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
@@ -129,6 +134,15 @@ def _train(
                 report = StepReport(step + 1, metrics, watch.seconds, sampled.trajectories)
                 run.end_step(report, Progress(step + 1, sampled.drawn, sampled.carried))
         return run.history
+
+
+def _name_of(env: DeepEyesAsyncEnv) -> dict[str, Any]:
+    """What tells a resumed run whether its tasks are the same; of a server's, only how many they are."""
+    named = {"name": env.tasks.name, "size": env.tasks.size("train")}
+    if isinstance(env.tasks, RemoteTasks):
+        return named
+    held = canonical(source_name(env.config.source, "train"))
+    return named | {"sha256": hashlib.sha256(held).hexdigest()}
 
 
 def require_token_exact(policy: object) -> Policy:

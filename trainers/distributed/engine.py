@@ -194,10 +194,16 @@ def accelerator(config: SftConfig | DapoConfig, run_dir: Path | None) -> Acceler
     """The accelerator of a run.
 
     Raises:
-        ConfigError: The processes that were launched do not find together, or a tracker cannot be used.
+        ConfigError: The processes that were launched do not find together, they were launched with a
+            precision that cannot be resumed, or a tracker cannot be used.
     """
     _check_trackers(config.trackers, run_dir)
     made = Accelerator(log_with=list(config.trackers) or None, project_dir=run_dir)
+    if made.mixed_precision in ("fp16", "fp8"):
+        raise ConfigError(
+            f"mixed_precision = {made.mixed_precision!r}: a resumed run could not go on exactly, because its "
+            "scale of the loss is not stored; launch with --mixed_precision bf16 or no"
+        )
     if launched() > made.num_processes:
         raise ConfigError(
             f"{launched()} processes were launched, and accelerate found no GPU to join them on; set "

@@ -55,7 +55,7 @@ def dry_run_dapo(options: DapoOptions) -> None:
     def rows(size: ModelSize) -> list[Row]:
         trajectories = train.prompts_per_step * train.group_size
         times = [_dapo_times(size, training, options, length) for length in lengths]
-        sampler = [plan.cache_bytes(size, options.num_envs) * length / GIB for length in lengths]
+        sampler = [plan.cache_bytes(size, _conversations(options)) * length / GIB for length in lengths]
         return [
             ("trajectories a step", f"{trajectories:,}", f"{trajectories:,}"),
             *[(name, a, b) for (name, a), (_, b) in zip(*times, strict=True)],
@@ -68,6 +68,15 @@ def dry_run_dapo(options: DapoOptions) -> None:
 
     copied = train.staleness > 0 and options.backend == "transformers"
     _report("dapo", options, checks, training, rows, lengths, copied=copied)
+
+
+def _conversations(options: DapoOptions) -> int:
+    """How many one sampler holds at once: servers those of all processes, a policy those of its own."""
+    from trainers.distributed.ranks import launched
+
+    train = options.train
+    processes = max(launched(), options.gpus) if options.urls else 1
+    return min(options.num_envs * processes, train.prompts_per_step * train.group_size)
 
 
 def dry_run_sft(options: SftOptions) -> None:

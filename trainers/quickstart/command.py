@@ -30,6 +30,7 @@ from agents.transformers_policy import TransformersPolicy
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
+from deepeyes_env.errors import require, require_folder
 from deepeyes_env.tasks import WorldConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
@@ -37,6 +38,7 @@ from trainers.evaluation import EvaluationPlan, answer_all
 from trainers.quickstart.report import Report, Stage, table, tests, write_page
 from trainers.quickstart.teacher import eager_teacher, hasty_teacher
 from trainers.quickstart.visual_pretraining import EyesConfig, draw_lessons, pretrain_eyes
+from trainers.runs.checkpoint import CheckpointError
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.metrics import Metrics
 from trainers.sft.train import train_sft
@@ -141,10 +143,13 @@ def main(argv: Sequence[str]) -> None:
         argv: Its arguments.
 
     Raises:
-        SystemExit: The output directory is in use, or the run was interrupted.
+        ConfigError: The seed is below 0, or the output cannot be a folder.
+        SystemExit: The output directory is in use, the run was interrupted, or its disk is full.
     """
     options = tyro.cli(QuickstartOptions, args=list(argv), prog="deepeyes quickstart")
     output = options.output or _fresh(Path("runs"))
+    require(options.seed >= 0, "seed", options.seed, "a whole number from 0")
+    require_folder("output", output)
     if output.exists() and any(output.iterdir()):
         raise SystemExit(f"deepeyes quickstart: {output} is not empty; choose another --output")
     # Faster than two for a model this small (stack notes section 2), and leaves a core to the tools.
@@ -152,7 +157,7 @@ def main(argv: Sequence[str]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=120)
     try:
         report = quickstart(SMOKE if options.smoke else Plan(), options.seed, output, console)
-    except Interrupted as error:
+    except (Interrupted, CheckpointError) as error:
         raise SystemExit(f"deepeyes quickstart: {error}; the next run starts anew") from error
     console.print(table(report))
     console.print(tests(report))

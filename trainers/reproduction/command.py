@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from deepeyes_env.errors import require_folder
 from trainers.reproduction.arms import CLAIMS, SMOKE, Sizes, arms, needed
 from trainers.reproduction.claims import judge
 from trainers.reproduction.figures import Results
@@ -77,7 +78,7 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
         The page; a run that ends early leaves one too, of what it has finished.
 
     Raises:
-        SystemExit: The output cannot be written.
+        ConfigError: The output cannot be a folder.
     """
     # For the workers: spinning threads make each other slow (stack notes section 2).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -85,11 +86,8 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sizes = SMOKE if options.smoke else Sizes()
     root, page = options.output / "stages", options.output / "report.html"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"{root} cannot be made ({error.strerror}); name a folder with --output"
-        raise SystemExit(f"deepeyes reproduce: {problem}") from error
+    require_folder("output", root)
+    root.mkdir(parents=True, exist_ok=True)
     named = {
         (name, seed): arms(seed, sizes)[name] for seed in options.seeds for name in needed(options.claims)
     }

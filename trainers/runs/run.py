@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from transformers import PreTrainedTokenizerBase
 
+from deepeyes_env.errors import require_folder
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.dapo.sampling import Sampled
 from trainers.distributed.engine import Engine
@@ -209,9 +210,10 @@ def open_run(
 
     Raises:
         CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
+        ConfigError: Nothing can be written into `hooks.run_dir`.
     """
     with engine.ranks.together("looking at the run's directory"):
-        _check_run_dir(hooks)
+        require_run_dir(hooks.run_dir, hooks.resume)
     settings = {project: fixed_settings(config), **data}
     progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
     recorder = Recorder(
@@ -237,8 +239,21 @@ def _own_checkpoint(hooks: Hooks, step: int) -> Path | None:
     return own if hooks.resume.resolve() == own.resolve() else None
 
 
-def _check_run_dir(hooks: Hooks) -> None:
-    if hooks.run_dir is not None and hooks.resume is None and checkpoints(hooks.run_dir):
+def require_run_dir(run_dir: Path | None, resume: Path | None) -> None:
+    """Refuse a directory that a run cannot write, or that holds another run; nothing is made yet.
+
+    Args:
+        run_dir: The run's directory, if it has one.
+        resume: What the run goes on from, if it does.
+
+    Raises:
+        CheckpointError: It already holds the checkpoints of a run.
+        ConfigError: Nothing can be written there.
+    """
+    if run_dir is None:
+        return
+    require_folder("run_dir", run_dir)
+    if resume is None and checkpoints(run_dir):
         raise CheckpointError(
-            f"{hooks.run_dir} already holds the checkpoints of a run; resume it, or choose another directory"
+            f"{run_dir} already holds the checkpoints of a run; resume it, or choose another directory"
         )

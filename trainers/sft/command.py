@@ -21,6 +21,7 @@ from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
 from trainers.runs.hub import HubError, push, require_token
 from trainers.runs.interrupt import Interrupted
 from trainers.runs.lasting import leave_model
+from trainers.runs.run import require_run_dir
 from trainers.sft.conversion import Limits
 from trainers.sft.demonstrations import Demonstrations, open_demonstrations
 from trainers.sft.train import train_sft
@@ -106,10 +107,11 @@ def run(options: SftOptions) -> None:
     own = (options.run_dir / "model").resolve()
     another = "another directory: the trained model would take the place of --model"
     require(Path(options.model).resolve() != own, "run_dir", str(options.run_dir), another)
+    resume = latest_checkpoint(options.run_dir) if options.resume else None
+    require_run_dir(options.run_dir, resume)
     if options.dry_run:
         dry_run_sft(options)
         return
-    resume = latest_checkpoint(options.run_dir) if options.resume else None
     if options.push_to_hub is not None:
         require_token()
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))

@@ -40,7 +40,7 @@ DESCRIPTION = "conversion.json"
 CUT = "cut"
 """Entry in a trajectory's versions that names the limit at which it was cut."""
 
-_UNLIMITED = 2**31
+UNLIMITED = 2**31
 """The importer's own limit refuses a long record, while here it is cut at a turn."""
 
 
@@ -118,7 +118,7 @@ def _alone(run: Path) -> Iterator[None]:
 
 
 def _convert(file: Path, root: Path, vocabulary: Vocabulary, limits: Limits, run: Path) -> None:
-    importer = Importer(vocabulary, max_tokens=_UNLIMITED, max_pixels=limits.max_pixels)
+    importer = Importer(vocabulary, max_tokens=UNLIMITED, max_pixels=limits.max_pixels)
     left_out = []
     with TrajectoryWriter(run) as writer:
         done = finished(run)

@@ -23,7 +23,7 @@ from agents.trajectory import Trajectory, TrajectoryError, check_tokens
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
-from trainers.sft.conversion import Limits, convert, demonstration
+from trainers.sft.conversion import UNLIMITED, Limits, convert, demonstration
 
 JSON_FILES = "sft*.json"
 """The released parts (`sft_part_0.json`, ...) and what `deepeyes export --format sft` writes (`sft.json`)."""
@@ -181,7 +181,7 @@ def look_into(path: Path, vocabulary: Vocabulary, limits: Limits, image_root: Pa
             for trajectory in islice(reader, count):
                 check_tokens(trajectory, vocabulary)
             return f"{path}: {len(reader)} trajectories"
-    importer = Importer(vocabulary, max_pixels=limits.max_pixels)
+    importer = Importer(vocabulary, max_tokens=UNLIMITED, max_pixels=limits.max_pixels)
     seen = []
     for file in _json_files(path):
         errors: list[ValueError] = []

@@ -51,6 +51,7 @@ def result(one: Trajectory, number: int, **other: object) -> Result:
         mode="all",
         seed=0,
         sample=0,
+        draw=0,
         outcome=one.outcome.value,
         answer=one.answer,
         correct=True,
@@ -91,7 +92,7 @@ def run(conversations: list[Trajectory], tmp_path_factory: pytest.TempPathFactor
         result(third, 2, answer=None, correct=False, official=0.0, outcome="truncated"),
         result(fourth, 3, answer=None, outcome="infra_failed", **nothing),
         result(first, 0, mode="off"),
-        result(first, 0, mode="off", sample=1, answer="no", correct=False, official=0.0),
+        result(first, 0, mode="off", sample=1, draw=1, answer="no", correct=False, official=0.0),
     ]
     lines = [json.dumps(one.to_record()) + "\n" for one in results]
     (folder / RESULTS).write_text("".join(lines), encoding="utf-8")

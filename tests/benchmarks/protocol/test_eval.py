@@ -139,7 +139,7 @@ def test_a_stubborn_letter_is_right_as_often_as_it_is_the_right_one(tmp_path: Pa
 def test_out_must_be_a_folder_and_a_policy_may_be_called_a_model(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ["--model", "guesser", "--modes", "off", "--n", "2", "--out", str(tmp_path / "file")]
-    with pytest.raises(ConfigError, match="cannot be a folder"):
+    with pytest.raises(ConfigError, match="is no folder"):
         main(arguments)
 
 

@@ -12,7 +12,7 @@ from benchmarks.protocol.plan import Plan
 from benchmarks.report.accuracy import ours
 from benchmarks.result import Result
 
-ONE = Result("choices", "", "", "", (), "off", 0, 0, "answered", "A", True, 1.0, "choice")
+ONE = Result("choices", "", "", "", (), "off", 0, 0, 0, "answered", "A", True, 1.0, "choice")
 
 
 def test_the_running_accuracy_is_that_of_all_results_and_is_not_counted_at_each(

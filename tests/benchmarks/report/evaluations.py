@@ -33,6 +33,7 @@ def result(item: str = "vstar/0", mode: Mode = "all", **fields: Any) -> Result:
         "turns": 1,
         **fields,
     }
+    fields.setdefault("draw", fields["sample"])
     fields.setdefault("official", None if fields["correct"] is None else float(fields["correct"]))
     return Result(item=item, mode=mode, **fields)
 

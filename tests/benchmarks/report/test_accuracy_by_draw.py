@@ -34,13 +34,14 @@ class TwoItems:
 
 def in_all_orders():
     free = [result("s/0")]
-    return free + [result("s/1", sample=n, correct=False, option_order=ORDER) for n in range(4)]
+    return free + [result("s/1", sample=n, draw=0, correct=False, option_order=ORDER) for n in range(4)]
 
 
 def test_orders_of_options_are_no_repetition():
     turned = {"A": "B", "B": "A"}
     orders = [
-        result("s/1", sample=n, correct=n == 0, option_order=order) for n, order in enumerate((ORDER, turned))
+        result("s/1", sample=n, draw=0, correct=n == 0, option_order=order)
+        for n, order in enumerate((ORDER, turned))
     ]
     assert accuracy(orders).repeats is None
     again = [result("s/1", sample=n, correct=n == 0, option_order=ORDER) for n in range(2)]

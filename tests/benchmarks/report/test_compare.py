@@ -115,7 +115,8 @@ def test_in_means_over_suites_an_items_orders_of_options_are_one_draw():
     """Of two items the one with four orders got worse: by draws it would be four fifths."""
 
     def ordered(suite: str, right: bool) -> list:
-        orders = [result(f"{suite}/1", sample=n, correct=right, option_order={"A": "A"}) for n in range(4)]
+        order = {"A": "A"}
+        orders = [result(f"{suite}/1", sample=n, draw=0, correct=right, option_order=order) for n in range(4)]
         return [result(f"{suite}/0"), *orders]
 
     first, second = (

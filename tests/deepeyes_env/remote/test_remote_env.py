@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from PIL import Image
 
 from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig
 from deepeyes_env.env import RemoteEpisodeError
+from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
@@ -33,7 +35,16 @@ from deepeyes_env.testing.reference import AsyncEnvDriver, SingleEnvDriver
 # The helpers of other rooms' tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "sandbox"))
-from env_parts import InProcessSandbox, InProcessSession, answer, code, make_source
+from env_parts import (
+    InProcessSandbox,
+    InProcessSession,
+    ListSource,
+    OnePageEngine,
+    answer,
+    code,
+    make_source,
+    make_task,
+)
 from serving import serving
 
 PATIENCE = 120.0
@@ -61,10 +72,16 @@ class Sandbox(InProcessSandbox):
 
 
 @contextmanager
-def a_server(token: str | None = None, sandbox: Sandbox | None = None, **limits: Any) -> Iterator[str]:
-    config = EnvConfig(prompt="minimal", max_turns=4)
+def a_server(
+    token: str | None = None,
+    sandbox: Sandbox | None = None,
+    tasks: ListSource | None = None,
+    max_images: int = 50,
+    **limits: Any,
+) -> Iterator[str]:
+    config = EnvConfig(prompt="minimal", max_turns=4, max_images=max_images)
     app = make_app(
-        config, EnvServerLimits(**limits), token, tasks=make_source(), sandbox=sandbox or Sandbox()
+        config, EnvServerLimits(**limits), token, tasks=tasks or make_source(), sandbox=sandbox or Sandbox()
     )
     with serving(app) as url:
         yield url
@@ -268,6 +285,45 @@ def test_who_may_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
         main(["env", "--host", "0.0.0.0", "--port", "0"])
 
 
+def test_a_page_of_another_site_may_not_come_in(shared_url: str) -> None:
+    for origin, status in (
+        ("https://evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("null", 403),
+        ("http://localhost:3000", 422),
+        (None, 422),
+    ):
+        headers = {} if origin is None else {"Origin": origin}
+        reply = httpx.post(f"{shared_url}/sessions/none/episodes", content=b"{}", headers=headers)
+        assert reply.status_code == status, origin
+
+
+def test_a_question_may_have_more_images_than_its_tools() -> None:
+    pictures = tuple(EncodedImage.from_pil(Image.new("RGB", (56, 56), (grey,) * 3)) for grey in (9, 99))
+    tasks = ListSource([replace(make_task(0), images=pictures)], OnePageEngine())
+    with a_server(tasks=tasks, max_images=1) as url:
+        env = DeepEyesEnv(remote=url)
+        assert len(env.reset(seed=0)[0]["images"]) == 2
+        env.close()
+
+
+class Unusable:
+    @staticmethod
+    def from_bytes(data: bytes) -> EncodedImage:
+        raise ImageError("no picture")
+
+
+def test_an_episode_whose_beginning_cannot_be_read_is_let_go() -> None:
+    with a_server(episodes=1) as url:
+        env = DeepEyesEnv(remote=url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connection, "EncodedImage", Unusable)
+            with pytest.raises(RemoteError, match="unusable image"):
+                env.reset(seed=0)
+        env.reset(seed=0)  # there is room for one
+        env.close()
+
+
 def test_limits() -> None:
     with a_server(sessions=1, episodes=1, max_body_bytes=10_000) as url:
         envs = DeepEyesVectorEnv(2, remote=url)
@@ -399,6 +455,8 @@ def reply(**changes: Any) -> bytes:
         (reply(terminated=1), "true or false"),
         (reply(info={"a": {"b": 1}}), "must be a text"),
         (reply(info={}), "lacks the parts"),
+        (reply(info={"accuracy": 1.0, "format": 1.0, "total": 1.0}), "lacks its outcome"),
+        (reply(info={"accuracy": float("nan")}), "finite number"),
         (reply(observation={"text": "", "images": ["../../etc/passwd"]}), "SHA-256"),
         (reply(observation={"text": "", "images": ["0" * 64] * 51}), "at most 50 images"),
         (reply(observation={"text": "", "images": ["0" * 64]}), "hash is another"),

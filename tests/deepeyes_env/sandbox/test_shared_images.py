@@ -120,7 +120,7 @@ def test_a_group_decodes_its_picture_once(tmp_path: Path) -> None:
     encoded = EncodedImage.from_pil(Image.fromarray(NOISE))
     again = EncodedImage.from_bytes(encoded.data)
     image = encoded.decode_shared()
-    assert again.decode_shared() is image
+    assert again.decode_shared().im is image.im
     assert image.readonly
     assert np.array_equal(np.asarray(image), NOISE)
     del image

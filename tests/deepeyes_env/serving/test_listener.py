@@ -12,6 +12,11 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
         listen("127.0.0.1", port, None, "anybody could come in: set a token")
 
 
+def test_a_name_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen at a\.\.b"):
+        listen("a..b", 0, "secret", "")
+
+
 def test_a_free_port_is_taken() -> None:
     with listen("127.0.0.1", 0, None, "") as listener:
         assert listener.getsockname()[1] > 0

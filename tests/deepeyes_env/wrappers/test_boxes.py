@@ -41,6 +41,12 @@ def test_counts_are_counts() -> None:
     assert WordCounts(64).encode("stdout 17").argmax() != once.argmax()
 
 
+@pytest.mark.parametrize("box", [WordCounts, TextBytes])
+def test_a_box_of_no_numbers_is_refused(box):
+    with pytest.raises(ConfigError, match="= 0: must be at least 1"):
+        box(0)
+
+
 def test_counts_are_the_same_in_every_process() -> None:
     program = (
         "from deepeyes_env.wrappers.text_boxes import WordCounts\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.qwen import load_qwen
+from deepeyes_env.errors import ConfigError
 from trainers.reproduction.arms import SMOKE, arms
 from trainers.reproduction.command import main
 from trainers.reproduction.record import read_record
@@ -35,7 +36,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_made(tmp_path: Path, 
 
 def test_a_file_in_place_of_the_folder_is_named_and_kept(tmp_path: Path):
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(SystemExit, match=r"out/stages cannot be made .*--output"):
+    with pytest.raises(ConfigError, match=r"output = .*/out is no folder"):
         main(["--smoke", "--output", str(tmp_path / "out")])
     assert (tmp_path / "out").read_text() == "mine"
 

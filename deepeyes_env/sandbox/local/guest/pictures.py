@@ -108,8 +108,10 @@ class Pictures:
 
     def _to_rgb(self, image: Image.Image) -> Image.Image:
         """Any mode to RGB, transparency over white (`deepeyes_env.images.to_rgb`, unseen by guests)."""
-        if image.mode == "RGB":
+        if image.mode == "RGB" and "transparency" not in image.info:
             return image
+        if image.mode.startswith("I;16"):
+            return image.convert("I").point(lambda value: value * (1 / 256)).convert("RGB")
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             rgba = image.convert("RGBA")
             return self._over(self._new("RGBA", rgba.size, "white"), rgba).convert("RGB")
