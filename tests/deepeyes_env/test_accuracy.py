@@ -111,6 +111,22 @@ def test_aliases() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "reference", "aliases", "expected"),
+    [
+        ("1250", "1,200", ("1,250",), "number"),
+        ("12.0", "a dozen", ("12",), "number"),
+        ("1300", "1,200", ("1,250",), "no"),
+        ("6", "5", ("five",), "no"),
+        ("13", "a dozen", ("12",), "unsure"),
+    ],
+)
+def test_a_number_may_be_that_of_an_alias(
+    answer: str, reference: str, aliases: tuple[str, ...], expected: str
+) -> None:
+    assert rule(answer, reference, aliases=aliases) == expected
+
+
+@pytest.mark.parametrize(
     "answer",
     ["B", "b", "(b)", "b)", "B.", "B:", "Option B", "Answer: B", "The answer is (B).", "**B**", "\\boxed{B}"],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.interchange.command import ExportOptions, export
 from benchmarks.interchange.exported import Exported
-from benchmarks.interchange.vlmevalkit import UNCLEAR, predictions, read_rows
+from benchmarks.interchange.vlmevalkit import UNCLEAR, UNREADABLE, predictions, read_rows
 from benchmarks.result import Result
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -81,7 +81,7 @@ def test_a_row_with_another_question_is_never_written(run, conversations, tmp_pa
 
 
 def one_result(**fields) -> Result:
-    kept = {"cluster": "s/7", "category": "", "skills": (), "mode": "all", "seed": 0, "sample": 0}
+    kept = {"cluster": "s/7", "category": "", "skills": (), "mode": "all", "seed": 0, "sample": 0, "draw": 0}
     made = {
         "suite": "s",
         "item": "s/7",
@@ -100,7 +100,7 @@ ROWS = [
 
 
 def predicted(one: Result, asked: str, rows=ROWS, exported=None) -> list[dict[str, str]]:
-    return predictions([one], {one.item: asked}, rows, Path("d.tsv"), exported or Exported())
+    return predictions([one], {(one.item, one.sample): asked}, rows, Path("d.tsv"), exported or Exported())
 
 
 def test_the_index_tells_equal_questions_apart():
@@ -129,6 +129,21 @@ def test_shuffled_options_are_counted_back(answer, told, unclear):
     (row,) = predicted(one, "What colour is it?\nA. blue\nB. red", exported=exported)
     assert row["prediction"] == told
     assert exported.notes[UNCLEAR] == unclear
+
+
+def test_options_are_read_from_the_question_where_the_file_has_no_columns_of_them():
+    rows = [{"index": "7", "question": "What colour is it?", "answer": "A"}]
+    exported = Exported()
+    one = one_result(answer="A. blue", option_order={"A": "B", "B": "A"})
+    (row,) = predicted(one, "What colour is it?\nA. blue\nB. red", rows, exported)
+    assert (row["prediction"], exported.notes) == ("B", {})
+
+
+def test_what_cannot_be_counted_back_is_left_out():
+    exported = Exported()
+    one = one_result(answer="A. blue", option_order={"A": "B", "B": "A"})
+    assert predicted(one, "What colour is it?", exported=exported) == []
+    assert (exported.left_out[UNREADABLE], exported.samples) == (1, 0)
 
 
 def test_what_is_no_data_file_is_named(tmp_path):

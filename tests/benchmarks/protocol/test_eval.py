@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tyro
 from rich.console import Console
 from small_suites import ChoiceItems, always, opening, right_with_probability
 
@@ -20,7 +21,9 @@ from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
 from benchmarks.run_folder import read_run
+from benchmarks.suites.suite import Item
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.evaluation import proportion
 
 
@@ -240,6 +243,59 @@ def test_the_help_names_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert [part for part in PARTS if part not in shown] == []
+
+
+class WithBadItem(ChoiceItems):
+    """Its fourth item cannot be read, until it is mended."""
+
+    bad = True
+
+    def item(self, index: int) -> Item:
+        if index == 3 and self.bad:
+            raise DatasetError("choices.tsv", "no picture", "mend it", row=3)
+        return super().item(index)
+
+
+def test_an_error_in_the_midst_mixes_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has ended before it belongs to its own items, though an older one still runs."""
+    items = WithBadItem(6)
+    monkeypatch.setattr(evaluating, "open_suite", lambda name, path, revision: items)
+
+    def slow_first(task: Any, lineage: Any) -> Any:
+        if task.id == "choices/0":
+            yield "<think>.</think><code>\n```python\nimport time; time.sleep(1)\n```\n</code>"
+        yield f"<think>.</think><answer>{'A' if task.id == 'choices/0' else task.id}</answer>"
+
+    with pytest.raises(DatasetError, match="no picture"):
+        run(tmp_path, slow_first, suite="choices", modes="code")
+    items.bad = False
+    found = run(tmp_path, slow_first, suite="choices", modes="code")
+    assert {one.item: one.answer for one in found.results} == {
+        "choices/0": "A",
+        **{f"choices/{number}": f"choices/{number}" for number in range(1, 6)},
+    }
+    stored = list(read_trajectories(tmp_path / "run" / "trajectories"))
+    assert all(stored[one.trajectory or 0].task_id == one.item for one in found.results)
+
+
+def test_two_items_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Doubled(ChoiceItems):
+        def item(self, index: int) -> Item:
+            return super().item(index % 2)
+
+    monkeypatch.setattr(evaluating, "open_suite", lambda name, path, revision: Doubled(3))
+    with pytest.raises(DatasetError, match="items 0 and 2 have the same id choices/0"):
+        run(tmp_path, always("A"), suite="choices", modes="off")
+
+
+def test_every_suite_may_have_a_copy_and_no_more(tmp_path: Path) -> None:
+    options = tyro.cli(
+        EvalOptions,
+        args=["--policy", "m", "--suite", "vstar,hrbench-4k", "--copy", "vstar=a", "--copy", "hrbench-4k=b"],
+    )
+    assert options.copies == {"vstar": Path("a"), "hrbench-4k": Path("b")}
+    with pytest.raises(ConfigError, match="a suite has one copy"):
+        EvalOptions(policy="m", suite="vstar", copy=("vstar=a", "vstar=b"))
 
 
 def test_infrastructure_that_fails_is_left_unscored_and_asked_again(

@@ -122,3 +122,19 @@ def test_other_pages_in_the_same_index_are_another_question(tmp_path: Path) -> N
         seen.add(index_pages(config)["index_pages"])
     assert len(seen) == 2
     assert index_pages(EnvConfig()) == {}
+
+
+def test_a_guess_is_not_taken_over_from_a_guesser_that_knew_other_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size, asked in ((2, 2), (3, 3), (3, 0)):
+        monkeypatch.setattr(
+            evaluating, "open_suite", lambda name, path, revision, size=size: ChoiceItems(size)
+        )
+        number = len(list(tmp_path.iterdir()))
+        wanted = EvalOptions(
+            policy="guesser", suite="choices", modes="off", out=tmp_path / str(number), cache=tmp_path
+        )
+        evaluate(wanted, Console(file=io.StringIO()))
+        taken = read_run(tmp_path / str(number)).spent.get("episodes_taken_over", 0)
+        assert size - taken == asked

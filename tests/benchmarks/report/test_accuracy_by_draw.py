@@ -55,6 +55,15 @@ def test_an_items_orders_of_options_count_as_one_draw():
     assert accuracy(in_all_orders()).official.value == 0.5
 
 
+def test_samples_of_an_item_with_options_count_as_those_of_one_without():
+    """Shuffled once, every sample is asked in the same order: half of the draws are right."""
+    free = [result("s/0", sample=n) for n in range(4)]
+    choice = [result("s/1", sample=n, correct=False, option_order=ORDER) for n in range(4)]
+    found = accuracy([*free, *choice])
+    assert (found.ours.value, found.ours.n) == (0.5, 8)
+    assert found.repeats.pass_1.value == 0.5
+
+
 def test_tool_effects_weigh_items_alike_and_count_what_was_asked():
     """Without tools all is right, with them only the free question: one item of two, four draws."""
     without = [replace(one, mode="off", correct=True) for one in in_all_orders()]

@@ -220,3 +220,9 @@ def test_several_runs_are_compared_with_the_first(tmp_path, capsys):
     capsys.readouterr()
     with pytest.raises(ConfigError, match="two folders or more"):
         main([str(runs[0])])
+
+
+def test_the_folder_of_a_comparison_is_looked_at_first(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match=r"out = .*file is no folder"):
+        main([str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "file")])

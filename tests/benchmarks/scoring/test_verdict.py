@@ -148,6 +148,8 @@ def test_refusals() -> None:
         "unknown",
         "I don't know.",
         "It can't be determined from this.",
+        "It cannot be determined.",
+        "It can not be determined.",
     ):
         assert refuses(answer), answer
     for answer in ("1859", "Unknown Pleasures", "The Unknown Warrior", "no", "record", "none"):

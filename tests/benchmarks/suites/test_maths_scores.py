@@ -261,6 +261,14 @@ def test_logicvista(right: str, given: str, score: float | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "score"),
+    [("7", 1.0), ("B", 1.0), ("(B) 7", 1.0), ("5", 0.0), ("A", 0.0), ("A, B", 0.0), ("x", 0.0)],
+)
+def test_logicvista_with_listed_options(given: str, score: float) -> None:
+    assert logicvista.official(item("B", {"A": "5", "B": "7", "C": "9"}), given) == score
+
+
+@pytest.mark.parametrize(
     ("text", "choices"),
     [
         ("A. 300, 400;B. 400, 300; C. No correct answer", ["300, 400", "400, 300", "No correct answer"]),
