@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from agents.scripted import ScriptSpeaker, oracle_program, script_name
 from agents.speaker import PolicySpeaker, RolloutRequest, Speaker
 from agents.trajectory import Trajectory
 from agents.transcript import MAX_TOKENS, ContextFull
-from agents.vocabulary import Vocabulary
+from agents.vocabulary import Vocabulary, VocabularyError
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError, require
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 ORACLE = "oracle"
 """Name of the scripted policy."""
+
+UNCOUNTED = 2**31 - 1
+"""Tokens that no conversation has: the limit where nothing here counts them as the model does."""
 
 Backend = Literal["transformers", "vllm", "api"]
 """What runs a policy."""
@@ -54,6 +58,9 @@ class PolicyOptions:
         tool_seconds: Wall time after which a tool call counts as failed infrastructure; default: no limit
             but the tools' own.
         infra_retries: How often an episode is begun anew when the infrastructure failed.
+        tokenizer: Directory or hub id of the Qwen2.5-VL tokenizer that writes and counts what an API or the
+            oracle says; default: the tiny model's, which counts too many tokens, so that for an API without
+            one its own context takes the place of `max_tokens`.
         device: Where the model runs (`transformers`).
         dtype: Precision of its weights.
     """
@@ -70,12 +77,14 @@ class PolicyOptions:
     episode_seconds: float | None = None
     tool_seconds: float | None = None
     infra_retries: int = 1
+    tokenizer: str | None = None
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __post_init__(self) -> None:
         least = {"num_envs": 1, "max_turn_tokens": 1, "max_tokens": 1, "temperature": 0, "infra_retries": 0}
         require_at_least(self, least)
+        require(self.temperature < math.inf, "temperature", self.temperature, "finite")
         for key in ("episode_seconds", "tool_seconds"):
             seconds = getattr(self, key)
             require(seconds is None or seconds > 0, key, seconds, "more than 0, or left out for no limit")
@@ -98,7 +107,10 @@ class PolicyOptions:
     @property
     def limits(self) -> RolloutLimits:
         """What an episode may use up."""
-        return RolloutLimits(self.max_tokens, self.episode_seconds, self.tool_seconds)
+        counted = self.backend != "api" or self.policy == ORACLE or self.tokenizer is not None
+        return RolloutLimits(
+            self.max_tokens if counted else UNCOUNTED, self.episode_seconds, self.tool_seconds
+        )
 
     @property
     def versions(self) -> dict[str, str]:
@@ -219,10 +231,12 @@ class Actor:
 
         Args:
             options: Which one.
-            vocabulary: Encodes what a speaker of text says, an API or a script; default: the tiny model's.
+            vocabulary: Encodes what a speaker of text says, an API or a script; default: that of
+                `options.tokenizer`.
 
         Raises:
-            ConfigError: A package of its backend is not installed, or a server is not what it should be.
+            ConfigError: A package of its backend is not installed, a server is not what it should be, or a
+                tokenizer is named for a policy that has its own.
             ModelError: It is no Qwen2.5-VL.
             PolicyError: A server is not there.
         """
@@ -277,22 +291,41 @@ class Actor:
     def _open(self) -> Speaker:
         options = self._options
         if options.policy == ORACLE:
-            return ScriptSpeaker(oracle_program, self._words or text_vocabulary())
+            return ScriptSpeaker(oracle_program, self._words or text_vocabulary(options.tokenizer))
+        if options.backend != "api" and self._words is None:
+            own = "left out: the policy has its own, which is part of its checkpoint"
+            require(options.tokenizer is None, "tokenizer", options.tokenizer, own)
         if options.backend == "transformers":
             self._policy = _transformers_policy(options)
             return PolicySpeaker(self._policy, options.params)
         if options.backend == "api":
-            self.chat = _chat_speaker(options, self._words or text_vocabulary())
+            self.chat = _chat_speaker(options, self._words or text_vocabulary(options.tokenizer))
             return self.chat
         self._policy = vllm_policy(options.policy, options.urls, options.dtype)
         return PolicySpeaker(self._policy, options.params)
 
 
-def text_vocabulary() -> Vocabulary:
-    """For speakers of text: any Qwen2.5-VL tokenizer can hold it, and the tiny one needs no download."""
-    from agents.tiny import build_tiny
+def text_vocabulary(tokenizer: str | None = None) -> Vocabulary:
+    """For speakers of text, which any Qwen2.5-VL tokenizer can hold.
 
-    return Vocabulary(build_tiny().tokenizer)
+    Args:
+        tokenizer: Directory or hub id; default: the tiny model's, which needs no download.
+
+    Raises:
+        ConfigError: It is none, or another model's.
+    """
+    if tokenizer is None:
+        from agents.tiny import build_tiny
+
+        return Vocabulary(build_tiny().tokenizer)
+    from transformers import AutoTokenizer
+
+    try:
+        return Vocabulary(AutoTokenizer.from_pretrained(tokenizer))
+    except (OSError, ValueError, VocabularyError) as error:
+        raise ConfigError(
+            f"tokenizer {tokenizer!r}: {error}; name the directory or hub id of a Qwen2.5-VL"
+        ) from error
 
 
 def _chat_speaker(options: PolicyOptions, vocabulary: Vocabulary) -> ChatSpeaker:
@@ -316,6 +349,8 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path 
         ModelError: The checkpoint is not there, or is no Qwen2.5-VL.
         PolicyError: A server is not there.
     """
+    import httpx
+
     from agents.vllm.opening import open_vllm
     from agents.vllm.requests import EngineMismatch
     from agents.vllm.weights import WeightFolder
@@ -324,7 +359,7 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path 
         if urls:
             return open_vllm(checkpoint, urls, weights=None if weights is None else WeightFolder(weights))
         return open_vllm(checkpoint, dtype=dtype)
-    except (ImportError, EngineMismatch) as error:
+    except (ImportError, EngineMismatch, httpx.InvalidURL) as error:
         raise ConfigError(f"backend = 'vllm': {error}") from error
 
 

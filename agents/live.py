@@ -16,6 +16,7 @@ from agents.narrator import Narrator
 from agents.policy import PolicyError
 from agents.qwen import ModelError
 from agents.rollout_stats import RolloutStats
+from agents.run_tokenizer import keep_tokenizer
 from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryWriter
 from agents.trajectory import Trajectory
@@ -48,7 +49,7 @@ def play_live(
 
     Raises:
         ConfigError: `pictures` cannot be made.
-        StoreError: `save` cannot be written, or another process writes to it.
+        StoreError: `save` cannot be written, another process writes to it, or it is of another tokenizer.
     """
     folder = _folder(pictures)
     actor.speaker = narrator = Narrator(actor.speaker, console, folder)
@@ -57,11 +58,12 @@ def play_live(
     stats = RolloutStats()
     with ExitStack() as stack:
         writer = None if save is None else stack.enter_context(TrajectoryWriter(save))
+        if writer is not None:
+            keep_tokenizer(writer.directory, actor.vocabulary)
         trajectory = next(actor.play(env, [request], stats))
         say(console, stats.failures, "red")
         if writer is not None:
             writer.append(trajectory)
-            actor.vocabulary.tokenizer.save_pretrained(writer.directory / "tokenizer")
             say(console, [f"saved: deepeyes view {save}"])
     if actor.chat is not None:
         say(console, [f"used: {actor.chat.client.account}"])

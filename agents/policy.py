@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -36,7 +37,7 @@ class SamplingParams:
     stop: tuple[str, ...] = ("</code>", "</tool_call>", "</answer>")
 
     def __post_init__(self) -> None:
-        require(self.temperature >= 0, "temperature", self.temperature, "at least 0")
+        require(0 <= self.temperature < math.inf, "temperature", self.temperature, "0 or more, and finite")
         require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
 
 

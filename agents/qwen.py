@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig
 from transformers.models.qwen2_5_vl import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
@@ -109,7 +110,7 @@ def load_qwen(
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype).eval()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"{path} has the configuration of a Qwen2.5-VL but does not load ({error}); copy the whole "
             "checkpoint again: config.json, *.safetensors, tokenizer files"

@@ -20,6 +20,7 @@ from agents.policy import PolicyError
 from agents.qwen import ModelError
 from agents.rollout import group_requests
 from agents.rollout_stats import RolloutStats
+from agents.run_tokenizer import keep_tokenizer
 from agents.speaker import RolloutRequest
 from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finished, seal
 from agents.trajectory import SeedLineage, Trajectory
@@ -107,7 +108,7 @@ def run(options: RolloutOptions) -> RolloutMetrics:
     with closing(_open_env(options)) as env:
         options.require_tasks(env.tasks)
         task_id = cache(lambda index: env.tasks.task(index, options.split).id)
-        _missing(options, task_id)  # before a model is loaded for nothing
+        _look_early(options, task_id)
         with closing(Actor(options)) as actor:
             metrics = _roll_out(options, env, actor, task_id)
     _seal(options.out)
@@ -121,7 +122,7 @@ def _roll_out(
     with TrajectoryWriter(options.out) as writer:
         requests = _missing(options, task_id)
         _require_same_policy(options.out, actor.versions)
-        actor.vocabulary.tokenizer.save_pretrained(options.out / "tokenizer")
+        keep_tokenizer(options.out, actor.vocabulary)
         with live_progress(stats, len(requests)):
             metrics = summarise(_written(actor.play(env, requests, stats), writer))
     for line in (*stats.failures, *actor.bill()):
@@ -168,6 +169,16 @@ def _missing(options: RolloutOptions, task_id: Callable[[int], str]) -> list[Rol
             "--resume to run the others, or choose another --out, --first or --seed"
         )
     return missing
+
+
+def _look_early(options: RolloutOptions, task_id: Callable[[int], str]) -> None:
+    """Refuse what is done already before a model is loaded for nothing."""
+    try:
+        _missing(options, task_id)
+    except StoreError:
+        # A run that goes on may hold what a power failure has damaged: its writer removes that.
+        if not options.resume:
+            raise
 
 
 def _require_same_policy(run: Path, versions: Mapping[str, str]) -> None:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from agents.chat.client import ChatClient, OnText
-from agents.chat.messages import chat_messages
+from agents.chat.messages import Conversation, chat_messages
 from agents.policy import SamplingParams
 from agents.speaker import LiveEpisode, turn_seed
 from agents.vocabulary import Vocabulary
+from deepeyes_env.images import PATCH_FACTOR
+
+BYTES_PER_TOKEN = 4
+"""Of English prose; a Chinese character is three bytes and a token or less."""
+
+
+def about_tokens(conversation: Conversation) -> int:
+    """About how many tokens a conversation has for a model whose tokenizer is not known here.
+
+    Args:
+        conversation: A transcript or a trajectory, its images as the environment shows them.
+    """
+    said = [part for turn in conversation.turns for part in (turn.text, turn.observation)]
+    text = "".join([conversation.system_prompt, conversation.prompt, *said])
+    visual = sum(image.pixels // PATCH_FACTOR**2 for image in conversation.images)
+    return len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN + visual
 
 
 class ChatSpeaker:
@@ -46,7 +62,7 @@ class ChatSpeaker:
             chat_messages(transcript),
             self.params,
             seed=turn_seed(episode.request.lineage, len(transcript.turns)),
-            prompt_tokens=len(transcript),
+            prompt_tokens=about_tokens(transcript),
             on_text=self.on_text,
         )
         text = reply.turn(self.params.stop)

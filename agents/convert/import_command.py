@@ -14,16 +14,14 @@ from rich.progress import track
 
 from agents.convert.formats import FORMATS
 from agents.convert.importer import Importer
-from agents.store import StoreError, TrajectoryWriter, finished
-from agents.trajectory import Trajectory, TrajectoryError
+from agents.run_tokenizer import TOKENIZER, keep_tokenizer
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter
+from agents.trajectory import SeedLineage, Trajectory, TrajectoryError
 from agents.transcript import MAX_TOKENS
 from agents.vocabulary import Vocabulary
-from deepeyes_env.errors import ConfigError
-from deepeyes_env.images import MAX_PIXELS
+from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.tasks.dataset_error import DatasetError
-
-TOKENIZER = "tokenizer"
-"""Directory of a run that holds the tokenizer that it was made with, as `deepeyes rollout` leaves it."""
 
 _SHOWN_ERRORS = 5
 """Records left out whose errors are shown; the rest is counted."""
@@ -115,8 +113,9 @@ def run(options: ImportOptions) -> Import:
         DatasetError: The file cannot be used; or a record, unless `skip_bad`.
         StoreError: The run cannot be written.
     """
-    if not 0 <= options.accuracy <= 1:
-        raise ConfigError(f"accuracy = {options.accuracy!r}: must lie in [0, 1]")
+    require(0 <= options.accuracy <= 1, "accuracy", options.accuracy, "in [0, 1]")
+    require(options.max_pixels >= MIN_PIXELS, "max_pixels", options.max_pixels, f"at least {MIN_PIXELS}")
+    require(options.max_tokens >= 1, "max_tokens", options.max_tokens, "at least 1")
     read = FORMATS[options.format].read
     assert read is not None, "the formats of the options hold turns"
     folder = options.file if options.file.is_dir() else options.file.parent
@@ -124,9 +123,9 @@ def run(options: ImportOptions) -> Import:
     result = Import()
     with TrajectoryWriter(options.run) as writer:
         importer = cache(partial(_importer, options))  # what holds trajectories needs no tokenizer
-        done = finished(options.run)
+        done = _held(options.run)
         for record in track(records, "importing", console=Console(stderr=True)):
-            if record.task_id in done.get(record.lineage, ()):
+            if (record.lineage, record.task_id) in done:
                 result.known += 1
                 continue
             try:
@@ -142,6 +141,12 @@ def run(options: ImportOptions) -> Import:
     return result
 
 
+def _held(run: Path) -> set[tuple[SeedLineage, str]]:
+    """What the run holds, also what the infrastructure spoiled: that is no draw to be repeated here."""
+    with TrajectoryReader(run, pictures=False) as reader:
+        return {(one.lineage, one.task_id) for one in reader.summaries()}
+
+
 def _importer(options: ImportOptions) -> Importer:
     return Importer(Vocabulary(_tokenizer(options)), options.accuracy, options.max_tokens, options.max_pixels)
 
@@ -151,7 +156,7 @@ def _tokenizer(options: ImportOptions) -> Any:
     own = options.run / TOKENIZER
     if not own.is_dir():
         tokenizer = _tiny_tokenizer() if options.tokenizer is None else _load(options.tokenizer)
-        tokenizer.save_pretrained(own)
+        keep_tokenizer(options.run, Vocabulary(tokenizer))
         return tokenizer
     tokenizer = _load(str(own))
     if options.tokenizer is not None:

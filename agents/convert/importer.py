@@ -159,6 +159,10 @@ def _opening(messages: Sequence[Message], origin: Origin) -> tuple[str, Sequence
     """The system prompt, and the messages from the first user's on, whose roles take turns."""
     has_system = bool(messages) and messages[0].role == "system"
     rest = messages[1:] if has_system else messages
+    if has_system and messages[0].images:
+        raise origin.error(
+            "message 0, the system's, holds an image", "only users can show images; drop the record"
+        )
     for number, message in enumerate(rest):
         if message.role != ("assistant" if number % 2 else "user"):
             raise origin.error(

@@ -121,6 +121,8 @@ def _described(info: Any, name: str, path: Path) -> tuple[Path, _Layout]:
     if file.suffix not in (".json", ".jsonl"):
         raise DatasetError(path, f"{name!r} lies in {file.name}", "only .json and .jsonl are read")
     columns = info.get("columns", {"messages": "conversations"})
+    if not isinstance(columns, Mapping):
+        raise DatasetError(path, f"{name!r} has the columns {columns!r}", "name them", column="columns")
     layout = _Layout(
         columns.get("messages", "conversations"),
         columns.get("images"),

@@ -85,7 +85,7 @@ def _conversation(record: Any, origin: Origin, root: Path) -> Conversation:
 
 def _message(message: Any, origin: Origin, root: Path) -> Message:
     role = message.get("role") if isinstance(message, Mapping) else None
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise origin.error(f"unknown role {role!r}", f"use one of {', '.join(_ROLES)}")
     if message.get("tool_calls"):
         raise origin.error("a message has tool_calls", "write calls as <tool_call> or <code> in the text")

@@ -93,8 +93,15 @@ def _block(piece: str | EncodedImage) -> dict[str, Any]:
 
 
 def _conversation(row: Mapping[str, Any], origin: Origin, root: Path) -> Conversation:
-    images = [_image(image, origin, root) for image in row["images"] or []]
-    said = [_said(message, origin) for message in _laid_out(row["messages"] or [], len(images))]
+    given = {name: row[name] or [] for name in ("images", "messages")}
+    for name, value in given.items():
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            raise origin.error(f"not a list but {value!r:.100}", "give a list", name)
+    for message in given["messages"]:
+        if not isinstance(message, Mapping) or not {"role", "content"} <= message.keys():
+            raise origin.error(f"not a message: {message!r:.100}", "give {'role': ..., 'content': ...}")
+    images = [_image(image, origin, root) for image in given["images"]]
+    said = [_said(message, origin) for message in _laid_out(given["messages"], len(images))]
     wanted = sum(blocks for _, _, blocks in said)
     if wanted != len(images):
         raise origin.error(
@@ -120,9 +127,9 @@ def _laid_out(messages: Sequence[Mapping[str, Any]], images: int) -> Iterator[Ma
 def _said(message: Mapping[str, Any], origin: Origin) -> tuple[Role, str, int]:
     """Role, text with markers, and number of images of a message."""
     role, content = message["role"], message["content"]
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise origin.error(f"unknown role {role!r}", f"use one of {', '.join(_ROLES)}")
-    if content is None:
+    if not isinstance(content, Sequence):
         raise origin.error(f"a {role} message has no content", "give a list of blocks")
     texts: list[str] = []
     for block in content:

@@ -25,5 +25,5 @@ def remove_unfinished(directory: Path) -> None:
     """Remove what a killed process had not finished: files get their names only when they are whole."""
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
                 os.unlink(entry)

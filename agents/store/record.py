@@ -78,7 +78,7 @@ def _read(line: bytes, where: str, take: Callable[[Mapping[str, Any]], Read]) ->
         return take(record)
     except StoreError as error:
         raise type(error)(f"{where}: {error}") from error
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
         raise StoreError(f"{where}: the record is damaged ({type(error).__name__}: {error})") from error
 
 

@@ -140,7 +140,17 @@ class TrajectoryWriter:
             warn_torn(self._path)
             os.ftruncate(self._file, whole)
         if first:
-            summary_from_line(first, f"{self._path}:1")
+            self._check_first(first)
+
+    def _check_first(self, line: bytes) -> None:
+        """Refuse a file that is not ours, or of another schema; what a power failure took is cut later."""
+        try:
+            summary_from_line(line, f"{self._path}:1")
+        except OtherSchemaError:
+            raise
+        except StoreError:
+            if self._synced() >= len(line):
+                raise
 
     def _remove_lost_records(self) -> None:
         """Cut the journal before the first record after the last sync that cannot be read.
@@ -174,7 +184,8 @@ class TrajectoryWriter:
         """How much of the journal is safe, in whole lines; all of it in a run that came without the mark."""
         size = os.fstat(self._file).st_size
         noted = os.pread(self._mark, 64, 0)
-        mark = int(noted) if noted else size
+        # A mark of no number, such as zeros that a disk gave back, says that nothing is safe.
+        mark = size if not noted else int(noted) if noted.strip().isdigit() else 0
         safe = self._last_break(min(mark, size))
         if not noted or safe != mark:
             self._note_synced(safe)

@@ -108,7 +108,8 @@ def _size(run: Path) -> int:
     """Bytes of the run's records and images."""
     records, images = run / RECORDS, run / IMAGES
     files = [*([records] if records.exists() else []), *(images.iterdir() if images.exists() else [])]
-    return sum(file.stat().st_size for file in files)
+    # A name with a dot is a writer's, and may be gone by now.
+    return sum(file.stat().st_size for file in files if not file.name.startswith("."))
 
 
 def _serve(options: ViewOptions) -> int:

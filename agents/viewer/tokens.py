@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol, TypedDict
 
 from agents.trajectory import Trajectory, Turn
@@ -47,7 +48,7 @@ class Words:
         self._lock = threading.Lock()
 
     def of(self, trajectories: Iterable[Trajectory]) -> dict[int, str]:
-        """The text of every token id that occurs in `trajectories`."""
+        """The text of every token id that occurs in `trajectories` and that the tokenizer knows."""
         with self._lock:
             if self._decoder is None:
                 self._decoder = self._find()
@@ -56,8 +57,10 @@ class Words:
             used = sorted(set().union(*(one.input_ids.tolist() for one in trajectories)))
             for token in used:
                 if token not in self._known:
-                    self._known[token] = self._decoder.decode([token])
-            return {token: self._known[token] for token in used}
+                    # Another model's tokenizer may lack ids, which the page then shows as numbers.
+                    with suppress(IndexError, OverflowError):
+                        self._known[token] = self._decoder.decode([token])
+            return {token: self._known[token] for token in used if token in self._known}
 
 
 def strip(trajectory: Trajectory) -> Strip:

@@ -52,12 +52,14 @@ class VllmServer:
     Attributes:
         url: As given.
         alive: Whether it is to be asked.
+        awaits_weights: Whether it has been started anew and has not been given the weights of the others yet.
         version: Name of the weights that it has; every answer tells those that it was sampled with.
     """
 
     def __init__(self, url: str, dialect: Dialect, token: str | None) -> None:
         self.url = url.rstrip("/")
         self.alive = True
+        self.awaits_weights = False
         self.version = ""
         self._dialect = dialect
         self._http = httpx.AsyncClient(

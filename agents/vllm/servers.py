@@ -138,7 +138,7 @@ class VllmServers:
         """The first server's sample, or None without any; why servers failed is added to `reasons`."""
         for server in self._preferred(request):
             # Asked when its turn comes: another request may have found it dead meanwhile.
-            if not server.alive:
+            if not server.alive or server.awaits_weights:
                 continue
             try:
                 answer = await server.generate(request, params)
@@ -175,6 +175,9 @@ class VllmServers:
 
     async def _update(self, model: Any) -> None:
         self._has_new_weights = True
+        for server in self._servers:
+            # Once it is back it has the weights that it was started with, and is not to be asked yet.
+            server.awaits_weights |= not server.alive
         await asyncio.gather(*(_revive(server) for server in self._servers))
         await tell_all(self._servers, "/pause", mode="wait")
         try:
@@ -184,7 +187,7 @@ class VllmServers:
             version = uuid.uuid4().hex
             await tell_all(self._servers, "/update_weight_version", {"new_version": version})
             for server in self._servers:
-                server.version = version
+                server.version, server.awaits_weights = version, False
         finally:
             await tell_all(self._servers, "/resume")
 

@@ -26,6 +26,10 @@ PACKAGES = (
     "statsmodels",
     "pillow",
     "math-verify",
+    "latex2sympy2_extended",
+    "sympy",
+    "pyarrow",
+    "ddgs",
     "datasets",
     "tantivy",
 )

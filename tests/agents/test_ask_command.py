@@ -147,8 +147,10 @@ def test_large_photos_leave_room_for_turns(tmp_path: Path) -> None:
     with ChatServer(says(ANSWER)) as server:
         arguments = ("--max-tokens", "4000", "--save", tmp_path / "run")
         assert ask(server, *arguments, tmp_path / "0.jpg", tmp_path / "1.jpg") == 0
+        tiny().tokenizer.save_pretrained(tmp_path / "words")
+        counted = ("--max-tokens", "500", "--tokenizer", tmp_path / "words")
         with pytest.raises(ConfigError, match=r"no room for the prompt: .* exceed 500; raise --max-tokens"):
-            ask(server, "--max-tokens", "500", tmp_path / "0.jpg")
+            ask(server, *counted, tmp_path / "0.jpg")
     [trajectory] = read_trajectories(tmp_path / "run")
     assert 1800 < sum(span.length for span in trajectory.image_spans) <= 2000
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from actors import LOOK, SAY, Riddles, lineages, make_env
 from chat_server import Behaviour, ChatServer, says, status
-from talk import SYSTEM, noise_image, seen, vocabulary
+from talk import SYSTEM, noise_image, scripted, seen, vocabulary
 from transformers_serve import serve
 
-from agents.actor import Actor, ActorOptions
+from agents.actor import UNCOUNTED, Actor, ActorOptions, PolicyOptions
 from agents.chat.client import ChatClient
 from agents.chat.config import ChatConfig
 from agents.chat.refused import ChatRefused
-from agents.chat.speaker import ChatSpeaker
+from agents.chat.speaker import ChatSpeaker, about_tokens
 from agents.event_loop import iterate, run
 from agents.policy import SamplingParams
 from agents.rollout import stream
@@ -25,6 +25,7 @@ from agents.speaker import LiveEpisode, RolloutRequest, turn_seed
 from agents.store import read_trajectories
 from agents.trajectory import Trajectory, check_trajectory
 from agents.transcript import Transcript
+from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.search.config import RetryConfig
 
@@ -198,3 +199,25 @@ def test_transformers_serve_is_not_blind_to_the_pictures_of_tools(served: tuple[
     texts = [run(say_after(picture)) for picture in (1, 1, 2, 3, 4)]
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
+
+
+def test_tokens_are_estimated_by_text_and_pictures() -> None:
+    conversation = scripted()
+    text = conversation.system_prompt + conversation.prompt
+    text += "".join(turn.text + turn.observation for turn in conversation.turns)
+    pictures = sum(span.length for span in conversation.image_spans)
+    assert about_tokens(conversation) == len(text.encode()) // 4 + pictures
+
+
+def test_without_a_tokenizer_the_apis_own_context_is_the_limit() -> None:
+    options = {"policy": "m", "backend": "api", "urls": ("http://127.0.0.1:9/v1",), "max_tokens": 500}
+    assert PolicyOptions(**options).limits.max_tokens == UNCOUNTED
+    assert PolicyOptions(**options, tokenizer="some").limits.max_tokens == 500
+    assert PolicyOptions(policy="oracle", max_tokens=500).limits.max_tokens == 500
+
+
+def test_a_tokenizer_belongs_to_what_speaks_text() -> None:
+    with pytest.raises(ConfigError, match="tokenizer = 'some': must be left out"):
+        Actor(PolicyOptions(policy="checkpoint", tokenizer="some"))
+    with pytest.raises(ConfigError, match="name the directory or hub id of a Qwen"):
+        Actor(PolicyOptions(policy="oracle", tokenizer="/nowhere"))

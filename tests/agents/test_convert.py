@@ -14,7 +14,7 @@ from test_store import write
 from agents.convert import export_command, import_command
 from agents.convert.formats import FORMATS
 from agents.convert.image_folder import container
-from agents.store import StoreError, TrajectoryReader
+from agents.store import StoreError, TrajectoryReader, read_trajectories
 from agents.transcript import Transcript
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
@@ -77,6 +77,15 @@ def test_what_is_there_already_is_passed_over(tmp_path, capsys):
     capsys.readouterr()
     assert len(imported(out / "sft.json", "sft")) == 2
     assert "2 were there already" in capsys.readouterr().out
+
+
+def test_what_the_infrastructure_spoiled_is_there_already_too(tmp_path, capsys):
+    write(tmp_path / "run", replace(scripted(), outcome=Outcome.INFRA_FAILED))
+    out = export(tmp_path / "run", tmp_path / "out", "parquet")
+    for _ in range(2):
+        take_in(out, tmp_path / "back", "parquet")
+    assert len(list(read_trajectories(tmp_path / "back"))) == 1
+    assert "1 were there already" in capsys.readouterr().out
 
 
 def test_an_unanswered_last_observation_is_left_out(tmp_path):
@@ -270,6 +279,13 @@ def test_a_row_that_holds_no_sound_trajectory_is_named_or_left_out(tmp_path, cap
     back = take_in(file, tmp_path / "second", "parquet", "--skip-bad")
     assert [one.task_id for one in back] == ["a", "c"]
     assert "left out: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["max-pixels", "max-tokens"])
+@pytest.mark.parametrize("value", ["0", "-5"])
+def test_an_impossible_limit_is_refused(tmp_path, option, value):
+    with pytest.raises(ConfigError, match=f"{option.replace('-', '_')} = {value}: must be at least"):
+        take_in(tmp_path / "x.json", tmp_path / "run", "sft", f"--{option}", value)
 
 
 def test_an_impossible_accuracy_is_refused(tmp_path):

@@ -43,6 +43,7 @@ def test_openai_lines_are_read(tmp_path):
     ("message", "problem"),
     [
         ({"role": "critic", "content": "x"}, "unknown role 'critic'"),
+        ({"role": ["user"], "content": "x"}, "unknown role"),
         ({"role": "user", "content": None}, "a user message has no content"),
         ({"role": "user", "content": [{"type": "input_audio"}]}, "a part of a user message cannot be read"),
         ({"role": "assistant", "content": "x", "tool_calls": [{}]}, "has tool_calls"),
@@ -53,6 +54,15 @@ def test_a_bad_openai_message_is_named(tmp_path, message, problem):
     path = tmp_path / "in.jsonl"
     path.write_text(json.dumps({"messages": chat("?", ANSWER)}) + "\n" + json.dumps({"messages": [message]}))
     with pytest.raises(DatasetError, match=rf"in\.jsonl', row 1, column 'messages': .*{problem}"):
+        imported(path, "openai")
+
+
+def test_an_image_of_the_system_is_refused(tmp_path):
+    shown = {"type": "image_url", "image_url": {"url": data_url(scripted().images[0])}}
+    messages = [{"role": "system", "content": [{"type": "text", "text": "Look "}, shown]}, *chat("?", ANSWER)]
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"messages": messages}))
+    with pytest.raises(DatasetError, match="message 0, the system's, holds an image"):
         imported(path, "openai")
 
 
@@ -122,6 +132,7 @@ def test_llama_factorys_default_tags_are_read(tmp_path, file):
         ({"formatting": "alpaca"}, [], "dataset_info.*'mine' has the formatting 'alpaca'"),
         ({"file_name": "x.parquet"}, [], r"only \.json and \.jsonl are read"),
         ({"file_name": 3}, [], "has no file_name"),
+        ({"columns": None}, [], "'mine' has the columns None"),
         ({}, [{}], "data.json', row 0, column 'conversations': there is no list of messages"),
         (
             {},

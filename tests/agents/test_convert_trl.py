@@ -106,6 +106,21 @@ def test_a_bad_row_is_named(tmp_path, content, images, problem):
         import_command.main([str(tmp_path / "in.parquet"), str(tmp_path / "run"), "--format", "trl"])
 
 
+@pytest.mark.parametrize(
+    ("messages", "problem"),
+    [
+        ([{"from": "human", "value": "?"}], "not a message"),
+        ("all in one text", "not a list"),
+        ([None, {"role": "user", "content": "?"}], "not a message"),
+    ],
+)
+def test_what_are_no_messages_is_named(tmp_path, messages, problem):
+    row = {"messages": messages, "images": []}
+    datasets.Dataset.from_list([row]).to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(DatasetError, match=rf"in\.parquet', row 0, column 'messages': .*{problem}"):
+        import_command.main([str(tmp_path / "in.parquet"), str(tmp_path / "run"), "--format", "trl"])
+
+
 def test_a_picture_outside_the_folder_of_images_is_not_read(tmp_path):
     (tmp_path / "secret.png").write_bytes(scripted().images[0].data)
     (tmp_path / "data").mkdir()

@@ -14,7 +14,7 @@ from agents.qwen import save_qwen
 from agents.rollout_command import live_progress
 from agents.rollout_command import main as rollout_main
 from agents.rollout_stats import RolloutStats
-from agents.store import RECORDS, read_trajectories
+from agents.store import RECORDS, TornRecordWarning, read_trajectories
 from agents.viewer.command import PAGE
 from agents.viewer.command import main as view_main
 from deepeyes_env.errors import ConfigError
@@ -83,6 +83,20 @@ def test_a_run_is_resumed_and_nothing_is_run_twice(tmp_path, env_file, capsys):
     whole = tmp_path / "whole"
     rollout_main(f"--policy oracle --out {whole} --env {env_file} --num-envs 3 --n 4".split())
     assert (whole / RECORDS).read_bytes() == (run / RECORDS).read_bytes()
+
+
+def test_a_run_goes_on_after_a_power_failure(tmp_path, env_file):
+    """The disk has lost the last record's head, and kept its end."""
+    run = tmp_path / "run"
+    where = f"--policy oracle --out {run} --env {env_file} --num-envs 2"
+    rollout_main(f"{where} --n 2".split())
+    whole = (run / RECORDS).read_bytes()
+    first = whole.index(b"\n") + 1
+    (run / RECORDS).write_bytes(whole[:first] + bytes(50) + whole[first + 50 :])
+    (run / "synced").write_text(f"{first:020}\n")
+    with pytest.warns(TornRecordWarning, match="did not have it yet"):
+        rollout_main(f"{where} --n 2 --resume".split())
+    assert (run / RECORDS).read_bytes() == whole
 
 
 def test_the_same_draws_of_another_split_are_others(tmp_path, env_file):
@@ -243,6 +257,7 @@ def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):
         ("num-envs", "0"),
         ("first", "-1"),
         ("temperature", "-1"),
+        ("temperature", "inf"),
         ("episode-seconds", "0.0"),
         ("tool-seconds", "nan"),
     ],

@@ -197,6 +197,37 @@ def test_records_before_the_loss_are_kept(tmp_path):
     assert [one.task_id for one in read_trajectories(tmp_path)] == ["a", "b", "d"]
 
 
+def test_a_first_record_that_the_disk_has_lost_is_removed(tmp_path):
+    write(tmp_path, scripted(name="a"), scripted(name="b"))
+    path = lose_power(tmp_path, synced=0)
+    whole = path.read_bytes()
+    path.write_bytes(bytes(50) + whole[50:])
+    with pytest.warns(TornRecordWarning, match="the disk did not have it yet"):
+        write(tmp_path, scripted(name="c"))
+    assert [one.task_id for one in read_trajectories(tmp_path)] == ["c"]
+
+
+def test_a_mark_that_the_disk_has_lost_makes_nothing_lost(tmp_path):
+    write(tmp_path, scripted(name="a"), scripted(name="b"))
+    (tmp_path / "synced").write_bytes(bytes(21))
+    write(tmp_path, scripted(name="c"))
+    assert [one.task_id for one in read_trajectories(tmp_path)] == ["a", "b", "c"]
+
+
+def test_a_file_that_is_none_of_ours_is_not_written(tmp_path):
+    (tmp_path / RECORDS).write_bytes(b"a diary\n")
+    with pytest.raises(StoreError, match="record is damaged"):
+        write(tmp_path, scripted())
+    assert (tmp_path / RECORDS).read_bytes() == b"a diary\n"
+
+
+def test_folders_of_other_programs_among_the_images_are_left_alone(tmp_path):
+    write(tmp_path, scripted(name="a"))
+    (tmp_path / "images" / ".ipynb_checkpoints").mkdir()
+    write(tmp_path, scripted(name="b"))
+    assert (tmp_path / "images" / ".ipynb_checkpoints").is_dir()
+
+
 def test_synced_records_are_never_removed(tmp_path):
     write(tmp_path, scripted(name="a"), scripted(name="b"))
     (tmp_path / "images").rename(tmp_path / "elsewhere")

@@ -152,6 +152,14 @@ def test_a_checkpoint_without_weights_names_cause_and_mend(saved, tmp_path):
         load_qwen(tmp_path)
 
 
+def test_weights_that_were_copied_in_part_name_cause_and_mend(saved, tmp_path):
+    for part in saved.iterdir():
+        data = part.read_bytes()
+        (tmp_path / part.name).write_bytes(data[: len(data) // 2] if part.suffix == ".safetensors" else data)
+    with pytest.raises(ModelError, match="copy the whole checkpoint"):
+        load_qwen(tmp_path)
+
+
 def test_a_device_that_is_not_there_names_cause_and_mend(saved):
     with pytest.raises(ModelError, match=r"device = 'gpu17' .*Invalid device string.*choose one"):
         load_qwen(saved, device="gpu17")

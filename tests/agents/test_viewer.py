@@ -111,6 +111,17 @@ def test_a_token_is_decoded_once():
     assert decoder.decoded == len(set(one.input_ids.tolist()))
 
 
+def test_a_token_that_the_tokenizer_lacks_has_no_text():
+    class Small(ByteTokenizer):
+        def decode(self, token_ids):
+            if token_ids[0] == ord("<"):
+                raise IndexError("list index out of range")
+            return super().decode(token_ids)
+
+    one = trajectory("answer")
+    assert Words(Small).of([one]).keys() == set(one.input_ids.tolist()) - {ord("<")}
+
+
 def test_a_decoder_is_looked_for_until_it_is_there_and_by_one_thread_at_a_time():
     asked, inside, together = [], [], threading.Event()
 

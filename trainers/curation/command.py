@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +16,7 @@ from agents.policy import PolicyError
 from agents.qwen import ModelError
 from agents.store import StoreError
 from agents.transcript import ContextFull
-from agents.vocabulary import Vocabulary, VocabularyError
+from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Split
 from trainers.arguments import parse_options
@@ -76,7 +75,6 @@ class CurateOptions(ActorOptions):
 
     out: Path
     split: Split = "train"
-    tokenizer: str | None = None
     parquet: bool = False
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
     recipe: Recipe = field(default_factory=Recipe)
@@ -160,20 +158,7 @@ def plan_of(options: CurateOptions) -> Plan:
 def _vocabulary(options: CurateOptions) -> Vocabulary:
     speaks_text = options.policy == ORACLE or options.backend == "api"
     name = options.tokenizer or (None if speaks_text else options.policy)
-    return text_vocabulary() if name is None else Vocabulary(_tokenizer(name))
-
-
-def _tokenizer(name: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        Vocabulary(tokenizer)
-    except (OSError, ValueError, VocabularyError) as error:
-        raise ConfigError(
-            f"tokenizer {name!r}: {error}; name the directory or hub id of a Qwen2.5-VL"
-        ) from error
-    return tokenizer
+    return text_vocabulary(name)
 
 
 def _tell(done: Curated, out: Path, page: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agents.convert.rl_parquet import write_tasks
+from agents.run_tokenizer import keep_tokenizer
 from agents.store import TrajectoryWriter
 from agents.trajectory import Trajectory
 from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.task import TaskSource
 from deepeyes_env.tasks.selection import Selection
-from trainers.curation.rollouts import TOKENIZER
 
 SELECTION = "tasks.json"
 """The chosen tasks, as `--tasks` and a source of kind `selection` read them."""
@@ -35,6 +35,6 @@ def write_rl(directory: Path, selection: Selection, config: EnvConfig, source: T
 def write_sft(directory: Path, trajectories: Iterable[Trajectory], vocabulary: Vocabulary) -> None:
     """Write the trajectories for cold start, as `deepeyes sft --data` reads them, with their tokenizer."""
     with TrajectoryWriter(directory) as writer:
+        keep_tokenizer(directory, vocabulary)
         for trajectory in trajectories:
             writer.append(trajectory)
-    vocabulary.tokenizer.save_pretrained(directory / TOKENIZER)

@@ -21,6 +21,7 @@ from agents.event_loop import iterate
 from agents.rollout import RolloutLimits, stream
 from agents.rollout_command import live_progress
 from agents.rollout_stats import RolloutStats
+from agents.run_tokenizer import keep_tokenizer
 from agents.speaker import RolloutRequest, Speaker
 from agents.store import RECORDS, Summary, TrajectoryReader, TrajectoryWriter
 from agents.trajectory import SeedLineage, Trajectory
@@ -36,9 +37,6 @@ from trainers.curation.voices import OpenSpeaker, Voice
 from trainers.env_settings import deciding
 
 VOICE = "voice.json"
-
-TOKENIZER = "tokenizer"
-"""Where a run keeps the tokenizer of its ids, as `deepeyes rollout` leaves it."""
 
 T = TypeVar("T")
 
@@ -195,7 +193,7 @@ class Rollouts:
     def _describe(self, speaker: Speaker) -> None:
         text = json.dumps(plain(self.settings), indent=1, sort_keys=True)
         (self.directory / VOICE).write_text(text + "\n")
-        speaker.vocabulary.tokenizer.save_pretrained(self.directory / TOKENIZER)
+        keep_tokenizer(self.directory, speaker.vocabulary)
 
 
 def _engine(source: SourceConfig) -> Mapping[str, Any]:

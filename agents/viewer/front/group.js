@@ -5,7 +5,7 @@ let compared = 0; // which column the keys are at
 let askingGroup = 0;
 
 async function showGroup() {
-  const ticket = ++askingGroup, samples = samplesOf(state.current);
+  const ticket = ++askingGroup, samples = [...samplesOf(state.current)];
   tip.hidden = true;
   compared = samples.indexOf(state.current);
   group.setAttribute("aria-busy", "true");

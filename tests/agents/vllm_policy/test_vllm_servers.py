@@ -105,7 +105,10 @@ class Small(Versioned):
             self.send_error(503)
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
+        if "token_ids" not in asked:
+            self.answer({})
+            return
         if not self.well or len(asked["token_ids"]) > 100:
             self.send_error(500)
             return
@@ -165,6 +168,31 @@ def test_servers_that_are_back_are_not_used_when_new_weights_were_sent(small, mo
     monkeypatch.setattr(Small, "well", True)
     with pytest.raises(PolicyError, match="all have failed before"):
         one_turn(small)
+
+
+class Channel:
+    """Sends nothing; while it does, a turn is asked for."""
+
+    def __init__(self, policy: VllmServers) -> None:
+        self.policy = policy
+
+    async def send(self, model: object, servers: object) -> None:
+        request = begin("meanwhile", images=0, words=5).to_request(7, "meanwhile")
+        with pytest.raises(PolicyError, match="no server is left"):
+            await self.policy._generate(request, SamplingParams())
+
+    def close(self) -> None:
+        pass
+
+
+def test_servers_that_are_back_are_not_asked_before_they_have_the_new_weights(small, monkeypatch):
+    monkeypatch.setattr(Small, "well", False)
+    with pytest.raises(PolicyError, match="no server is left"):
+        one_turn(small)
+    monkeypatch.setattr(Small, "well", True)
+    small._weights = Channel(small)
+    asyncio.run(small.update_weights(None))
+    assert [(server.alive, server.awaits_weights) for server in small._servers] == [(True, False)] * 2
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
