@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -132,10 +131,6 @@ class EnvConfig:
         for low, high in (("min_pixels", "max_pixels"), ("tool_min_pixels", "tool_max_pixels")):
             require(getattr(self, low) >= 1, low, getattr(self, low), "at least 1")
             require(getattr(self, low) <= getattr(self, high), low, getattr(self, low), f"at most {high}")
-        for item in fields(self.limits):
-            limit = getattr(self.limits, item.name)
-            if limit is not None:
-                require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
 
 
 def load_config(cls: type[T], source: str | Path | Mapping[str, Any] | None = None, /, **overrides: Any) -> T:

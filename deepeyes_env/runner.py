@@ -27,6 +27,7 @@ from deepeyes_env.protocol import (
 from deepeyes_env.rewards.base import NO_REWARD, Reward
 from deepeyes_env.rewards.combine import score
 from deepeyes_env.rewards.judge import Judge, JudgeError
+from deepeyes_env.rewards.mathematics import MathematicsError
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.search.wrappers.blocklist import WithoutQuestion
@@ -222,7 +223,7 @@ class EpisodeRunner:
         try:
             with self.telemetry.measure("grade"):
                 reward, grade = score(episode.result, self._config, self._services.judge)
-        except JudgeError as error:
+        except (JudgeError, MathematicsError) as error:
             self.telemetry.failures.append(str(error))
             episode.fail()
             return NO_REWARD, "none"

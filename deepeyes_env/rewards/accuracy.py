@@ -58,11 +58,14 @@ def grade(answer: str, task: Task, judge: Judge | None = None) -> Grade:
 
 
 def grade_by_rule(answer: str, reference: Answer) -> Grade:
-    """Grade by rules alone; never raises.
+    """Grade by rules alone, whatever the answer is.
 
     Args:
         answer: What the policy wrote between the answer tags.
         reference: The reference answer.
+
+    Raises:
+        MathematicsError: The helper that compares expressions failed, which is not the answer's fault.
     """
     if len(answer) >= MAX_ANSWER_CHARS:
         return Grade(False, LENGTH)

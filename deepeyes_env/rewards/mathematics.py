@@ -51,7 +51,7 @@ def equivalent(answer: str, reference: str) -> bool:
         True if they are equal; False if not, or if it takes too long to tell.
 
     Raises:
-        RuntimeError: The helper does not start or hangs, which is not the answer's fault.
+        MathematicsError: The helper does not start or hangs, which is not the answer's fault.
     """
     expressions = [_readable(text) for text in (reference, answer)]
     marked = [bool(_SIGN.search(expression)) for expression in expressions]
@@ -72,6 +72,10 @@ def _only_mathematics(text: str) -> bool:
     return (
         _FUNCTIONS.issuperset(words) and _COMMANDS.issuperset(commands) and not re.search(r"\n|\$|\\\\", text)
     )
+
+
+class MathematicsError(RuntimeError):
+    """The helper that compares expressions does not start or hangs: no verdict."""
 
 
 class _Helper:
@@ -115,7 +119,7 @@ class _Helper:
         self._owner = os.getpid()
         if _read_line(self._process, START_SECONDS) != b'"ready"':
             self._stop()
-            raise RuntimeError("the math-verify helper does not start; is math-verify installed?")
+            raise MathematicsError("the math-verify helper does not start; is math-verify installed?")
         return self._process
 
     def _stop(self) -> None:
@@ -129,13 +133,13 @@ def _read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
     """One line without its end, or an empty one after the process's end.
 
     Raises:
-        RuntimeError: Nothing came in time.
+        MathematicsError: Nothing came in time.
     """
     assert process.stdout is not None
     descriptor, line, deadline = process.stdout.fileno(), b"", time.monotonic() + seconds
     while not line.endswith(b"\n"):
         if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise RuntimeError(f"the math-verify helper has not answered within {seconds:g} s")
+            raise MathematicsError(f"the math-verify helper has not answered within {seconds:g} s")
         if not (chunk := os.read(descriptor, 4096)):
             return b""
         line += chunk

@@ -7,12 +7,15 @@ infrastructure failure can never be mistaken for the policy's fault.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
+
+from deepeyes_env.errors import require
 
 
 class SandboxError(RuntimeError):
@@ -26,7 +29,10 @@ class SandboxUnavailableError(SandboxError):
 TIMEOUT_TEXT = "TimeOutError: code execution timed out"
 """What a cell's stderr says at the deadline (reference 1.5)."""
 
-CRASHED_TEXT = "the process died (out of memory, a crash in native code, or os._exit); all variables are lost"
+CRASHED_TEXT = (
+    "the process died (out of memory, more files than tmp_bytes or tmp_files allow, a crash in native code, "
+    "or os._exit); all variables are lost"
+)
 """What a cell's stderr says when its process died."""
 
 REOPENED_TEXT = "[new process: the variables of earlier cells are gone, image_1 .. are loaded again]\n"
@@ -82,6 +88,12 @@ class SandboxLimits:
     pixels_per_cell: int = 64_000_000
     tmp_bytes: int = 64 << 20
     tmp_files: int = 1_000
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            limit = getattr(self, item.name)
+            if limit is not None:
+                require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from test_store import write
 from agents.convert import export_command, import_command
 from agents.convert.formats import FORMATS
 from agents.convert.image_folder import container
-from agents.store import StoreError, TrajectoryReader, read_trajectories
+from agents.store import StoreError, TrajectoryReader, read_trajectories, seal
 from agents.transcript import Transcript
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
@@ -81,9 +81,9 @@ def test_what_is_there_already_is_passed_over(tmp_path, capsys):
 
 def test_what_the_infrastructure_spoiled_is_there_already_too(tmp_path, capsys):
     write(tmp_path / "run", replace(scripted(), outcome=Outcome.INFRA_FAILED))
-    out = export(tmp_path / "run", tmp_path / "out", "parquet")
+    seal(tmp_path / "run")
     for _ in range(2):
-        take_in(out, tmp_path / "back", "parquet")
+        take_in(tmp_path / "run" / "parquet", tmp_path / "back", "parquet")
     assert len(list(read_trajectories(tmp_path / "back"))) == 1
     assert "1 were there already" in capsys.readouterr().out
 

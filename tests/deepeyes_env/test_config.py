@@ -133,3 +133,10 @@ def test_more_hits_than_a_response_holds_are_refused() -> None:
     with pytest.raises(ConfigError, match="search_hits = 11: must be at most 10 where `search` is set"):
         load_config(EnvConfig, {"search": {}, "search_hits": 11})
     assert load_config(EnvConfig, {"search_hits": 11}).search_hits == 11
+
+
+@pytest.mark.parametrize("limit", ["cell_seconds", "session_seconds", "output_chars", "tmp_bytes"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_limits_are_possible_ones_wherever_they_come_from(limit: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"limits.{limit} = {value}: must be above 0 and finite"):
+        SandboxLimits(**{limit: value})

@@ -1,5 +1,6 @@
 import json
 import warnings
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -23,8 +24,9 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 import deepeyes_env
 from deepeyes_env import ConfigError, DeepEyesEnv, EnvConfig, ImageError
 from deepeyes_env.errors import TaskIndexError
+from deepeyes_env.rewards import mathematics
 from deepeyes_env.search.base import SearchErrorKind
-from deepeyes_env.task import Skill
+from deepeyes_env.task import Answer, Skill
 from deepeyes_env.testing import ListSource, arrays_equal
 
 
@@ -153,6 +155,19 @@ def test_an_unreachable_judge_is_never_scored() -> None:
     assert (reward, terminated, truncated, info["outcome"]) == (0.0, False, True, "infra_failed")
     env.reset(options={"index": 0})
     assert env.step(answer(0))[1] == 1.0
+
+
+def test_a_comparison_that_fails_is_never_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging:
+        def ask(self, reference: str, answer: str) -> bool:
+            raise mathematics.MathematicsError("the helper hangs")
+
+    env = make(tasks=ListSource([replace(make_task(0), answer=Answer("x + 1"))]))
+    env.reset(options={"index": 0})
+    monkeypatch.setattr(mathematics, "_HELPER", Hanging())
+    _, reward, terminated, truncated, info = env.step(answer("1 + x"))
+    assert (reward, terminated, truncated, info["outcome"]) == (0.0, False, True, "infra_failed")
+    assert env.telemetry.failures == ["the helper hangs"]
 
 
 def test_no_results_and_refusals_are_told() -> None:

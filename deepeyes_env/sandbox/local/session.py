@@ -88,12 +88,12 @@ class LocalSession:
             seconds: Wall time of this cell, at most the session's `cell_seconds`, which is the default.
         """
         with self._lock:
-            if self._closed or self._owner != os.getpid():
-                raise SandboxError("this session is closed, or was opened in another process")
-            if time.monotonic() > self.expires:
+            if time.monotonic() > self.expires:  # asked first: an old one has been closed, too
                 raise SandboxError(
                     f"this session is older than session_seconds = {self._limits.session_seconds:g}"
                 )
+            if self._closed or self._owner != os.getpid():
+                raise SandboxError("this session is closed, or was opened in another process")
             reopened = self._guest is None
             with self._slots:
                 result = self._run(code, min(seconds or math.inf, self._limits.cell_seconds))

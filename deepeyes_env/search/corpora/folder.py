@@ -182,11 +182,18 @@ def _sidecar_caption(file: Path) -> Caption:
     return _caption(_json(text, file, None), file, None)
 
 
+def _csv_rows(text: str, file: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        yield from csv.DictReader(io.StringIO(text, newline=""))
+    except csv.Error as error:
+        raise DatasetError(file, f"cannot be read as CSV ({error})", "mend it, or use JSON Lines") from error
+
+
 def _listed_captions(file: Path) -> Iterator[tuple[Path, tuple[Caption, Path]]]:
     text = _decode(file)
     records: Iterator[tuple[int, Mapping[str, Any]]]
     if file.suffix == ".csv":
-        records = enumerate(csv.DictReader(io.StringIO(text, newline="")))
+        records = enumerate(_csv_rows(text, file))
     else:
         records = ((row, _json(line, file, row)) for row, line in enumerate(text.split("\n")) if line.strip())
     for row, record in records:

@@ -216,7 +216,12 @@ def _publish(directory: Path, contents: Contents) -> None:
 
 
 def _keep_picture(directory: Path, picture: Picture) -> str:
-    data = picture.read()
+    try:
+        data = picture.read()
+    except OSError as error:
+        raise DatasetError(
+            picture.name, f"cannot be read ({error})", "mend the picture or leave it out of the corpus"
+        ) from error
     name = sha256(data).hexdigest()
     file = picture_file(directory, name)
     if not file.exists():

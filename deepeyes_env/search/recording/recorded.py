@@ -48,9 +48,9 @@ class Recorded(Wrapper):
     """Record and replay, with the latest answers in memory.
 
     Requests that are the same at the same time are made once. What is recorded is what the policy may learn
-    from: hits, no results, that a tool is not there, that a request can never be sent. Failures of the
-    infrastructure are not, and neither are a service's own refusals, for which settings may be the reason:
-    they may not happen again. Outside of a replay a tool that was not there is asked once the engine has it.
+    from: hits, no results, that a tool is not there, that a request was refused. Failures of the
+    infrastructure are not. Outside of a replay what a service refused is asked again, because settings may be
+    the reason, and a tool that was not there once the engine has it.
     Answers without a request are marked `recorded` and cost nothing.
 
     Unlike a failed request, a recording that is damaged or misses too much ends the run: it raises.
@@ -124,7 +124,7 @@ class Recorded(Wrapper):
 
     def _ask(self, engine: SearchEngine, key: str, text: str, request: Request) -> SearchResponse:
         response = request.put_to(engine)
-        if _may_pass(response):
+        if response.error is not None and response.error.is_infrastructure:
             return response
         kept = response
         if self._store is not None:

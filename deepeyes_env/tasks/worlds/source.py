@@ -209,4 +209,5 @@ def _apart(first: Answer, second: Answer) -> bool:
     a, b = parse_quantity(first.text), parse_quantity(second.text)
     if a is None or b is None:
         return True
-    return not close_enough(a.value, b.value, max(first.tolerance, second.tolerance))
+    passes = close_enough(a.value, b.value, second.tolerance)
+    return not passes and not close_enough(b.value, a.value, first.tolerance)

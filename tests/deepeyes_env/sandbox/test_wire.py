@@ -261,3 +261,13 @@ def test_streams_stay_within_the_bounds_of_the_wire(pieces: list[str]) -> None:
     assert cut == (len(whole) > 50)
     assert len(text.encode()) <= BOUNDS.text_bytes
     assert text == whole if not cut else text[:25] == whole[:25] and text[-25:] == whole[-25:]
+
+
+@pytest.mark.parametrize("stream", [0, 1])
+def test_text_is_limited_in_characters_too(stream: int) -> None:
+    """As many bytes as the limit's characters may have are more characters, if each is one byte."""
+    texts = [b"", b""]
+    texts[stream] = b"x" * BOUNDS.text_bytes
+    head = wire.REPLY.pack(wire.REPLY_MAGIC, 1, TOKEN, wire.OK, 0, 0, *map(len, texts))
+    with pytest.raises(wire.WireError, match="more text"):
+        wire.read_reply(Source(head + b"".join(texts)), 1, TOKEN, BOUNDS)

@@ -171,6 +171,7 @@ def test_a_folder_of_texts_and_captioned_pictures(folder: Path) -> None:
         ("captions.jsonl", '{"caption": "a"}\n', "names no picture"),
         ("captions.jsonl", '{"file": "gone.png", "caption": "a"}\n', "'gone.png', which is not there"),
         ("captions.csv", "file,other\nbare.webp,x\n", "has no caption"),
+        ("captions.csv", f"file,caption\nbare.webp,{'x' * 200_000}\n", "cannot be read as CSV"),
         ("captions.jsonl", '{"file": "bare.webp", "caption": 7}\n', "is 7, which is no text"),
         ("bare.json", '["a"]', "a JSON list"),
     ],

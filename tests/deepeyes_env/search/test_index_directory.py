@@ -300,6 +300,10 @@ def test_what_cannot_be_indexed_is_named(tmp_path: Path) -> None:
     assert "no documents" in refused(tmp_path / "j", [])
     picture = Picture("photo.png", lambda: b"no picture")
     assert "photo.png" in refused(tmp_path / "k", [Document("a", "", "", "", picture=picture)])
+    gone = Picture("gone.png", (tmp_path / "gone.png").read_bytes)
+    message = refused(tmp_path / "l", [Document("a", "", "", "", picture=gone)])
+    assert "gone.png" in message
+    assert "cannot be read" in message
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.tex").touch()
     assert "not empty" in refused(tmp_path / "used")

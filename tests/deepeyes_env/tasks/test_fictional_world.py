@@ -52,6 +52,15 @@ def test_no_split_is_left_without_things_of_a_kind(seed: int) -> None:
         assert shares["validation"] == pytest.approx(0.2 * len(kind), abs=1)
 
 
+@pytest.mark.parametrize("seed", [*range(4), 4, 23, 57])
+def test_siblings_are_each_others(seed: int) -> None:
+    people = {person.name: person for person in make_world(seed).people}
+    assert sum(person.sibling is not None for person in people.values()) % 2 == 0
+    for name, person in people.items():
+        if person.sibling is not None:
+            assert people[person.sibling].sibling == name
+
+
 def test_companies_asked_about_never_leave_their_split() -> None:
     asked = {
         split: {

@@ -21,6 +21,7 @@ PREFIX = "deepeyes-sandbox-"
 """How the directories are called that hold the rooms of one sandbox."""
 
 _QUOTA_SECONDS = 0.5
+_MOST_MISSED = 6  # looks in a row
 """Time between two looks at the rooms; a disk takes a few hundred MB in it."""
 _NAME_BYTES = 64
 _BLOCK = 512
@@ -78,6 +79,7 @@ class Janitor:
         self._channel = channel
         self._quota = quota
         self._rooms: dict[int, str] = {}
+        self._missed: dict[int, int] = {}
         self._poll = select.poll()
 
     def wait(self) -> int:
@@ -124,12 +126,16 @@ class Janitor:
         self._poll.unregister(handle)
         os.close(handle)
         name = self._rooms.pop(handle)
+        self._missed.pop(handle, None)
         if name not in self._rooms.values():
             remove(self._base, name)
 
     def _enforce(self, size: int, files: int) -> None:
         for handle, name in self._rooms.items():
-            if is_over(f"{self._base}/{name}", size, files):
+            over = is_over(f"{self._base}/{name}", size, files)
+            # Whoever moves directories about all the time hides what is in them.
+            self._missed[handle] = self._missed.get(handle, 0) + 1 if over is None else 0
+            if over or self._missed[handle] == _MOST_MISSED:
                 _kill(handle)
 
     def _end(self) -> None:
@@ -182,24 +188,40 @@ def remove(parent: str, name: str) -> None:
             os.rmdir(here)
 
 
-def is_over(room: str, size: int, files: int) -> bool:
-    """Whether a room holds more than `size` bytes or `files` files; one that cannot be measured does."""
-    waiting, used, count = [room], 0, 0
+def is_over(room: str, size: int, files: int) -> bool | None:
+    """Whether a room holds more than `size` bytes or `files` files; one that cannot be measured does.
+
+    Returns:
+        None if it did not where it was looked at, but a directory went away before its turn came.
+    """
+    used, count, missed = 0, 0, False
+    opened: list[os._ScandirIterator[str]] = []
     try:
-        while waiting:
-            for entry in _entries(waiting.pop()):
-                with contextlib.suppress(FileNotFoundError):  # it works while we count
-                    used += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
-                    count += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                if used > size or count > files:
-                    return True
+        opened.append(os.scandir(room))
+        while opened:
+            entry = next(opened[-1], None)
+            if entry is None:
+                opened.pop()
+                continue
+            with contextlib.suppress(FileNotFoundError):  # it works while we count
+                used += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                count += 1
+            if used > size or count > files:
+                return True
+            if entry.is_dir(follow_symlinks=False):
+                try:
+                    # At once: what waits for its turn may be renamed meanwhile.
+                    opened.append(os.scandir(entry.path))
+                except FileNotFoundError:
+                    missed = True
     except FileNotFoundError:
-        return False
+        return False  # the room itself
     except OSError:
         return True
-    return False
+    finally:
+        for directory in opened:
+            directory.close()
+    return None if missed else False
 
 
 def _entries(directory: str) -> Iterator[os.DirEntry[str]]:

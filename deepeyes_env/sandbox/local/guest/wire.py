@@ -113,6 +113,8 @@ def read_reply(receive: Receive, cell: int, token: bytes, bounds: Bounds) -> Rep
     if sum(width * height for width, height in sizes) > bounds.pixels_per_cell:
         raise WireError("images of more pixels than the limits allow")
     texts = [bytes(receive(length)).decode("utf-8", "replace") for length in (stdout, stderr)]
+    if max(map(len, texts)) > bounds.output_chars + _NOTICE_CHARACTERS:
+        raise WireError("more text than the limits allow")
     images = tuple(RawImage(w, h, receive(w * h * CHANNELS)) for w, h in sizes)
     return Reply(status, bool(truncated), texts[0], texts[1], images)
 

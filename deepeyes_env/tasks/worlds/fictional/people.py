@@ -85,6 +85,8 @@ def bear_people(rng: random.Random, towns: tuple[Town, ...]) -> tuple[Person, ..
         births[first.name] = first
         if len(births) < SIBLINGS:
             second = _sibling(rng, first, faces)
+            while second.name in births:
+                second = _sibling(rng, first, faces)
             births[second.name] = second
             births[first.name] = _Birth(
                 first.name, first.woman, first.year, first.birthplace, first.portrait, second.name

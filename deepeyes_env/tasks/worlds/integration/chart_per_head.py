@@ -219,7 +219,7 @@ def _plan(chart: Chart, rank: str, letters: float, world: World) -> Plan:
     return Plan(
         key=f"{subject.entity}/{name}",
         question=subject.wording.format(ware=chart.ware, rank=rank),
-        answer=Answer(f"{amount / (heads[name] / subject.heads):.1f}", tolerance=TOLERANCE),
+        answer=Answer(f"{amount / (heads[name] / subject.heads):.1f}", tolerance=TOLERANCE, unit=chart.ware),
         draw=lambda rng: (paint(chart, letters, rng),),
         twin=twin,
         metadata={

@@ -45,7 +45,7 @@ class Question:
     of: Callable[[Town], int]
     wording: str
     formula: str
-    unit: str | None = None
+    unit: str
     tolerance: float = 0.0
 
 
@@ -55,6 +55,7 @@ QUESTIONS = (
         lambda town: town.population,
         "By how many inhabitants do the towns at the {0} pin and at the {1} pin differ, by the last census?",
         "abs({0} - {1})",
+        "inhabitants",
     ),
     Question(
         "population",
@@ -62,6 +63,7 @@ QUESTIONS = (
         "By the last census, how many inhabitants do the towns at the {0} pin and at the {1} pin"
         " have together?",
         "{0} + {1}",
+        "inhabitants",
     ),
     Question(
         "population",
@@ -69,6 +71,7 @@ QUESTIONS = (
         "By the last census, how many inhabitants has the town at the {0} pin for every inhabitant of the"
         " town at the {1} pin? Give two decimals.",
         "round({0} / {1}, 2)",
+        "inhabitants",
         tolerance=RATIO_TOLERANCE,
     ),
     Question(

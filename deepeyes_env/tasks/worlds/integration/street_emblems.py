@@ -24,7 +24,7 @@ class Question:
     fact: str
     wording: str
     formula: str
-    unit: str | None
+    unit: str
 
 
 QUESTIONS = (
@@ -40,7 +40,7 @@ QUESTIONS = (
         "How many workers did the company whose emblem hangs above {0} and the company whose emblem hangs"
         " above {1} employ together, each at its height?",
         "{0} + {1}",
-        None,
+        "workers",
     ),
 )
 
