@@ -68,6 +68,8 @@ def test_a_file_with_flags_on_top(tmp_path: Path) -> None:
         ("[train]\ngroup_sise = 4", "group_size"),
         ("[train]\ngroup_size = 1", "at least 2"),
         ("[train]\nclip_low = 1.5", "below 1"),
+        ("[train]\nweight_decay = -1.0", "weight_decay"),
+        ("[train]\nweight_decay = nan", "weight_decay"),
         ("[train]\ntool_seconds = 5.0", "lockstep = false"),
         ("[train]\nminibatches = 9\nprompts_per_step = 4", "there are 4 groups"),
         ('[train]\ntrackers = ["tensorbord"]', "tensorboard"),
@@ -226,3 +228,29 @@ def test_a_chat_api_is_refused_for_training(model: Path, tmp_path: Path) -> None
     with pytest.raises(SystemExit, match="not token-exact"):
         dapo_command.main(options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize("command", [sft_command, dapo_command])
+def test_a_directory_that_cannot_be_written_is_named_first(
+    command: Any, dry: list[str], data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "used" / "checkpoints" / "step-000001").mkdir(parents=True)
+    flags = ["--model", "nowhere", *dry, *(["--data", str(data)] if command is sft_command else [])]
+    with pytest.raises(SystemExit, match=r"run_dir = .*/file/run': .*/file is no folder"):
+        command.main([*flags, "--run-dir", str(tmp_path / "file" / "run")])
+    with pytest.raises(SystemExit, match="already holds the checkpoints"):
+        command.main([*flags, "--run-dir", str(tmp_path / "used")])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--eval-tasks", "-1"], "eval_tasks = -1: must be at least 0"),
+        (["--weights", "shared"], "weights = 'shared': must be with urls"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(tmp_path: Path, flags: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        dapo_command.main(["--model", "m", "--run-dir", str(tmp_path / "run"), *flags])

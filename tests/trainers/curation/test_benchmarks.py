@@ -95,6 +95,12 @@ def test_a_task_that_is_there_twice_to_the_letter_has_two_cards() -> None:
     assert CardMaker().card(task, 7).digest == first.digest  # wherever it stands
 
 
+def test_a_caption_is_no_picture(tmp_path: Path) -> None:
+    row = {"question": "Wer?", "image_caption": "Eine schöne Brücke " * 10}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=False))
+    assert [one.question for one in samples(str(tmp_path))] == ["Wer?"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

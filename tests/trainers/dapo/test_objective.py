@@ -111,3 +111,7 @@ def test_overlong_penalty_worked_by_hand() -> None:
 
 def test_stats_without_tokens_are_zero() -> None:
     assert set(LossStats().means().values()) == {0.0}
+
+
+def test_there_may_be_no_upper_clip_at_all():
+    assert Clip(low=0.2, high=math.inf).dual == math.inf

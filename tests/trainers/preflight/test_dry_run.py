@@ -87,9 +87,10 @@ def test_an_engine_needs_room_and_vllm(
     assert examine([dry_run._vllm_check(options)])[0].ok
 
 
-def test_servers_are_not_asked_where_they_are_not_used(model: Path, tmp_path: Path) -> None:
+def test_servers_are_not_asked_where_they_are_not_used(model: Path, tmp_path: Path, capsys: Any) -> None:
     flags = ["--model", str(model), "--run-dir", str(tmp_path / "run"), "--dry-run", "--env.tools", "search"]
     dapo_command.main([*flags, "--env.prompt", "minimal", "--urls", "http://127.0.0.1:9"])
+    assert "http://127.0.0.1:9: not asked, because backend = 'transformers'" in capsys.readouterr().out
 
 
 def test_every_failing_check_is_named(model: Path, tmp_path: Path, capsys: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from agents.qwen import load_qwen
 from agents.store import read_trajectories
 from agents.trajectory import check_trajectory
+from deepeyes_env.errors import ConfigError
 from trainers.quickstart.command import FAMILIES, SMOKE, main
 
 
@@ -55,3 +56,12 @@ def test_a_directory_in_use_is_left_alone(run: Path):
     with pytest.raises(SystemExit, match="not empty"):
         main(["--smoke", "--output", str(run)])
     assert sorted(run.iterdir()) == before
+
+
+def test_a_place_or_a_seed_that_cannot_be_used_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="is no folder"):
+        main(["--smoke", "--output", str(tmp_path / "file")])
+    with pytest.raises(ConfigError, match="seed = -1"):
+        main(["--smoke", "--seed", "-1", "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

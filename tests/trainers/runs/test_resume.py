@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import torch
 from guess_source import GuessSource
+from PIL import Image
 
 from agents.event_loop import run as run_in_loop
 from agents.qwen import Qwen
 from agents.tiny import build_tiny
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from deepeyes_env.config import JudgeConfig
+from deepeyes_env.config import EnvConfig, JudgeConfig
+from deepeyes_env.tasks import JsonlConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
 from trainers.runs import run as runs
@@ -206,6 +208,28 @@ def test_a_checkpoint_of_another_environment_is_refused(
             run_dapo(guesser, other, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
     finally:
         other.close()
+
+
+def test_a_checkpoint_of_other_tasks_under_the_same_name_is_refused(guesser: Qwen, tmp_path: Path) -> None:
+    Image.new("RGB", (56, 56)).save(tmp_path / "black.png")
+    tasks = tmp_path / "tasks.jsonl"
+    config = EnvConfig(source=JsonlConfig(train=str(tasks)), prompt="minimal", max_turns=2)
+    quick = replace(DAPO, steps=1, prompts_per_step=1, minibatches=1, max_rounds=1, max_turn_tokens=4)
+
+    def run(colours: str, **more: Any) -> None:
+        rows = [{"question": f"{colour}?", "answer": colour, "image": "black.png"} for colour in colours]
+        tasks.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        env = DeepEyesAsyncEnv(2, config)
+        try:
+            run_dapo(guesser, env, run_dir=tmp_path / "run", **more)
+        finally:
+            env.close()
+
+    run("ab", config=quick)
+    checkpoint = latest_checkpoint(tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"tasks\.sha256"):
+        run("ac", config=replace(quick, steps=2), resume=checkpoint)
+    run("ab", config=replace(quick, steps=2), resume=checkpoint)
 
 
 def test_a_run_goes_on_with_other_addresses_timeouts_and_numbers_at_once(
