@@ -30,8 +30,7 @@ TIMEOUT_TEXT = "TimeOutError: code execution timed out"
 """What a cell's stderr says at the deadline (reference 1.5)."""
 
 CRASHED_TEXT = (
-    "the process died (out of memory, more files than tmp_bytes or tmp_files allow, a crash in native code, "
-    "or os._exit); all variables are lost"
+    "the process died (out of memory, tmp_bytes or tmp_files, a crash, or os._exit); all variables are lost"
 )
 """What a cell's stderr says when its process died."""
 

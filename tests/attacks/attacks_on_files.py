@@ -232,6 +232,25 @@ with tempfile.TemporaryDirectory() as own:
         ends=frozenset({CellStatus.EXCEPTION, CellStatus.CRASHED}),
     ),
     Attack(
+        "hide a full directory among others that are renamed all the time",
+        (6,),
+        """
+with tempfile.TemporaryDirectory() as own:
+    for number in range(30): os.mkdir(f'{own}/a{number}')
+    os.mkdir(own + '/full')
+    for number in range(6):
+        with open(f'{own}/full/{number}', 'wb') as file: file.write(bytes(1 << 20))
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        for here, there in (('a', 'b'), ('b', 'a')):
+            for number in range(30): os.rename(f'{own}/{here}{number}', f'{own}/{there}{number}')
+    breach()""",
+        (TMP_QUOTA, DIRECTORY_QUOTA),
+        ground=PRIVATE_TMP,
+        single=ONE_QUOTA,
+        ends=frozenset({CellStatus.EXCEPTION, CellStatus.CRASHED}),
+    ),
+    Attack(
         "fill the own directory with files that have no name",
         (6,),
         """

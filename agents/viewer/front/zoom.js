@@ -19,7 +19,7 @@ function enlarge(number) {
     `${original.alt} · ${image.width}×${image.height} · shown at ${Math.round(100 * fit)} %`
     + (gallery.length > 1 ? ` · ${pictured + 1} of ${gallery.length}` : "");
   for (const button of $$("[data-by]", zoom)) button.hidden = gallery.length < 2;
-  if (!zoom.open) zoom.showModal();
+  if (!zoom.open) { zoom.showModal(); zoom.focus(); } // not `autofocus`, which may come after another focus
 }
 
 function zoomFrom(picture) {

@@ -73,6 +73,11 @@ def test_the_oracle_is_right_with_its_tools_and_wrong_without(
     assert official["all"]["accuracy"] == official["all"]["twin_consistency"] == 1.0
 
 
+def test_the_oracle_is_right_about_all_of_the_small_worldbench(tmp_path: Path) -> None:
+    assert main(["--policy", "oracle", "--modes", "all", "--out", str(tmp_path / "oracle")]) == 0
+    assert [one.correct for one in read_run(tmp_path / "oracle").results] == [True] * 60
+
+
 def test_what_searches_cost_is_noted(tmp_path: Path) -> None:
     env = tmp_path / "env.toml"
     env.write_text("[search.budget]\nqueries = 1000\n")
