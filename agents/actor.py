@@ -31,7 +31,8 @@ ORACLE = "oracle"
 """Name of the scripted policy."""
 
 UNCOUNTED = 2**31 - 1
-"""Tokens that no conversation has: the limit where nothing here counts them as the model does."""
+"""Tokens that no conversation has: the transcript's limit where its tokenizer does not count as the model
+does."""
 
 Backend = Literal["transformers", "vllm", "api"]
 """What runs a policy."""
@@ -60,7 +61,7 @@ class PolicyOptions:
         infra_retries: How often an episode is begun anew when the infrastructure failed.
         tokenizer: Directory or hub id of the Qwen2.5-VL tokenizer that writes and counts what an API or the
             oracle says; default: the tiny model's, which counts too many tokens, so that for an API without
-            one its own context takes the place of `max_tokens`.
+            one `max_tokens` is compared with an estimate.
         device: Where the model runs (`transformers`).
         dtype: Precision of its weights.
     """
@@ -332,7 +333,9 @@ def _chat_speaker(options: PolicyOptions, vocabulary: Vocabulary) -> ChatSpeaker
     from agents.chat.client import ChatClient
     from agents.chat.speaker import ChatSpeaker
 
-    return ChatSpeaker(ChatClient(options.chat), vocabulary, options.params)
+    counted = options.limits.max_tokens != UNCOUNTED
+    limit = None if counted else options.max_tokens
+    return ChatSpeaker(ChatClient(options.chat), vocabulary, options.params, max_tokens=limit)
 
 
 def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path | None = None) -> Policy:

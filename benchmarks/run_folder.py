@@ -106,7 +106,9 @@ def read_card(path: Path | str) -> RunCard:
         raise DatasetError(Path(path), "holds no evaluation", "give the folder of a `deepeyes eval`")
     card = read_json(file)
     if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise DatasetError(file, f"not an evaluation of format {FORMAT}", "run `deepeyes eval` again")
+        raise DatasetError(
+            file, f"not an evaluation of format {FORMAT}", "another version wrote it: name another --out"
+        )
     return RunCard(**card)
 
 

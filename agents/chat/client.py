@@ -246,9 +246,14 @@ class ChatClient:
         return ChatRefused(f"{config.base_url} refuses {config.model!r} ({said})" + (mend and f"; {mend}"))
 
 
+_TOO_LONG = ("context length", "context size", "prompt is too long", "input token count", "too many tokens")
+"""How vLLM and SGLang, llama.cpp, Anthropic, Gemini and others say it."""
+
+
 def _is_too_long(error: openai.APIStatusError) -> bool:
-    """OpenAI has a code for it; vLLM, SGLang and others have words."""
-    return error.code == "context_length_exceeded" or "context length" in str(error).lower()
+    """OpenAI has a code for it, others have words."""
+    said = str(error).lower()
+    return error.code == "context_length_exceeded" or any(words in said for words in _TOO_LONG)
 
 
 def _package() -> Any:

@@ -6,6 +6,7 @@ from agents.chat.client import ChatClient, OnText
 from agents.chat.messages import Conversation, chat_messages
 from agents.policy import SamplingParams
 from agents.speaker import LiveEpisode, turn_seed
+from agents.transcript import ContextFull
 from agents.vocabulary import Vocabulary
 from deepeyes_env.images import PATCH_FACTOR
 
@@ -34,6 +35,8 @@ class ChatSpeaker:
         think_prefill: False: through chat APIs a model begins every turn itself.
         params: How to sample.
         on_text: Follows the text of a turn as it comes.
+        max_tokens: About how many tokens a conversation may have, where `vocabulary` does not count as the
+            model does; None where it does, and the transcript's own limit holds.
     """
 
     def __init__(
@@ -42,27 +45,32 @@ class ChatSpeaker:
         vocabulary: Vocabulary,
         params: SamplingParams,
         on_text: OnText | None = None,
+        max_tokens: int | None = None,
     ) -> None:
         self.client = client
         self.vocabulary = vocabulary
         self.think_prefill = False
         self.params = params
         self.on_text = on_text
+        self.max_tokens = max_tokens
 
     async def speak(self, episode: LiveEpisode) -> str | None:
         """Append the next turn to the episode's transcript; see `agents.speaker.Speaker`.
 
         Raises:
             ChatRefused: The service will not answer, however often it is asked.
-            ContextFull: The conversation is too long for the model.
+            ContextFull: The conversation is too long for the model, or for `max_tokens`.
             PolicyError: The service failed; the episode can be begun anew.
         """
         transcript = episode.transcript
+        tokens = about_tokens(transcript)
+        if self.max_tokens is not None and tokens > self.max_tokens:
+            raise ContextFull(f"{transcript.name}: about {tokens} tokens exceed {self.max_tokens}")
         reply = await self.client.turn(
             chat_messages(transcript),
             self.params,
             seed=turn_seed(episode.request.lineage, len(transcript.turns)),
-            prompt_tokens=about_tokens(transcript),
+            prompt_tokens=tokens,
             on_text=self.on_text,
         )
         text = reply.turn(self.params.stop)

@@ -123,11 +123,14 @@ def _described(info: Any, name: str, path: Path) -> tuple[Path, _Layout]:
     columns = info.get("columns", {"messages": "conversations"})
     if not isinstance(columns, Mapping):
         raise DatasetError(path, f"{name!r} has the columns {columns!r}", "name them", column="columns")
+    tags = info.get("tags", TAGS)
+    if not isinstance(tags, Mapping):
+        raise DatasetError(path, f"{name!r} has the tags {tags!r}", "name them", column="tags")
     layout = _Layout(
         columns.get("messages", "conversations"),
         columns.get("images"),
         columns.get("system"),
-        info.get("tags", TAGS),
+        tags,
     )
     return file, layout
 
@@ -155,7 +158,7 @@ def _message(message: Any, layout: _Layout, file: Path, row: int) -> dict[str, A
     }
     roles.pop(None, None)
     tag = message.get(tags.get("role_tag")) if isinstance(message, Mapping) else None
-    if tag not in roles:
+    if not isinstance(tag, str) or tag not in roles:
         raise DatasetError(
             file,
             f"unknown role {tag!r}",

@@ -10,6 +10,7 @@ from benchmarks.suites.suite import Item, Official
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards.accuracy import LENGTH, Grade, grade_by_rule
 from deepeyes_env.rewards.judge import Judge, JudgeError
+from deepeyes_env.rewards.mathematics import MathematicsError
 from deepeyes_env.task import Answer
 
 UNSCORED = "unscored"
@@ -48,9 +49,9 @@ def verdict(
 ) -> Verdict:
     """Score an episode.
 
-    No answer is wrong by every metric; failed infrastructure is no verdict. Where the official metric asks a
-    judge, our own verdict stands in for its judge's, if there is a sure one. A long answer is wrong by our
-    reward alone: the suite's judge is asked.
+    No answer is wrong by every metric; failed infrastructure, of the episode or of the rules, is no verdict.
+    Where the official metric asks a judge, our own verdict stands in for its judge's, if there is a sure one.
+    A long answer is wrong by our reward alone: the suite's judge is asked.
 
     Args:
         item: The item as it was shown.
@@ -64,7 +65,10 @@ def verdict(
         return Verdict(None, None, UNSCORED)
     if answer is None:
         return Verdict(False, 0.0, "none")
-    ruled = grade_by_rule(answer, item.task.answer)
+    try:
+        ruled = grade_by_rule(answer, item.task.answer)
+    except MathematicsError:
+        return Verdict(None, None, UNSCORED)
     refused = refuses(answer)
     by_suite = official(item, answer)
     if ruled.confident or judge is None:

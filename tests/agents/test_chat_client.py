@@ -231,6 +231,9 @@ def test_no_message_repeats_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     "behaviour",
     [
         status(400, "too much", "context_length_exceeded"),
+        status(400, "the request exceeds the available context size, try increasing it"),
+        status(400, "prompt is too long: 200001 tokens > 200000 maximum"),
+        status(400, "The input token count (1048577) exceeds the maximum number of tokens allowed"),
         status(400, "This model's maximum context length is 1024 tokens. However, you requested 2000"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,21 @@ def test_tokens_are_estimated_by_text_and_pictures() -> None:
     assert about_tokens(conversation) == len(text.encode()) // 4 + pictures
 
 
-def test_without_a_tokenizer_the_apis_own_context_is_the_limit() -> None:
+def test_without_a_tokenizer_an_estimate_is_compared_with_the_limit() -> None:
+    ends = []
+    for limit in (10_000, 45):
+        with ChatServer(says(LOOK), says(SAY)) as server:
+            options = PolicyOptions(
+                policy="m", backend="api", urls=(server.url,), num_envs=1, max_tokens=limit
+            )
+            env = make_env()
+            with closing(env), closing(Actor(options)) as actor:
+                [trajectory] = actor.play(env, [RolloutRequest(0)])
+            ends.append((trajectory.outcome, len(trajectory.turns)))
+    assert ends == [(Outcome.ANSWERED, 2), (Outcome.TRUNCATED, 1)]
+
+
+def test_without_a_tokenizer_the_transcript_has_no_limit() -> None:
     options = {"policy": "m", "backend": "api", "urls": ("http://127.0.0.1:9/v1",), "max_tokens": 500}
     assert PolicyOptions(**options).limits.max_tokens == UNCOUNTED
     assert PolicyOptions(**options, tokenizer="some").limits.max_tokens == 500

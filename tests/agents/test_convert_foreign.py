@@ -133,6 +133,8 @@ def test_llama_factorys_default_tags_are_read(tmp_path, file):
         ({"file_name": "x.parquet"}, [], r"only \.json and \.jsonl are read"),
         ({"file_name": 3}, [], "has no file_name"),
         ({"columns": None}, [], "'mine' has the columns None"),
+        ({"tags": []}, [], r"'mine' has the tags \[\]"),
+        ({}, [{"conversations": [{"from": ["human"], "value": "?"}]}], "row 0.* unknown role"),
         ({}, [{}], "data.json', row 0, column 'conversations': there is no list of messages"),
         (
             {},

@@ -33,6 +33,7 @@ from trainers.dapo.update import update
 from trainers.distributed.engine import Engine, accelerator, checkpointing
 from trainers.distributed.handover import hand_over, require_whole_model
 from trainers.distributed.idle import idle_loss
+from trainers.distributed.ranks import Ranks
 from trainers.env_settings import deciding
 from trainers.lora import adapted
 from trainers.runs.metrics import Evaluate, Metrics, OnStep, StepReport, Stopwatch
@@ -115,7 +116,7 @@ def _train(
     give_weights = partial(hand_over, engine, policy)
     anew = evaluate and partial(_evaluate_anew, give_weights, evaluate)
     hooks = Hooks(run_dir, resume, on_step, anew, config.eval_every)
-    data = {"env": deciding(env.config), "tasks": _name_of(env)}
+    data = {"env": deciding(env.config), "tasks": _name_of(env, engine.ranks)}
     with open_run(
         "dapo", config, engine, tokenizer, hooks, data=data, total=config.steps, shown=SHOWN, health=True
     ) as run:
@@ -136,13 +137,16 @@ def _train(
         return run.history
 
 
-def _name_of(env: DeepEyesAsyncEnv) -> dict[str, Any]:
+def _name_of(env: DeepEyesAsyncEnv, ranks: Ranks) -> dict[str, Any]:
     """What tells a resumed run whether its tasks are the same; of a server's, only how many they are."""
     named = {"name": env.tasks.name, "size": env.tasks.size("train")}
     if isinstance(env.tasks, RemoteTasks):
         return named
-    held = canonical(source_name(env.config.source, "train"))
-    return named | {"sha256": hashlib.sha256(held).hexdigest()}
+    digest = ""
+    with ranks.together("reading the tasks"):
+        if ranks.first:  # all have the same ones, and they may be gigabytes
+            digest = hashlib.sha256(canonical(source_name(env.config.source, "train"))).hexdigest()
+    return named | {"sha256": ranks.tell(digest)[0]}
 
 
 def require_token_exact(policy: object) -> Policy:

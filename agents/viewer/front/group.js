@@ -1,12 +1,14 @@
 // --- The samples of one task side by side; turns in one line, so that differences stand out. --------------
 
 const group = $("#group");
-let compared = 0; // which column the keys are at
+let sampled = []; // the samples that are compared
+let compared = 0; // which of them the keys are at
 let askingGroup = 0;
 
 async function showGroup() {
   const ticket = ++askingGroup, samples = [...samplesOf(state.current)];
   tip.hidden = true;
+  sampled = samples;
   compared = samples.indexOf(state.current);
   group.setAttribute("aria-busy", "true");
   const loaded = await Promise.all(samples.map((number) => source.detail(number))).then(

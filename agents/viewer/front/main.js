@@ -71,7 +71,7 @@ function openGroup() {
   if (state.current >= 0 && samplesOf(state.current).length > 1) open(state.current, { pane: "group" });
 }
 
-const openCompared = () => open(Number(group.querySelectorAll(".column")[compared].dataset.number));
+const openCompared = () => open(sampled[compared]);
 const leaveGroup = () => open(state.current);
 
 function toList() {

@@ -9,6 +9,7 @@ from benchmarks.scoring.verdict import UNSCORED, Verdict, reference_for_judges, 
 from benchmarks.suites.suite import Item
 from deepeyes_env.config import ConfigError, JudgeConfig
 from deepeyes_env.outcome import Outcome
+from deepeyes_env.rewards import mathematics
 from deepeyes_env.rewards.judge import JudgeError
 from deepeyes_env.task import Answer, Task
 from deepeyes_env.tasks.worlds.fictional.answers import NO_RECORD
@@ -154,3 +155,13 @@ def test_refusals() -> None:
         assert refuses(answer), answer
     for answer in ("1859", "Unknown Pleasures", "The Unknown Warrior", "no", "record", "none"):
         assert not refuses(answer), answer
+
+
+def test_rules_that_fail_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging:
+        def ask(self, reference: str, answer: str) -> bool:
+            raise mathematics.MathematicsError("the helper hangs")
+
+    monkeypatch.setattr(mathematics, "_HELPER", Hanging())
+    sum_ = Item(Task("s/3", "What?", (), Answer("x + 1")), category="", cluster="s/3")
+    assert verdict(sum_, "1 + x", ANSWERED, half) == Verdict(None, None, UNSCORED)

@@ -57,7 +57,7 @@ def test_directories_that_are_renamed_hide_no_other(room: Path) -> None:
 def test_who_moves_directories_about_all_the_time_is_over(
     room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = iter([None, None, False, *[None] * rooms._MOST_MISSED])
+    looks = iter([None, False, *[None] * rooms._MOST_MISSED])
     killed: list[int] = []
     monkeypatch.setattr(rooms, "is_over", lambda *_: next(looks))
     monkeypatch.setattr(rooms, "_kill", killed.append)
@@ -65,21 +65,25 @@ def test_who_moves_directories_about_all_the_time_is_over(
     with ours, theirs:
         janitor = rooms.Janitor(str(room), 1, ours, (SIZE, FILES))
         janitor._rooms[7] = "room"
-        for _ in range(2 + rooms._MOST_MISSED):
+        for _ in range(rooms._MOST_MISSED):
             janitor._enforce(SIZE, FILES)
             assert killed == []
         janitor._enforce(SIZE, FILES)
     assert killed == [7]
 
 
-def test_a_directory_that_went_away_is_told(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_directory_that_was_moved_is_told_and_one_that_was_deleted_is_not(
+    room: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
     (room / "a").mkdir()
+    (room / "b").mkdir()
     scandir = os.scandir
 
     def gone(path: str) -> object:
-        if path.endswith("/a"):
-            raise FileNotFoundError(path)
+        if str(path).endswith("/a"):
+            (room / "a").rename(room / "b" / "c") if moved else (room / "a").rmdir()
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", gone)
-    assert rooms.is_over(str(room), SIZE, FILES) is None
+    assert rooms.is_over(str(room), SIZE, FILES) is (None if moved else False)

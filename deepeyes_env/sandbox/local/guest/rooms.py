@@ -21,8 +21,9 @@ PREFIX = "deepeyes-sandbox-"
 """How the directories are called that hold the rooms of one sandbox."""
 
 _QUOTA_SECONDS = 0.5
-_MOST_MISSED = 6  # looks in a row
 """Time between two looks at the rooms; a disk takes a few hundred MB in it."""
+_MOST_MISSED = 10
+"""Looks that may miss a directory because it was moved; that of an honest program is, now and then."""
 _NAME_BYTES = 64
 _BLOCK = 512
 """The unit of `st_blocks` (`stat(2)`)."""
@@ -134,7 +135,7 @@ class Janitor:
         for handle, name in self._rooms.items():
             over = is_over(f"{self._base}/{name}", size, files)
             # Whoever moves directories about all the time hides what is in them.
-            self._missed[handle] = self._missed.get(handle, 0) + 1 if over is None else 0
+            self._missed[handle] = self._missed.get(handle, 0) + (over is None)
             if over or self._missed[handle] == _MOST_MISSED:
                 _kill(handle)
 
@@ -192,9 +193,10 @@ def is_over(room: str, size: int, files: int) -> bool | None:
     """Whether a room holds more than `size` bytes or `files` files; one that cannot be measured does.
 
     Returns:
-        None if it did not where it was looked at, but a directory went away before its turn came.
+        None if it did not where it was looked at, but a directory was moved before its turn came.
     """
-    used, count, missed = 0, 0, False
+    used, count = 0, 0
+    gone: set[int] = set()
     opened: list[os._ScandirIterator[str]] = []
     try:
         opened.append(os.scandir(room))
@@ -213,7 +215,7 @@ def is_over(room: str, size: int, files: int) -> bool | None:
                     # At once: what waits for its turn may be renamed meanwhile.
                     opened.append(os.scandir(entry.path))
                 except FileNotFoundError:
-                    missed = True
+                    gone.add(entry.inode())
     except FileNotFoundError:
         return False  # the room itself
     except OSError:
@@ -221,7 +223,18 @@ def is_over(room: str, size: int, files: int) -> bool | None:
     finally:
         for directory in opened:
             directory.close()
-    return None if missed else False
+    return None if gone and not gone.isdisjoint(_inodes(room)) else False
+
+
+def _inodes(room: str) -> Iterator[int]:
+    """Those of all directories that are there."""
+    waiting = [room]
+    while waiting:
+        with contextlib.suppress(OSError):
+            for entry in _entries(waiting.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    yield entry.inode()
+                    waiting.append(entry.path)
 
 
 def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
