@@ -8,9 +8,13 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.images import MAX_ASPECT_RATIO, EncodedImage, ImageError, smart_resize, to_rgb
+from deepeyes_env.images import MAX_ASPECT_RATIO, EncodedImage, ImageError, smart_resize, snapshot, to_rgb
 from deepeyes_env.protocol import CodeOutput, ImageHits, TextHits, ToolError, ToolResult
 from deepeyes_env.search.base import Hit
+
+KEPT_PIXELS = 2
+"""Pixels of a tool's picture for each that is observed, above which it is shrunk at once. Others are resized
+when somebody asks for its pixels: that takes longer than everything else in a turn."""
 
 
 def fit_image(image: EncodedImage, min_pixels: int, max_pixels: int) -> EncodedImage:
@@ -95,9 +99,9 @@ def _fit_picture(picture: Image.Image, config: EnvConfig) -> EncodedImage:
         picture.height, picture.width, config.tool_min_pixels, config.tool_max_pixels
     )
     rgb = to_rgb(picture)
-    if rgb.size != (width, height):
-        rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
-    return EncodedImage.from_pil(picture) if rgb is picture else EncodedImage.owning(rgb)
+    if rgb.width * rgb.height > KEPT_PIXELS * width * height:
+        return EncodedImage.owning(rgb.resize((width, height), Image.Resampling.BICUBIC))
+    return EncodedImage.owning(snapshot(rgb) if rgb is picture else rgb, (width, height))
 
 
 def observed_size(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:

@@ -84,12 +84,17 @@ class EncodedImage:
             The image as it is now: what is painted over `image` later does not change it.
         """
         rgb = to_rgb(image)
-        return cls.owning(rgb.copy() if rgb is image else rgb)
+        return cls.owning(snapshot(rgb) if rgb is image else rgb)
 
     @classmethod
-    def owning(cls, image: Image.Image) -> EncodedImage:
-        """As `from_pil`, without a copy: for an RGB picture that nobody else will paint over."""
-        return _PaintedImage.of(freeze(image))
+    def owning(cls, image: Image.Image, size: tuple[int, int] | None = None) -> EncodedImage:
+        """As `from_pil`, without a copy: for an RGB picture that nobody else will paint over.
+
+        Args:
+            image: The picture.
+            size: Width and height that it is to have; it is resized (bicubic) when somebody asks for pixels.
+        """
+        return _PaintedImage.of(freeze(image), size or image.size)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EncodedImage):
@@ -159,15 +164,16 @@ class _PaintedImage(EncodedImage):
     _encoded: EncodedImage | None
     _key: str
     _picture: Image.Image | None
+    """Of any size until the first who asks has waited for `width` x `height`; None once it is encoded."""
 
     def __new__(cls, data: bytes, width: int, height: int, sha256: str) -> EncodedImage:  # type: ignore[misc]
         """What `dataclasses.replace` makes has bytes of its own."""
         return EncodedImage(data, width, height, sha256)
 
     @classmethod
-    def of(cls, picture: Image.Image) -> _PaintedImage:
+    def of(cls, picture: Image.Image, size: tuple[int, int]) -> _PaintedImage:
         image = object.__new__(cls)
-        image._set(width=picture.width, height=picture.height, _encoded=None, _key="", _picture=picture)
+        image._set(width=size[0], height=size[1], _encoded=None, _key="", _picture=picture)
         return image
 
     def _set(self, **fields: object) -> None:
@@ -197,22 +203,32 @@ class _PaintedImage(EncodedImage):
 
     @property
     def key(self) -> str:
-        picture = self._picture  # read first: it goes only when there is a key
+        picture = self._resized()  # first: it goes only when there is a key
         if not self._key:
             assert picture is not None
             self._set(_key=pixel_hash(picture))
         return self._key
 
     def decode(self) -> Image.Image:
-        picture = self._picture
+        picture = self._resized()
         return self._bytes().decode() if picture is None else picture.copy()
 
     def decode_shared(self) -> Image.Image:
-        picture = self._picture
+        picture = self._resized()
         return self._bytes().decode_shared() if picture is None else _view(picture)
 
     def encode(self) -> None:
         self._bytes()
+
+    def _resized(self) -> Image.Image | None:
+        """The picture in its size, or None once there are bytes."""
+        size = self.width, self.height
+        with _RESIZING.of(id(self)):
+            picture = self._picture
+            if picture is not None and picture.size != size:
+                picture = freeze(picture.resize(size, Image.Resampling.BICUBIC))
+                self._set(_picture=picture)
+        return picture
 
     def _bytes(self) -> EncodedImage:
         if self._encoded is None:
@@ -240,6 +256,7 @@ _ENCODED: weakref.WeakValueDictionary[str, EncodedImage] = weakref.WeakValueDict
 _SHARING = Stripes()
 _DECODED: weakref.WeakValueDictionary[str, Image.Image] = weakref.WeakValueDictionary()
 _DECODING = Stripes()
+_RESIZING = Stripes()
 
 
 def freeze(image: Image.Image) -> Image.Image:
@@ -250,6 +267,11 @@ def freeze(image: Image.Image) -> Image.Image:
     """
     image.readonly = 1
     return image
+
+
+def snapshot(image: Image.Image) -> Image.Image:
+    """The picture as it is now, whatever is painted over it later: a frozen one is not copied for that."""
+    return _view(image) if image.readonly else image.copy()
 
 
 def _view(frozen: Image.Image) -> Image.Image:

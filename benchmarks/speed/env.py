@@ -22,13 +22,14 @@ from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, compared
 from deepeyes_env.errors import ConfigError
 
-BARE, OURS, STEP = "tools alone", "ours", "ours, step()"
+BARE, OURS, PIXELS, STEP = "tools alone", "ours", "ours, pixels read", "ours, step()"
 SYNC, ASYNC, GEM, TRL = "gymnasium sync", "gymnasium async", "gem threads", "trl tool loop"
 
 LOOPS: dict[str, loops.Loop] = {
     ASYNC: loops.gymnasium_async,  # first: it forks, which is safe only while there are no threads
     BARE: loops.bare,
     OURS: loops.streaming,
+    PIXELS: loops.streaming_pixels,
     STEP: loops.stepping,
     SYNC: loops.gymnasium_sync,
     GEM: loops.gem_threads,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,6 +21,7 @@ import gymnasium as gym
 
 from benchmarks.speed.env_load import LOOK, PICTURES, PROMPT, EnvLoad, SleepingSandbox
 from deepeyes_env.env import DeepEyesEnv
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.vector import DeepEyesVectorEnv
 
 
@@ -65,12 +67,32 @@ def bare(load: EnvLoad) -> Iterator[Play]:
 
 @contextmanager
 def streaming(load: EnvLoad) -> Iterator[Play]:
-    """Ours as rollouts use it: each place goes its own way, images go by reference."""
+    """Each place goes its own way, and images go by reference: nobody asks for their pixels."""
     with _ours(load) as envs:
-        yield partial(_stream, envs, load)
+        yield partial(_stream, envs, load, lambda images: None)
 
 
-def _stream(envs: DeepEyesVectorEnv, load: EnvLoad) -> Seen:
+@contextmanager
+def streaming_pixels(load: EnvLoad) -> Iterator[Play]:
+    """The same; a thread for each processor reads all pixels, as whoever prepares them for a model does."""
+    with _ours(load) as envs, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as readers:
+
+        def play() -> Seen:
+            reading: list[Future[None]] = []
+            seen = _stream(envs, load, lambda images: reading.append(readers.submit(_read, images)))
+            for one in reading:
+                one.result()
+            return seen
+
+        yield play
+
+
+def _read(images: Sequence[EncodedImage]) -> None:
+    for image in images:
+        image.decode_shared()
+
+
+def _stream(envs: DeepEyesVectorEnv, load: EnvLoad, look: Callable[[Sequence[EncodedImage]], None]) -> Seen:
     waves, turns, images, rewards = [0] * load.envs, [0] * load.envs, 0, 0.0
 
     def begin(slot: int) -> None:
@@ -83,6 +105,7 @@ def _stream(envs: DeepEyesVectorEnv, load: EnvLoad) -> Seen:
         begin(slot)
     while done := envs.ready():
         for slot, result in done:
+            look(result.observation.images)
             images += len(result.observation.images)
             rewards += result.reward
             if not result.done:

@@ -22,6 +22,7 @@ from deepeyes_env.images import (
     EncodedImage,
     ImageError,
     decode_rgb,
+    freeze,
     smart_resize,
     to_rgb,
 )
@@ -108,6 +109,45 @@ def test_a_painted_picture_is_hashed_when_its_key_is_asked_for(monkeypatch):
     assert hashed == []
     assert one.key == one.key
     assert hashed == [1]
+
+
+def test_a_picture_is_resized_when_its_pixels_or_their_hash_are_asked_for(monkeypatch):
+    resized = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", lambda *a, **k: (resized.append(1), resize(*a, **k))[1])
+    expected = EncodedImage.from_pil(resize(noise(20, 10), (28, 56), Image.Resampling.BICUBIC))
+    asked = ("decode", "decode_shared", "encode", "key", "sha256", "data")
+    for name in asked:
+        image = EncodedImage.owning(noise(20, 10), (28, 56))
+        assert (image.width, image.height, resized) == (28, 56, [])
+        got = getattr(image, name)
+        if callable(got):
+            got()
+        assert image == expected
+        assert (image.key, image.data, image.sha256) == (expected.key, expected.data, expected.sha256)
+        assert image.decode().tobytes() == image.decode_shared().tobytes() == expected.decode().tobytes()
+        assert resized == [1]
+        resized.clear()
+    assert pickle.loads(pickle.dumps(EncodedImage.owning(noise(20, 10), (28, 56)))) == expected
+
+
+def test_threads_that_ask_at_once_wait_for_one_to_resize(monkeypatch):
+    resized = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", lambda *a, **k: (resized.append(1), resize(*a, **k))[1])
+    image = EncodedImage.owning(noise(400, 400), (420, 420))
+    with ThreadPoolExecutor(16) as pool:
+        seen = list(pool.map(lambda _: (image.decode_shared().tobytes(), image.key, image.data), range(16)))
+    assert len(set(seen)) == 1
+    assert resized == [1]
+
+
+def test_a_frozen_picture_is_not_copied_and_does_not_change_either():
+    picture = freeze(noise(20, 10))
+    image = EncodedImage.from_pil(picture)
+    assert image.decode_shared().im is picture.im
+    picture.paste(0, (0, 0, 20, 10))
+    assert image.decode().tobytes() == noise(20, 10).tobytes()
 
 
 def test_who_paints_over_a_shared_picture_has_it_for_himself():

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
+from deepeyes_env.images import freeze
 from deepeyes_env.sandbox.base import (
     CRASHED_TEXT,
     TIMEOUT_TEXT,
@@ -360,7 +361,10 @@ def _cpu_seconds(limits: SandboxLimits) -> float:
 
 
 def _result(reply: wire.Reply, met: str | None, limits: SandboxLimits) -> CellResult:
-    images = tuple(Image.frombytes("RGB", (raw.width, raw.height), raw.pixels) for raw in reply.images)
+    # Nobody paints over them, so observations may hold them without a copy.
+    images = tuple(
+        freeze(Image.frombytes("RGB", (raw.width, raw.height), raw.pixels)) for raw in reply.images
+    )
     if met:
         separator = "\n" if reply.stderr and not reply.stderr.endswith("\n") else ""
         stderr = f"{reply.stderr}{separator}{_timeout_text(met, limits)}"

@@ -10,6 +10,7 @@ from benchmarks.speed.env import (
     GEM,
     LOOPS,
     OURS,
+    PIXELS,
     STEP,
     SYNC,
     TRL,
@@ -24,7 +25,7 @@ from deepeyes_env.errors import ConfigError
 OPTIONS = EnvBenchOptions(rounds=2)
 LOAD = EnvLoad(envs=2, turns=3, waves=2, latency=0.001, side=56)
 
-HERE = (BARE, OURS, STEP, SYNC, ASYNC, TRL)
+HERE = (BARE, OURS, PIXELS, STEP, SYNC, ASYNC, TRL)
 """All but GEM's threads, which are tested where GEM is installed (`test_bench_peers.py`)."""
 
 
@@ -50,7 +51,7 @@ def test_one_run_measures_and_notes_who_is_left_out(monkeypatch):
     record = Record()
     measure(replace(OPTIONS, patience=0.001), LOAD, record)
     rows = {row.contender: row for row in record.rows() if row.measure == env.steps(LOAD).name}
-    assert {name for name, row in rows.items() if row.n == 2} == {BARE, OURS, STEP, ASYNC}
+    assert {name for name, row in rows.items() if row.n == 2} == {BARE, OURS, PIXELS, STEP, ASYNC}
     assert rows[SYNC].note == "left out: its tools alone take 0.008 s"
     assert rows[GEM].note == "not installed: pip install it"
     episodes = record.samples(env.episodes(LOAD), OURS)
