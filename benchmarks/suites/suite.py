@@ -23,8 +23,9 @@ class Release:
     Attributes:
         hub: Data set id on the Hugging Face hub.
         split: Its split.
-        revision: Commit of the hub that is loaded; None where none could be looked up, in which case the one
-            that was loaded is resolved, written to the run and demanded when the run is resumed.
+        revision: Commit of the hub that is loaded, whole or its first seven digits or more, as the hub's pages
+            show it; None where none could be looked up: the first one that is loaded is kept then
+            (`benchmarks.protocol.revisions`).
         config: Name of the configuration, or None for the only one.
         md5: Sums of published files by file name (for example VLMEvalKit's TSV), against which a user's copy
             is checked.

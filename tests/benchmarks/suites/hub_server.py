@@ -14,6 +14,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """Of the main branch."""
 
+EARLIER = "037cf89" + COMMIT[7:]
+"""One before it."""
+
 
 @contextmanager
 def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
@@ -48,6 +51,9 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                 )
             if rest.startswith("/tree/"):
                 return self._tree(entries, rest.removeprefix("/tree/").partition("/")[2])
+            if rest.startswith("/commits/"):
+                said = {"title": "Upload", "message": "", "date": "2025-01-01T00:00:00.000Z", "authors": []}
+                return self._send(200, json.dumps([{"id": one} | said for one in (COMMIT, EARLIER)]).encode())
             commit = _commit(rest.removeprefix("/revision/"))
             known = {"_id": "1", "id": name, "sha": commit, "private": False, "downloads": 0, "tags": []}
             known["siblings"] = [{"rfilename": path} for path in files]

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from golden import embedded, parquet, picture
-from hub_server import COMMIT, hub
+from golden import base64_picture, embedded, parquet, picture
+from hub_server import COMMIT, EARLIER, hub
 
-from benchmarks.suites import chartqa, visualprobe
+from benchmarks.suites import chartqa, find_suite, visualprobe
 
 SCRIPT = """
 import json
@@ -20,14 +20,15 @@ from benchmarks.suites import open_suite
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 told = {}
-for name in ("realx", "chartqa", "visualprobe-easy"):
+for name in ("realx", "chartqa", "visualprobe-easy", "simplevqa"):
     items = open_suite(name)
     task = items.task(0)
     told[name] = dict(items.describe()) | {"first": task.question, "width": task.images[0].width}
-try:
-    open_suite("simplevqa")
-except DatasetError as error:
-    told["simplevqa"] = str(error)
+for name in ("logicvista", "hr-mmsearch"):
+    try:
+        open_suite(name)
+    except DatasetError as error:
+        told[name] = str(error)
 print(json.dumps(told))
 """
 
@@ -39,6 +40,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
     table = parquet(rows, "only.parquet")(folder).read_bytes()
     photograph = {"file_name": "1.png", "query": "Whose?", "answer": "x"}
     photograph |= {"perception": 1, "search": 1, "reason": 0}
+    fact = {"data_id": 0, "image": base64_picture(), "language": "EN", "question": "Who?", "answer": "She"}
     probe = [{"doc_id": "1", "problem": "What?", "solution": "47", "images": ["VisualProbe_Easy/data/1.png"]}]
     repositories = {
         "lmms-lab/ChartQA": {"data/test-00000-of-00001.parquet": table, "README.md": b"# Charts\n"},
@@ -46,6 +48,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
             "test/metadata.jsonl": json.dumps(photograph).encode(),
             "test/1.png": picture(),
         },
+        "m-a-p/SimpleVQA": {"test.parquet": parquet([fact], "facts.parquet")(folder).read_bytes()},
+        "sensenova/HR-MMSearch": {"data/train-00000-of-00001.parquet": table},
         "Mini-o3/VisualProbe_Easy": {"val.json": json.dumps(probe).encode(), "data/1.png": picture()},
     }
     with hub(repositories) as address:
@@ -96,5 +100,15 @@ def test_a_folder_of_files_is_fetched_with_its_pictures(told: dict) -> None:
 
 
 def test_a_data_set_that_is_not_there(told: dict) -> None:
-    assert "the hub does not tell the commit" in told["simplevqa"]
-    assert "give a copy by path" in told["simplevqa"]
+    assert "the hub does not tell the commit" in told["logicvista"]
+    assert "give a copy by path" in told["logicvista"]
+
+
+def test_a_shortened_commit_is_looked_up_in_the_history(told: dict) -> None:
+    assert find_suite("simplevqa").card.releases[0].revision == EARLIER[:7]
+    assert told["simplevqa"]["revision"] == EARLIER
+    assert told["simplevqa"]["first"] == "Who?"
+
+
+def test_a_shortened_commit_that_is_not_in_the_history(told: dict) -> None:
+    assert "the hub tells 0 commits of 'c6f5c36'; name one by its whole hash" in told["hr-mmsearch"]
