@@ -2,11 +2,11 @@
 
 Source: `lscpku/LogicVista`, split `test` (`id, question, answer, reasoning, skill, broad_capability,
 specific_capability, image, imagesource, sourcelink, liscenced`; columns from a third party's note and from
-lmms-eval `tasks/logicvista/reasoning/utils.py` at 75571cf), of which no commit could be looked up. The authors'
-own release is pinned: the folder `data` of github.com/Yijia-Xiao/LogicVista at e5795f1 (`dataset.json`, whose
-pictures `imagename` names in `images`; all read), by path and by its MD5. So is VLMEvalKit's `LogicVista.tsv`
-(`index, image, question, answer, skill`; `vlmeval/dataset/utils/logicvista.py`, e8e78f0). Licence: Apache-2.0
-(LICENSE).
+lmms-eval `tasks/logicvista/reasoning/utils.py` at 75571cf), of which no commit could be looked up. By path
+and by its MD5 the authors' own release is pinned: the folder `data` of github.com/Yijia-Xiao/LogicVista at
+e5795f1 (`dataset.json`, whose `imagename` names pictures in `images`; all 448 rows were read). So is
+VLMEvalKit's `LogicVista.tsv` (`index, image, question, answer, skill`; `vlmeval/dataset/utils/logicvista.py`,
+e8e78f0). Licence: Apache-2.0 (LICENSE).
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """SEED-Bench-2-Plus: charts, maps and web pages (Li et al., arXiv 2404.16790).
 
-Source: the authors' `AILab-CVC/SEED-Bench-2-plus`, `SEED-Bench-2-plus-text-rich.json` (`question,
-choice_A..choice_D, answer, question_image_type, question_id, data_id`; as two public loaders read it) with its
-pictures in `text_rich.zip` under `data_id`; the commit is the hub's page of it
-(huggingface.co/datasets/AILab-CVC/SEED-Bench-2-plus/commit/e8d1c82...), whose files its page `tree/main` listed.
-Copies by path may also be `doolayer/SEED-Bench-2-Plus` (the same columns, pictures in `image`; lmms-eval
-`tasks/seedbench_2_plus`, 75571cf) and VLMEvalKit's `SEEDBench2_Plus.tsv` (`index, image, question, A..D,
-answer, category`; `image_mcq.py`, e8e78f0). Licence: CC BY-NC 4.0 (card).
+Source: the authors' `AILab-CVC/SEED-Bench-2-plus`: `SEED-Bench-2-plus-text-rich.json` (`question,
+choice_A..choice_D, answer, question_image_type, question_id, data_id`, as two public loaders read it) with
+its pictures in `text_rich.zip` under `data_id`. The commit is that of the hub's page `commit/e8d1c82...`, at
+which its page `tree/main` listed both files. Copies by path may also be `doolayer/SEED-Bench-2-Plus` (the
+same columns, pictures in `image`; lmms-eval `tasks/seedbench_2_plus`, 75571cf) and VLMEvalKit's
+`SEEDBench2_Plus.tsv` (`index, image, question, A..D, answer, category`; `image_mcq.py`, e8e78f0). Licence:
+CC BY-NC 4.0 (card).
 Size: 2,277 = 810 chart + 807 map + 660 web (evalscope 1.6's page of the benchmark).
 """
 

@@ -3,8 +3,8 @@
 Source: `m-a-p/SimpleVQA`, split `test` (`data_id, image, image_description, language, question, answer,
 original_category, source, atomic_question, atomic_fact, vqa_category`, the picture in base64; columns from
 the card of the copy `ohjoonhee/SimpleVQA`), Apache-2.0 (card; LICENSE of github.com/SimpleVQA/SimpleVQA). The
-commit is the one that the hub's page `tree/main` showed with `test.parquet` in it. VLMEvalKit's `SimpleVQA.tsv` has `index, image, question, answer`
-(`vlmeval/dataset/simplevqa.py`, e8e78f0).
+commit, 037cf89, is the one at which the hub's page `tree/main` listed `test.parquet`. VLMEvalKit's
+`SimpleVQA.tsv` has `index, image, question, answer` (`vlmeval/dataset/simplevqa.py`, e8e78f0).
 """
 
 from __future__ import annotations

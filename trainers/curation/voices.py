@@ -111,4 +111,3 @@ def _settings(options: PolicyOptions, vocabulary: Vocabulary) -> dict[str, Any]:
     # Files tell what is served, wherever it is; of a name without files only the address tells something.
     servers = {"urls": list(options.urls)} if options.urls and weights is None else {}
     return said | sampled | servers | {"dtype": options.dtype, "weights": weights}
-

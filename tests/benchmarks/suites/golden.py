@@ -90,7 +90,7 @@ def json_folder(
     pictures: Sequence[str],
     archive: str | None = None,
 ):
-    """Writes JSON (a list of rows, or rows by id) or JSON Lines with pictures beside it, or in a zip archive."""
+    """Writes JSON (rows, or rows by id) or JSON Lines with pictures beside it, or in a zip archive."""
 
     def write(folder: Path) -> Path:
         lines = "\n".join(json.dumps(row) for row in rows)
