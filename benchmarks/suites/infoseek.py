@@ -4,8 +4,8 @@ Source: `mmsearch_r1/data/mmsearch_r1_infoseek_sub_2k.parquet` in
 github.com/EvolvingLMMs-Lab/multimodal-search-r1 (583c6b4), a Git LFS file of 277,391,783 bytes, pinned by the
 SHA-256 of its LFS pointer. It is on no hub of the authors: fetch it (`git lfs pull`) and give its path. Rows
 as in `verl_rows`; that this file has `data_id` (`infoseek_human_0`) and `image_id` (`oven_04958159`) is a
-third party's loader and its test, the rows themselves were not seen here. The questions are of InfoSeek (arXiv
-2302.11713), whose own metric is another.
+third party's loader and its test, the rows themselves were not seen here. The questions are of InfoSeek
+(arXiv 2302.11713), whose own metric is another.
 """
 
 from __future__ import annotations

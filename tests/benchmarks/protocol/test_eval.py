@@ -20,6 +20,7 @@ from benchmarks.protocol.command import PARTS, main
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
+from benchmarks.report.command import write_report
 from benchmarks.run_folder import read_run
 from benchmarks.suites.suite import Item
 from deepeyes_env.errors import ConfigError
@@ -175,6 +176,11 @@ def test_a_run_goes_on_with_the_judge_that_it_had_and_with_no_other(tmp_path: Pa
     about = read_run(tmp_path / "run").card.judge
     assert about is not None
     assert (about["model"], about["address"]) == ("m", "http://127.0.0.1")
+    write_report(tmp_path / "run")
+    for told in ("report.json", "report.html"):
+        text = (tmp_path / "run" / told).read_text()
+        assert str(about["model_sha256"]) in text
+        assert str(about["prompt_sha256"]) in text
     # Another port of the same machine is where the same judge was started again.
     judged(judge="http://127.0.0.1:10/v1", judge_model="m")
     with pytest.raises(
