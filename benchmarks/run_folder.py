@@ -37,7 +37,7 @@ class RunCard:
         settings: All that decides results: sampling, environment, prompt, modes, seeds, samples, order of
             options.
         suites: Name -> title, revision, number of items, size of the public release.
-        judge: Model, address (scheme and host), sampling, hash of the prompt; or None for rules alone.
+        judge: Model, address (scheme and host), sampling, hashes of model and prompt; None for rules alone.
         versions: Name -> version of everything that took part.
         format: Version of the layout.
     """

@@ -20,6 +20,7 @@ from benchmarks.protocol.plan import Items, Plan
 from benchmarks.protocol.presets import in_mode, preset
 from benchmarks.protocol.progress import live_bars
 from benchmarks.protocol.respondent import Respondent, open_respondent
+from benchmarks.protocol.revisions import keep_commits, kept_commit
 from benchmarks.result import Mode, Result
 from benchmarks.run_folder import RunCard
 from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge
@@ -62,6 +63,8 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
     """
     chosen, config = preset(options.prompt), options.env_config
     suites = open_suites(options)
+    for sentence in keep_commits(suites):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     plan = Plan(options.mode_names, options.seed_numbers, options.samples, options.option_order, options.n)
     configs = {mode: in_mode(config, chosen, mode) for mode in plan.modes}
     for items in suites:
@@ -101,7 +104,10 @@ def evaluate(options: EvalOptions, console: Console, respondent: Open = open_res
 
 
 def open_suites(options: EvalOptions) -> list[Items]:
-    """The suites: the user's copies, else the hub's; a run that goes on gets the revision that it had.
+    """The suites: the user's copies, else the hub's.
+
+    A run that goes on gets the revision that it had, a new one what earlier runs have kept
+    (`benchmarks.protocol.revisions`).
 
     Raises:
         ConfigError: There is no such suite, or a library is missing.
@@ -129,10 +135,10 @@ def _require_pages(items: Items, configs: Mapping[Mode, EnvConfig]) -> None:
 
 
 def _revision(earlier: RunCard | None, name: str, options: EvalOptions) -> str | None:
-    if earlier is None or name in options.copies:
+    if name in options.copies:
         return None
-    about: Mapping[str, str | None] = earlier.suites.get(name, {})
-    return about.get("revision")
+    about: Mapping[str, str | None] = {} if earlier is None else earlier.suites.get(name, {})
+    return about.get("revision") or kept_commit(name)
 
 
 @contextmanager

@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 from deepeyes_env.config import JudgeConfig
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.rewards.judge import TEMPERATURE, HttpJudge, Judge, prompt_hash
+from trainers.curation.keys import canonical, checkpoint_digest
 
 
 def describe_judge(config: JudgeConfig) -> dict[str, str | float]:
     """What a run's card says of a judge: who it is, where it is asked, how it samples, and by which prompt.
 
     Of the address it names scheme and host: what else an address may hold can be secret, and says nothing of
-    who judges.
+    who judges. `model_sha256` names all that answers in one: of a checkpoint on this machine (a server calls
+    its model by the path that it was given) the content of its files, wherever it lies and is served; else
+    model and address; and how it samples.
 
     Raises:
         ConfigError: The model is not named.
@@ -27,12 +30,15 @@ def describe_judge(config: JudgeConfig) -> dict[str, str | float]:
         raise ConfigError(
             "judge: name its model (--judge-model, or judge.model in --env): a run's card says who judged"
         )
-    address = urlsplit(config.base_url)
+    url = urlsplit(config.base_url)
+    name = {"model": config.model, "address": f"{url.scheme}://{url.hostname or ''}"}
+    sampling = {"temperature": TEMPERATURE, "max_tokens": config.max_tokens}
+    files = checkpoint_digest(config.model)
+    identity = (name if files is None else {"files": files}) | sampling
     return {
-        "model": config.model,
-        "address": f"{address.scheme}://{address.hostname or ''}",
-        "temperature": TEMPERATURE,
-        "max_tokens": config.max_tokens,
+        **name,
+        **sampling,
+        "model_sha256": hashlib.sha256(canonical(identity)).hexdigest(),
         "prompt_sha256": prompt_hash(),
     }
 

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.suites.row import Row
 from benchmarks.suites.suite import Release, Suite
@@ -98,8 +98,11 @@ def _from_path(suite: Suite, path: Path) -> Copy:
     files = [path] if path.is_file() else _files(path, suite.card.releases)
     table = Joined(tuple(map(open_table, files)))
     sums = {file.name: md5(file) for file in files}
+    warnings = _unlike("md5", sums, _published(suite, "md5"))
+    longer = _published(suite, "sha256")
+    warnings += _unlike("sha256", {file.name: sha256(file) for file in files if file.name in longer}, longer)
     folder = path.parent if path.is_file() else path
-    return Copy(table, suite.card.name, str(path), folder, {"md5": sums}, _unlike(sums, suite.card.releases))
+    return Copy(table, suite.card.name, str(path), folder, {"md5": sums}, warnings)
 
 
 def _files(folder: Path, releases: tuple[Release, ...]) -> list[Path]:
@@ -121,12 +124,17 @@ def _of_split(files: list[Path], folder: Path, release: Release) -> list[Path]:
     ] or files
 
 
-def _unlike(sums: Mapping[str, str], releases: tuple[Release, ...]) -> tuple[str, ...]:
-    published = {name: expected for release in releases for name, expected in release.md5.items()}
+def _published(suite: Suite, kind: Literal["md5", "sha256"]) -> dict[str, str]:
+    return {
+        name: expected for release in suite.card.releases for name, expected in getattr(release, kind).items()
+    }
+
+
+def _unlike(kind: str, found: Mapping[str, str], published: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
-        f"{name}: md5 is {found}, published is {published[name]}; this copy is not the release"
-        for name, found in sums.items()
-        if name in published and found != published[name]
+        f"{name}: {kind} is {found[name]}, published is {expected}; this copy is not the release"
+        for name, expected in published.items()
+        if name in found and found[name] != expected
     )
 
 
@@ -134,3 +142,9 @@ def md5(path: Path) -> str:
     """The MD5 sum of a file, as VLMEvalKit publishes them; a name of content, not a protection."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as the pointers of Git LFS name it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

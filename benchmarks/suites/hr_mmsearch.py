@@ -1,9 +1,11 @@
 """HR-MMSearch: search questions about small things in pictures of 4K (SenseNova-MARS, arXiv 2512.24330).
 
-Source: `sensenova/HR-MMSearch`, `data.jsonl` with its pictures: `prompt` (messages), `image` (paths),
-`reward_model` (`ground_truth`: a text or a list), as `inference/eval.py` (`load_datasets`) of github.com/
-OpenSenseNova/SenseNova-MARS (ce052d7) reads them; `test_all.json` there says 305. The hub's files were not
-seen here, and no whole commit hash could be looked up. Licence: none is stated where it could be read.
+Source: `sensenova/HR-MMSearch`, split `train` of 305 rows: `sample_id, query, query_image, ground_truth,
+difficulty, category` (card, read in a stored copy). The commit is the card's last, c6f5c36: of its files the
+card speaks, they themselves were not seen. Copies by path may also be the authors' `data.jsonl` with its
+pictures: `prompt` (messages), `image` (paths), `reward_model` (`ground_truth`: a text or a list), as
+`inference/eval.py` (`load_datasets`) of github.com/OpenSenseNova/SenseNova-MARS (ce052d7) reads them.
+Licence: MIT (card).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.suites.metrics import by_category
-from benchmarks.suites.row import Row, RowError, images
+from benchmarks.suites.row import Row, RowError, images, optional_text, text, texts
 from benchmarks.suites.rules_first import rules_alone
 from benchmarks.suites.squad import exact_match
 from benchmarks.suites.suite import Card, Item, Release, Suite
@@ -21,8 +23,8 @@ from deepeyes_env.task import Answer, Skill, Task
 CARD = Card(
     name="hr-mmsearch",
     title="HR-MMSearch",
-    releases=(Release("sensenova/HR-MMSearch", "test", files=True),),
-    licence="unstated",
+    releases=(Release("sensenova/HR-MMSearch", "train", revision="c6f5c36"),),
+    licence="MIT",
     size=305,
     metric="accuracy: exact match with any reference, else a judge that sees the picture (`llm_judge_score`)",
     paper="arXiv 2512.24330",
@@ -37,16 +39,16 @@ CARD = Card(
 def read(row: Row) -> Item:
     """One item."""
     truths = _truths(row)
-    name = f"hr-mmsearch/{row.number}"
+    listed = "query" in row
     task = Task(
-        id=name,
-        question=_question(row),
-        images=images(row, "image"),
+        id=f"hr-mmsearch/{text(row, 'sample_id') if listed else row.number}",
+        question=text(row, "query").replace("<image>", "").strip() if listed else _question(row),
+        images=images(row, "query_image" if listed else "image"),
         answer=Answer(truths[0], aliases=truths[1:]),
         skills=frozenset({Skill.PERCEPTION, Skill.SEARCH}),
         family="hr-mmsearch",
     )
-    return Item(task, category="", cluster=task.images[0].sha256)
+    return Item(task, category=optional_text(row, "category") or "", cluster=task.images[0].sha256)
 
 
 def _question(row: Row) -> str:
@@ -60,14 +62,17 @@ def _question(row: Row) -> str:
 
 
 def _truths(row: Row) -> tuple[str, ...]:
+    if "ground_truth" in row:
+        whole = text(row, "ground_truth")
+        return texts(row, "ground_truth") if whole.startswith("[") else (whole,)
     reward = row["reward_model"]
     truth = reward.get("ground_truth") if isinstance(reward, Mapping) else None
-    texts = tuple(
+    found = tuple(
         str(one).strip() for one in (truth if isinstance(truth, list) else [truth]) if one is not None
     )
-    if not texts or not all(texts):
+    if not found or not all(found):
         raise RowError(row, "reward_model", "there is no answer", "fill ground_truth with a text or a list")
-    return texts
+    return found
 
 
 def official(item: Item, answer: str) -> float | None:

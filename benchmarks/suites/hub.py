@@ -15,6 +15,7 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORT = re.compile(r"[0-9a-f]{7,39}")
 _MEND = "look at the network and at access to it (`hf auth login`), or give a copy by path"
 
 
@@ -87,23 +88,36 @@ def resolve(hub: str, revision: str | None) -> str:
 
     Raises:
         ConfigError: The library is not installed.
-        DatasetError: The hub does not say.
+        DatasetError: The hub does not say, or knows no such commit.
     """
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
     try:
-        from huggingface_hub import HfApi
+        import huggingface_hub  # noqa: F401  -- told apart from a hub that does not answer
     except ImportError as error:
         raise ConfigError("the hub needs datasets: pip install 'deepeyes-gym[eval]'") from error
     try:
-        commit = HfApi().dataset_info(hub, revision=revision).sha
+        commits = _commits(hub, revision)
     except Exception as error:  # network, access, offline mode: whatever the library raises
         raise DatasetError(
             hub, f"the hub does not tell the commit of {revision or 'its main branch'} ({error})", _MEND
         ) from error
-    if commit is None:
-        raise DatasetError(hub, "the hub tells no commit", "name a whole commit hash")
-    return str(commit)
+    if len(commits) != 1:
+        raise DatasetError(
+            hub, f"the hub tells {len(commits)} commits of {revision!r}", "name one by its whole hash"
+        )
+    return commits[0]
+
+
+def _commits(hub: str, revision: str | None) -> list[str]:
+    """All that a revision may stand for. Most of the hub takes no shortened hash: its history tells it."""
+    from huggingface_hub import HfApi
+
+    if revision is not None and _SHORT.fullmatch(revision):
+        history = HfApi().list_repo_commits(hub, repo_type="dataset")
+        return [one.commit_id for one in history if one.commit_id.startswith(revision)]
+    commit = HfApi().dataset_info(hub, revision=revision).sha
+    return [] if commit is None else [str(commit)]
 
 
 def _with_bytes(value: Any) -> Any:

@@ -1,11 +1,11 @@
 """InfoSeek, the 2,000 questions that MMSearch-R1 and DeepEyesV2 are measured on.
 
 Source: `mmsearch_r1/data/mmsearch_r1_infoseek_sub_2k.parquet` in
-github.com/EvolvingLMMs-Lab/multimodal-search-r1 (583c6b4), a Git LFS file of 277,391,783 bytes with SHA-256
-8d5a0f9e8e6c27dcaca88ace69ea65d28df814d010661126a76c3388ce2e60b4 (its LFS pointer). It is on no hub of the
-authors: fetch it (`git lfs pull`) and give its path. Rows as in `verl_rows`; that this file has `data_id`
-(`infoseek_human_0`) and `image_id` (`oven_04958159`) is a third party's loader and its test, the rows
-themselves were not seen here. The questions are of InfoSeek (arXiv 2302.11713), whose own metric is another.
+github.com/EvolvingLMMs-Lab/multimodal-search-r1 (583c6b4), a Git LFS file of 277,391,783 bytes, pinned by the
+SHA-256 of its LFS pointer. It is on no hub of the authors: fetch it (`git lfs pull`) and give its path. Rows
+as in `verl_rows`; that this file has `data_id` (`infoseek_human_0`) and `image_id` (`oven_04958159`) is a
+third party's loader and its test, the rows themselves were not seen here. The questions are of InfoSeek
+(arXiv 2302.11713), whose own metric is another.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from benchmarks.suites.metrics import by_category
 from benchmarks.suites.suite import Card, Release, Suite
 from benchmarks.suites.verl_rows import read_row
 
+FILE = "mmsearch_r1_infoseek_sub_2k.parquet"
+PUBLISHED = "8d5a0f9e8e6c27dcaca88ace69ea65d28df814d010661126a76c3388ce2e60b4"
+
 CARD = Card(
     name="infoseek",
     title="InfoSeek (2k)",
-    releases=(Release("", "test"),),
+    releases=(Release("", "test", sha256={FILE: PUBLISHED}),),
     licence="unstated for this file; its repository is Apache-2.0, InfoSeek's questions are Google's",
     size=2000,
     metric="exact match with the reference or one of the candidate answers, normalised as in SQuAD "

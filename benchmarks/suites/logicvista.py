@@ -2,20 +2,23 @@
 
 Source: `lscpku/LogicVista`, split `test` (`id, question, answer, reasoning, skill, broad_capability,
 specific_capability, image, imagesource, sourcelink, liscenced`; columns from a third party's note and from
-lmms-eval `tasks/logicvista/reasoning/utils.py` at 75571cf). The same rows were read in `data/dataset.json` of
-github.com/Yijia-Xiao/LogicVista (e5795f1). VLMEvalKit's `LogicVista.tsv` has `index, image, question, answer,
-skill` (`vlmeval/dataset/utils/logicvista.py`, e8e78f0). No commit of the hub could be looked up. Licence:
-Apache-2.0 (LICENSE).
+lmms-eval `tasks/logicvista/reasoning/utils.py` at 75571cf), of which no commit could be looked up. By path
+and by its MD5 the authors' own release is pinned: the folder `data` of github.com/Yijia-Xiao/LogicVista at
+e5795f1 (`dataset.json`, whose `imagename` names pictures in `images`; all 448 rows were read). So is
+VLMEvalKit's `LogicVista.tsv` (`index, image, question, answer, skill`; `vlmeval/dataset/utils/logicvista.py`,
+e8e78f0). Licence: Apache-2.0 (LICENSE).
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from benchmarks.suites.choice_lists import listed_choices
 from benchmarks.suites.metrics import by_category
 from benchmarks.suites.row import Row, image, missing, optional_text, text, texts
 from benchmarks.suites.suite import Card, Item, Release, Suite
+from deepeyes_env.images import EncodedImage
 from deepeyes_env.rewards.choice import picked_label
 from deepeyes_env.rewards.normalise import plain
 from deepeyes_env.task import Answer, Skill, Task
@@ -24,7 +27,14 @@ CARD = Card(
     name="logicvista",
     title="LogicVista",
     releases=(
-        Release("lscpku/LogicVista", "test", md5={"LogicVista.tsv": "41c5d33adf33765c399e0e6ae588c061"}),
+        Release(
+            "lscpku/LogicVista",
+            "test",
+            md5={
+                "LogicVista.tsv": "41c5d33adf33765c399e0e6ae588c061",
+                "dataset.json": "e2ea0c2909709911624312588706dbe6",
+            },
+        ),
     ),
     licence="Apache-2.0; rights in the pictures are their sources'",
     size=447,
@@ -57,12 +67,19 @@ def read(row: Row) -> Item:
     task = Task(
         id=f"logicvista/{name}",
         question=asked,
-        images=(image(row, "image"),),
+        images=(_picture(row),),
         answer=Answer(right, choices=listed if right in listed else {}),
         skills=frozenset({Skill.REASONING}),
         family="logicvista",
     )
     return Item(task, category=_skill(row), cluster=task.id)
+
+
+def _picture(row: Row) -> EncodedImage:
+    if "image" in row:
+        return image(row, "image")
+    path = {"path": f"images/{text(row, 'imagename')}"}
+    return image(replace(row, columns={"imagename": path}), "imagename")
 
 
 def _skill(row: Row) -> str:

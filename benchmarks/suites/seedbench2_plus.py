@@ -1,9 +1,12 @@
 """SEED-Bench-2-Plus: charts, maps and web pages (Li et al., arXiv 2404.16790).
 
-Source: `doolayer/SEED-Bench-2-Plus` (`question, choice_A..choice_D, answer, question_image_type, question_id,
-image`; lmms-eval `tasks/seedbench_2_plus`, 75571cf) and VLMEvalKit's `SEEDBench2_Plus.tsv` (`index, image,
-question, A..D, answer, category`; `image_mcq.py`, e8e78f0). No whole commit hash of the first could be looked
-up. Licence: CC BY-NC 4.0 (card of the authors' `AILab-CVC/SEED-Bench-2-plus`).
+Source: the authors' `AILab-CVC/SEED-Bench-2-plus`: `SEED-Bench-2-plus-text-rich.json` (`question,
+choice_A..choice_D, answer, question_image_type, question_id, data_id`, as two public loaders read it) with
+its pictures in `text_rich.zip` under `data_id`. The commit is that of the hub's page `commit/e8d1c82...`, at
+which its page `tree/main` listed both files. Copies by path may also be `doolayer/SEED-Bench-2-Plus` (the
+same columns, pictures in `image`; lmms-eval `tasks/seedbench_2_plus`, 75571cf) and VLMEvalKit's
+`SEEDBench2_Plus.tsv` (`index, image, question, A..D, answer, category`; `image_mcq.py`, e8e78f0). Licence:
+CC BY-NC 4.0 (card).
 Size: 2,277 = 810 chart + 807 map + 660 web (evalscope 1.6's page of the benchmark).
 """
 
@@ -19,8 +22,10 @@ CARD = Card(
     title="SEED-Bench-2-Plus",
     releases=(
         Release(
-            "doolayer/SEED-Bench-2-Plus",
+            "AILab-CVC/SEED-Bench-2-plus",
             "test",
+            revision="e8d1c82117180837f921604d827ad148efa63999",
+            files=True,
             md5={"SEEDBench2_Plus.tsv": "e32d3216dc4f452b0fe497a52015d1fd"},
         ),
     ),
@@ -45,7 +50,7 @@ def read(row: Row) -> Item:
     given = lettered(row, [f"choice_{letter}" if listed else letter for letter in LETTERS])
     choices = {column[-1]: option for column, option in given.items()}
     answer = label(row, "answer", choices)
-    picture = image(row, "image")
+    picture = image(row, "image" if "image" in row else "data_id")
     task = Task(
         id=f"seedbench2-plus/{text(row, 'question_id' if 'question_id' in row else 'index')}",
         question=with_options(text(row, "question"), choices),

@@ -2,9 +2,9 @@
 
 Source: `m-a-p/SimpleVQA`, split `test` (`data_id, image, image_description, language, question, answer,
 original_category, source, atomic_question, atomic_fact, vqa_category`, the picture in base64; columns from
-the card of the copy `ohjoonhee/SimpleVQA`), Apache-2.0 (card; LICENSE of github.com/SimpleVQA/SimpleVQA). No
-commit with the rows could be looked up. VLMEvalKit's `SimpleVQA.tsv` has `index, image, question, answer`
-(`vlmeval/dataset/simplevqa.py`, e8e78f0).
+the card of the copy `ohjoonhee/SimpleVQA`), Apache-2.0 (card; LICENSE of github.com/SimpleVQA/SimpleVQA). The
+commit, 037cf89, is the one at which the hub's page `tree/main` listed `test.parquet`. VLMEvalKit's
+`SimpleVQA.tsv` has `index, image, question, answer` (`vlmeval/dataset/simplevqa.py`, e8e78f0).
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from deepeyes_env.task import Answer, Skill, Task
 CARD = Card(
     name="simplevqa",
     title="SimpleVQA",
-    releases=(Release("m-a-p/SimpleVQA", "test", md5={"SimpleVQA.tsv": "e3ce3c11df59a2a15d37489a8b245a87"}),),
+    releases=(
+        Release(
+            "m-a-p/SimpleVQA",
+            "test",
+            revision="037cf89",
+            md5={"SimpleVQA.tsv": "e3ce3c11df59a2a15d37489a8b245a87"},
+        ),
+    ),
     licence="Apache-2.0",
     size=2025,
     metric="accuracy under an LLM judge that says correct, incorrect or not attempted "

@@ -23,11 +23,13 @@ class Release:
     Attributes:
         hub: Data set id on the Hugging Face hub.
         split: Its split.
-        revision: Commit of the hub that is loaded; None where none could be looked up, in which case the one
-            that was loaded is resolved, written to the run and demanded when the run is resumed.
+        revision: Commit of the hub that is loaded, whole or its first digits (seven or more), as the hub's
+            pages show it; None where none could be looked up: the first one that `deepeyes eval` loads is
+            kept then (`benchmarks.protocol.revisions`).
         config: Name of the configuration, or None for the only one.
         md5: Sums of published files by file name (for example VLMEvalKit's TSV), against which a user's copy
             is checked.
+        sha256: The same where these are published (for example the pointer of a Git LFS file).
         files: Whether its rows name pictures by path, so that all its files are fetched and read like a copy.
     """
 
@@ -36,6 +38,7 @@ class Release:
     revision: str | None = None
     config: str | None = None
     md5: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
     files: bool = False
 
 

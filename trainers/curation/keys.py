@@ -70,6 +70,16 @@ def files_digest(paths: Iterable[Path]) -> str:
     return whole.hexdigest()
 
 
+def checkpoint_digest(name: str) -> str | None:
+    """Hash of a checkpoint on this machine, whose directory may hold other weights tomorrow.
+
+    Returns:
+        None where the name is none of a directory with files: a hub id, or a model's name at a server.
+    """
+    files = sorted(path for path in Path(name).glob("*") if path.is_file())
+    return files_digest(files) if files else None
+
+
 def rank(seed: int, name: str) -> bytes:
     """A place in a random order that depends on nothing but the seed and the name."""
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from agents.actor import ORACLE, Actor, PolicyOptions
@@ -16,7 +15,7 @@ from agents.scripted import Program, ScriptSpeaker, script_name
 from agents.speaker import Speaker
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError
-from trainers.curation.keys import canonical, files_digest
+from trainers.curation.keys import canonical, checkpoint_digest
 
 CHAT_SETTINGS = ("model", "base_url", "stop", "sampling", "length_key")
 """Settings of a chat API that decide what it says; the others decide when, and for how much money."""
@@ -108,13 +107,7 @@ def _settings(options: PolicyOptions, vocabulary: Vocabulary) -> dict[str, Any]:
     if options.backend == "api":
         chat = options.chat
         return said | sampled | {key: getattr(chat, key) for key in CHAT_SETTINGS}
-    weights = _weights(options.policy)
+    weights = checkpoint_digest(options.policy)
     # Files tell what is served, wherever it is; of a name without files only the address tells something.
     servers = {"urls": list(options.urls)} if options.urls and weights is None else {}
     return said | sampled | servers | {"dtype": options.dtype, "weights": weights}
-
-
-def _weights(policy: str) -> str | None:
-    """Hash of a checkpoint on this machine, whose directory may hold other weights tomorrow."""
-    files = sorted(path for path in Path(policy).glob("*") if path.is_file())
-    return files_digest(files) if files else None

@@ -24,7 +24,7 @@ BENCHMARK_DATA = (
     "UnipatAI/BabyVision", "jonathan-roberts1/zerobench", "AI4Math/MathVerse", "lmms-lab/ChartQA",
     "lmms-lab/vstar-bench", "lmms-lab-encoder/vstar-bench", "yifanzhang114/MME-RealWorld-Lite",
     "yifanzhang114/MME-RealWorld-lite-lmms-eval", "Mini-o3/VisualProbe_Easy", "Mini-o3/VisualProbe_Medium",
-    "Mini-o3/VisualProbe_Hard",
+    "Mini-o3/VisualProbe_Hard", "AILab-CVC/SEED-Bench-2-plus",
 )  # fmt: skip
 """Data sets of the benchmarks on Hugging Face (search note C.1-C.3). Their papers are not blocked: an
 abstract gives no answer away, and a page that shows a question is recognised by the question."""

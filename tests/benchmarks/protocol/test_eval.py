@@ -20,6 +20,7 @@ from benchmarks.protocol.command import PARTS, main
 from benchmarks.protocol.evaluate import Evaluated, evaluate
 from benchmarks.protocol.options import EvalOptions
 from benchmarks.report.accuracy import ours
+from benchmarks.report.command import write_report
 from benchmarks.run_folder import read_run
 from benchmarks.suites.suite import Item
 from deepeyes_env.errors import ConfigError
@@ -175,14 +176,33 @@ def test_a_run_goes_on_with_the_judge_that_it_had_and_with_no_other(tmp_path: Pa
     about = read_run(tmp_path / "run").card.judge
     assert about is not None
     assert (about["model"], about["address"]) == ("m", "http://127.0.0.1")
+    write_report(tmp_path / "run")
+    for told in ("report.json", "report.html"):
+        text = (tmp_path / "run" / told).read_text()
+        assert str(about["model_sha256"]) in text
+        assert str(about["prompt_sha256"]) in text
     # Another port of the same machine is where the same judge was started again.
     judged(judge="http://127.0.0.1:10/v1", judge_model="m")
-    with pytest.raises(ConfigError, match=r'judge\.model was "m", is "n".*another --out'):
+    with pytest.raises(
+        ConfigError, match=r'judge\.model was "m", is "n"; judge\.model_sha256 was.*another --out'
+    ):
         judged(judge="http://127.0.0.1:9/v1", judge_model="n")
     with pytest.raises(ConfigError, match=r'judge\.address was "http://127\.0\.0\.1", is "https://j"'):
         judged(judge="https://j:9/v1", judge_model="m")
     with pytest.raises(ConfigError, match=r'judge\.model was "m", is null'):
         judged()
+
+
+@pytest.mark.usefixtures("choices")
+def test_a_judge_whose_files_have_changed_is_another(tmp_path: Path) -> None:
+    weights = tmp_path / "judge" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"before")
+    judge = {"judge": "http://127.0.0.1:9/v1", "judge_model": str(weights.parent)}
+    run(tmp_path, always("A"), suite="choices", modes="off", n=2, **judge)
+    weights.write_bytes(b"after")
+    with pytest.raises(ConfigError, match=r"\(judge\.model_sha256 was [^;]+\); choose another --out"):
+        run(tmp_path, always("A"), suite="choices", modes="off", n=2, **judge)
 
 
 @pytest.mark.usefixtures("choices")

@@ -153,6 +153,7 @@ def test_the_official_metric_can_be_compared():
     [
         ({"settings": {"prompt": "paper"}}, "settings: prompt by_mode / paper"),
         ({"judge": {"model": "m2"}}, "judge: "),
+        ({"judge": {"model": "m", "model_sha256": "b0"}}, "model_sha256 – / b0"),
         ({"versions": {"numpy": "2.1"}}, "versions: numpy 2.0 / 2.1"),
         (
             {"suites": {"vstar": {"source": {"revision": "other"}}}},

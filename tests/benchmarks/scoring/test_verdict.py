@@ -1,5 +1,8 @@
 """Rules first, a judge where they are not sure, failures never zero, the official metric beside."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from judge_server import JudgeServer, always_yes, broken, silent, talkative, well_behaved
 
@@ -119,6 +122,8 @@ def test_a_card_names_who_judges_where_and_how_and_nothing_that_is_secret() -> N
     address = "https://me:secret@judge.example:8443/v1/team-7?key=secret"
     about = describe_judge(JudgeConfig(address, model="m", max_tokens=512))
     assert len(str(about.pop("prompt_sha256"))) == 64
+    canonical = b'{"address":"https://judge.example","max_tokens":512,"model":"m","temperature":0.0}'
+    assert about.pop("model_sha256") == hashlib.sha256(canonical).hexdigest()
     assert about == {
         "model": "m",
         "address": "https://judge.example",
@@ -127,6 +132,32 @@ def test_a_card_names_who_judges_where_and_how_and_nothing_that_is_secret() -> N
     }
     with pytest.raises(ConfigError, match="--judge-model"):
         describe_judge(JudgeConfig("http://j/v1"))
+
+
+def test_the_hash_of_a_judge_tells_all_that_answers() -> None:
+    judges = (
+        JudgeConfig("http://j:1/v1", model="m"),
+        JudgeConfig("http://j:1/v1", model="n"),
+        JudgeConfig("http://k:1/v1", model="m"),
+        JudgeConfig("http://j:1/v1", model="m", max_tokens=9),
+    )
+    assert len({describe_judge(one)["model_sha256"] for one in judges}) == len(judges)
+    # When it is waited for, how often it is asked, by which key and at which port: the same judge.
+    again = JudgeConfig(
+        "http://j:2/v1", model="m", timeout_seconds=5, attempts=1, api_key_variable="OTHER_KEY"
+    )
+    assert describe_judge(again) == describe_judge(judges[0])
+
+
+def test_a_judge_on_this_machine_is_known_by_its_files(tmp_path: Path) -> None:
+    def described(folder: str, host: str, weights: bytes) -> object:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "model.safetensors").write_bytes(weights)
+        return describe_judge(JudgeConfig(f"http://{host}/v1", model=str(tmp_path / folder)))["model_sha256"]
+
+    first = described("a", "here", b"weights")
+    assert described("b", "there", b"weights") == first, "the same files, copied and served elsewhere"
+    assert described("a", "here", b"other weights") != first, "other files under the same name"
 
 
 def test_the_reference_of_a_choice_is_shown_with_its_text() -> None:

@@ -85,13 +85,16 @@ def tsv(rows: Sequence[Mapping[str, Any]], name: str):
 
 
 def json_folder(
-    rows: Sequence[Mapping[str, Any]], name: str, pictures: Sequence[str], archive: str | None = None
+    rows: list[dict[str, Any]] | dict[str, dict[str, Any]],
+    name: str,
+    pictures: Sequence[str],
+    archive: str | None = None,
 ):
-    """Writes JSON or JSON Lines with pictures beside it, or in a zip archive."""
+    """Writes JSON (rows, or rows by id) or JSON Lines with pictures beside it, or in a zip archive."""
 
     def write(folder: Path) -> Path:
         lines = "\n".join(json.dumps(row) for row in rows)
-        (folder / name).write_text(lines if name.endswith("l") else json.dumps(list(rows)))
+        (folder / name).write_text(lines if name.endswith("l") else json.dumps(rows))
         for path in pictures:
             if archive is None:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,21 @@ GOLDEN = [
     probe("Hard"),
     Golden(
         "hr-mmsearch",
+        "card of sensenova/HR-MMSearch (c6f5c36)",
+        parquet(
+            [
+                {"sample_id": "7", "query": "Who founded the brand on the kite?"}
+                | {"query_image": embedded(), "ground_truth": "Don Roseman"}
+                | {"difficulty": "hard", "category": "Sports"},
+                {"sample_id": "9", "query": "Where is its seat?", "query_image": embedded("navy")}
+                | {"ground_truth": '["New York", "NYC"]', "difficulty": "easy", "category": "Finance"},
+            ],
+            "train-00000-of-00001.parquet",
+        ),
+        [("don roseman", ""), ("NYC", "")],
+    ),
+    Golden(
+        "hr-mmsearch",
         "SenseNova-MARS inference/eval.py load_datasets (ce052d7)",
         json_folder(
             [

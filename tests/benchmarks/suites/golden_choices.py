@@ -182,6 +182,22 @@ GOLDEN = [
     ),
     Golden(
         "seedbench2-plus",
+        "AILab-CVC/SEED-Bench-2-plus as two public loaders of its files read it",
+        json_folder(
+            [
+                {"question": "Which one is taller?", "choice_A": "red", "choice_B": "dark blue"}
+                | {"choice_C": "green", "choice_D": "white", "answer": "C", "question_image_type": "Chart"}
+                | {"question_id": number, "data_id": f"text_rich/{number}.png"}
+                for number in (1, 2)
+            ],
+            "SEED-Bench-2-plus-text-rich.json",
+            ["text_rich/1.png", "text_rich/2.png"],
+            archive="text_rich.zip",
+        ),
+        [("C", "Chartreuse"), ("green", "B")],
+    ),
+    Golden(
+        "seedbench2-plus",
         "VLMEvalKit ImageMCQDataset (e8e78f0)",
         tsv(
             [

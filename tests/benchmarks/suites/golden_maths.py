@@ -154,6 +154,12 @@ LOGICVISTA = [
     | LOGIC,
 ]
 
+
+def without_image(row: dict) -> dict:
+    """The same row with its picture elsewhere, and under its id alone."""
+    return {column: value for column, value in row.items() if column not in ("id", "image")}
+
+
 GOLDEN = [
     Golden(
         "mathvista",
@@ -273,6 +279,16 @@ GOLDEN = [
         "logicvista",
         "data/README.md and dataset.json of github.com/Yijia-Xiao/LogicVista (e5795f1)",
         parquet(LOGICVISTA),
+        [("C", "D"), ("C and A", "A"), ("(B) False", "A")],
+    ),
+    Golden(
+        "logicvista",
+        "data of github.com/Yijia-Xiao/LogicVista (e5795f1)",
+        json_folder(
+            {row["id"]: {"imagename": f"{row['id']}.png"} | without_image(row) for row in LOGICVISTA},
+            "dataset.json",
+            [f"images/{row['id']}.png" for row in LOGICVISTA],
+        ),
         [("C", "D"), ("C and A", "A"), ("(B) False", "A")],
     ),
     Golden(

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-"""Of the main branch."""
+"""Of the main branch, where a test names no other."""
+
+EARLIER = "037cf89" + COMMIT[7:]
+"""One before it."""
 
 
 @contextmanager
-def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
+def hub(
+    repositories: Mapping[str, Mapping[str, bytes]], newest: Callable[[], str] = lambda: COMMIT
+) -> Iterator[str]:
     """Serve data sets, each with its files by path, the same at every commit; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -29,7 +34,7 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                     return self._api(name, files, path.removeprefix(f"/api/datasets/{name}"))
                 if path.startswith(f"/datasets/{name}/resolve/"):
                     revision, _, file = path.removeprefix(f"/datasets/{name}/resolve/").partition("/")
-                    return self._file(files, file, _commit(revision))
+                    return self._file(files, file, _commit(revision, newest()))
             return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
         do_HEAD = do_GET
@@ -48,7 +53,12 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
                 )
             if rest.startswith("/tree/"):
                 return self._tree(entries, rest.removeprefix("/tree/").partition("/")[2])
-            commit = _commit(rest.removeprefix("/revision/"))
+            if rest.startswith("/commits/"):
+                said = {"title": "Upload", "message": "", "date": "2025-01-01T00:00:00.000Z", "authors": []}
+                return self._send(
+                    200, json.dumps([{"id": one} | said for one in (newest(), EARLIER)]).encode()
+                )
+            commit = _commit(rest.removeprefix("/revision/"), newest())
             known = {"_id": "1", "id": name, "sha": commit, "private": False, "downloads": 0, "tags": []}
             known["siblings"] = [{"rfilename": path} for path in files]
             return self._send(200, json.dumps(known).encode())
@@ -89,8 +99,8 @@ def hub(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
         server.server_close()
 
 
-def _commit(revision: str) -> str:
-    return revision if len(revision) == len(COMMIT) else COMMIT
+def _commit(revision: str, newest: str) -> str:
+    return revision if len(revision) == len(newest) else newest
 
 
 def _oid(data: bytes) -> str:

@@ -36,6 +36,17 @@ def test_a_copy_that_is_not_the_release_says_so(tmp_path: Path) -> None:
     assert items.describe()["warnings"] == list(items.warnings)
 
 
+def test_a_copy_of_which_a_sha256_is_published_is_checked_by_it(tmp_path: Path) -> None:
+    path = parquet([ROW], "mmsearch_r1_infoseek_sub_2k.parquet")(tmp_path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    copy = open_copy(find_suite("infoseek"), path)
+    published = find_suite("infoseek").card.releases[0].sha256[path.name]
+    assert copy.warnings == (
+        f"{path.name}: sha256 is {found}, published is {published}; this copy is not the release",
+    )
+    assert open_copy(find_suite("infoseek"), path.rename(tmp_path / "mine.parquet")).warnings == ()
+
+
 def test_the_whole_release_has_no_warning(tmp_path: Path) -> None:
     rows = [
         {"query": "?", "answer": "7", "perception": 1, "search": 0, "reason": 0, "image": embedded()}

@@ -1,0 +1,92 @@
+"""Commits of data sets whose suites name none, or not the whole: the first one loaded stays for later runs.
+
+    deepeyes-lock.json      {"lscpku/LogicVista": "<commit>"}, in the working directory
+
+Like the lock of a package manager: written by the first run, read by every later one, and made to be
+committed. Whoever wants the newest commit deletes the line. What a suite's own file names counts before it,
+and a run that goes on keeps what it had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.convert.json_files import read_json
+from benchmarks.protocol.plan import Items
+from benchmarks.suites import SUITES, find_suite
+from deepeyes_env.tasks.dataset_error import DatasetError
+
+LOCK = Path("deepeyes-lock.json")
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def kept_commit(name: str) -> str | None:
+    """The commit that is kept for a suite, if there is one of the revision that its file names.
+
+    Raises:
+        DatasetError: The lock cannot be read.
+    """
+    if name not in SUITES:
+        return None  # who opens it says so
+    release = find_suite(name).card.releases[0]
+    return _of_pin(_read().get(release.hub), release.revision)
+
+
+def keep_commits(suites: Sequence[Items]) -> tuple[str, ...]:
+    """Keep the commits that had to be resolved and are not kept yet.
+
+    Args:
+        suites: As they were opened.
+
+    Returns:
+        For every data set whose commit was resolved a sentence that says which it is, and whence.
+
+    Raises:
+        DatasetError: The lock cannot be read.
+    """
+    kept: dict[str, Any] = dict(_read())
+    said = []
+    for items in suites:
+        source, pin = items.describe().get("source") or {}, items.suite.card.releases[0].revision
+        hub, commit = source.get("hub"), source.get("revision")
+        # A whole pin is no lock's matter, nor is what a run goes on with that is of another pin.
+        if hub is None or commit == pin or _of_pin(commit, pin) is None:
+            continue
+        before = _of_pin(kept.get(hub), pin)
+        if before is None:
+            kept[hub] = commit
+        whence = f"as {LOCK} has it" if before in (None, commit) else f"new runs take {before} of {LOCK}"
+        said.append(f"{hub} is at commit {commit}; {whence}")
+    if kept != _read() and (problem := _write(kept)):
+        return (f"{LOCK} cannot be written ({problem}): a later run may load other commits",)
+    return tuple(said)
+
+
+def _of_pin(commit: str | None, pin: str | None) -> str | None:
+    return commit if commit is not None and commit.startswith(pin or "") else None
+
+
+def _read() -> Mapping[str, str]:
+    if not LOCK.exists():
+        return {}
+    kept = read_json(LOCK)
+    if not isinstance(kept, dict) or not all(_COMMIT.fullmatch(str(commit)) for commit in kept.values()):
+        raise DatasetError(LOCK, "does not hold data sets' ids with whole commit hashes", "mend or delete it")
+    return kept
+
+
+def _write(kept: Mapping[str, str]) -> str | None:
+    """Write the lock; if it cannot be, why: no run fails for it, whose own card names the commits too."""
+    unfinished = LOCK.with_name(f"{LOCK.name}.new")
+    try:
+        unfinished.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(unfinished, LOCK)
+    except OSError as error:
+        return str(error)
+    return None
