@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds.real.packages import package
+from deepeyes_env.tasks.worlds.real.public_holidays import Holiday, public_holidays
 from deepeyes_env.tasks.worlds.splits import deal
 
 LEAST_POPULATION = 100_000
@@ -146,6 +147,20 @@ class Facts:
             for city in large
             if names[city["countrycode"], city["name"]] == 1 and city["countrycode"] in self.countries
         )
+
+    @cached_property
+    def unmistakable_cities(self) -> tuple[City, ...]:
+        """Cities whose name no other city of `LEAST_POPULATION` or more has, in any country."""
+        names = Counter(
+            city["name"] for city in self._all_cities if city["population"] >= LEAST_POPULATION
+        )
+        return tuple(city for city in self.cities if names[city.name] == 1)
+
+    @cached_property
+    def holidays(self) -> dict[str, tuple[Holiday, ...]]:
+        """Country code -> its public holidays by day, for every country of which any are sure."""
+        found = {code: public_holidays(code) for code in self.countries}
+        return {code: holidays for code, holidays in found.items() if holidays}
 
     @cached_property
     def airports(self) -> tuple[Airport, ...]:
