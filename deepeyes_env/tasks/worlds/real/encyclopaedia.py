@@ -7,7 +7,7 @@ from itertools import groupby
 
 from deepeyes_env.search.local.page import Page
 from deepeyes_env.tasks.worlds.real.facts import YEAR, Airport, City, Country, Element, the_facts
-from deepeyes_env.tasks.worlds.real.public_holidays import YEARS, Holiday
+from deepeyes_env.tasks.worlds.real.public_holidays import Holiday
 
 ADDRESS = "https://almanac.example/"
 """Pages live below a name that RFC 2606 reserves, so that no address can exist."""
@@ -94,16 +94,15 @@ def _element_page(one: Element) -> Page:
 
 
 def _holiday_pages(country: Country, holidays: Sequence[Holiday]) -> Iterator[Page]:
-    """One page a year: a month is a sentence, so that a hit can show the month that was searched for."""
+    """One page a year."""
     for year, of_year in groupby(holidays, key=lambda one: one.day.year):
+        # A hit shows the sentences with most of a query's words. Each of these says whose holidays it
+        # lists, so that the month decides.
         months = [
-            f"{MONTHS[month - 1]}: {'; '.join(map(_on_day, of_month))}."
+            f"Holidays of {country.name} in {MONTHS[month - 1]}: {'; '.join(map(_on_day, of_month))}."
             for month, of_month in groupby(of_year, key=lambda one: one.day.month)
         ]
-        body = (
-            f"Public holidays that are kept all over {country.name} every year ({YEARS[0]} to {YEARS[-1]}), "
-            f"as they fell in {year}. {' '.join(months)}"
-        )
+        body = f"Those that are kept nationwide and every year. {' '.join(months)}"
         title = f"Public holidays in {country.name} in {year}"
         yield _page("holidays", f"{country.code}/{year}", title, body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,11 +151,12 @@ class Facts:
 
     @cached_property
     def unmistakable_cities(self) -> tuple[City, ...]:
-        """Cities whose name no other city of `LEAST_POPULATION` or more has, in any country."""
-        names = Counter(
-            city["name"] for city in self._all_cities if city["population"] >= LEAST_POPULATION
-        )
-        return tuple(city for city in self.cities if names[city.name] == 1)
+        """Cities whose name no other city of `LEAST_POPULATION` or more has, and no country's name holds."""
+        large = [city["name"] for city in self._all_cities if city["population"] >= LEAST_POPULATION]
+        countries = [country.name for country in self.countries.values()]
+        words = {word for name in countries for word in (name, *name.split())}
+        names = Counter(map(_folded, (*large, *words)))
+        return tuple(city for city in self.cities if names[_folded(city.name)] == 1)
 
     @cached_property
     def holidays(self) -> dict[str, tuple[Holiday, ...]]:
@@ -244,6 +246,12 @@ def _zone(name: str) -> ZoneInfo:
     package("tzdata")
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, name)
+
+
+def _folded(name: str) -> str:
+    """A name without case and accents: San José and San Jose are easily taken for each other."""
+    letters = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
 
 
 def _year(record: dict[str, Any]) -> int | None:
