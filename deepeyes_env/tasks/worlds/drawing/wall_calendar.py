@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 from PIL import Image
 
@@ -263,7 +264,7 @@ def _print_days(canvas: Canvas, leaf: Leaf, grid: _Grid, style: _Style) -> None:
                 canvas.text(x, y, str(day), size * 0.8, mix(tint, style.paper, 0.72), style.font)
         if style.has_weeks:
             first = next(day for day, of_month in week if of_month == 0)
-            number = calendar.datetime.date(leaf.year, leaf.month, first).isocalendar().week
+            number = date(leaf.year, leaf.month, first).isocalendar().week
             y = _middle(grid.cell(row, 0))[1]
             canvas.text(grid.left - 22, y, str(number), 12, mix("#26282c", style.paper, 0.5), style.font)
 
@@ -303,7 +304,7 @@ def _circle(canvas: Canvas, cell: tuple[float, float, float, float], ink: str, r
         far = 0.94 + 0.1 * step / 60 + sum(swell * math.sin(k * turn + phase) for k, phase, swell in waves)
         u, v = across * far * math.cos(turn), down * far * math.sin(turn)
         points.append((x + u * cos - v * sin, y + u * sin + v * cos))
-    canvas.line(points, ink, 4.2, alpha=0.92)
+    canvas.line(points, ink, 4.2)
 
 
 def _town(width: int, height: int, rng: random.Random) -> Image.Image:
@@ -328,7 +329,7 @@ def _countryside(width: int, height: int, rng: random.Random) -> Image.Image:
         ]
         canvas.polygon([*rise, (width, height), (0, height)], tint)
         for _ in range(rng.randint(2, 4)):
-            tall = height * (0.1 + 0.2 * far) * rng.uniform(0.8, 1.1)
+            tall = min(width, height) * (0.1 + 0.2 * far) * rng.uniform(0.8, 1.1)
             scenery.tree(canvas, rng.uniform(0.02, 0.98) * width, crest + height * 0.03, tall, rng)
     return canvas.finish()
 
