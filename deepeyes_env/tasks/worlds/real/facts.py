@@ -160,8 +160,10 @@ class Facts:
 
     @cached_property
     def holidays(self) -> dict[str, tuple[Holiday, ...]]:
-        """Country code -> its public holidays by day, for every country of which any are sure."""
-        found = {code: public_holidays(code) for code in self.countries}
+        """Country code -> its public holidays by day, if any are sure and it has one of `cities`."""
+        with_city = {city.country for city in self.cities}
+        # Not of all: the others would cost time at the first search, and no calendar can hang there.
+        found = {code: public_holidays(code) for code, one in self.countries.items() if one.name in with_city}
         return {code: holidays for code, holidays in found.items() if holidays}
 
     @cached_property
