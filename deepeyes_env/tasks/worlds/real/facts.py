@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds.real.packages import package
+from deepeyes_env.tasks.worlds.real.public_holidays import Holiday, public_holidays
 from deepeyes_env.tasks.worlds.splits import deal
 
 LEAST_POPULATION = 100_000
@@ -148,6 +150,23 @@ class Facts:
         )
 
     @cached_property
+    def unmistakable_cities(self) -> tuple[City, ...]:
+        """Cities whose name no other city of `LEAST_POPULATION` or more has, and no country's name holds."""
+        large = [city["name"] for city in self._all_cities if city["population"] >= LEAST_POPULATION]
+        countries = [country.name for country in self.countries.values()]
+        words = {word for name in countries for word in (name, *name.split())}
+        names = Counter(map(_folded, (*large, *words)))
+        return tuple(city for city in self.cities if names[_folded(city.name)] == 1)
+
+    @cached_property
+    def holidays(self) -> dict[str, tuple[Holiday, ...]]:
+        """Country code -> its public holidays by day, if any are sure and it has one of `cities`."""
+        with_city = {city.country for city in self.cities}
+        # Not of all: the others would cost time at the first search, and no calendar can hang there.
+        found = {code: public_holidays(code) for code, one in self.countries.items() if one.name in with_city}
+        return {code: holidays for code, holidays in found.items() if holidays}
+
+    @cached_property
     def airports(self) -> tuple[Airport, ...]:
         """Airports with an IATA code, by code."""
         records = package("airportsdata").load("IATA")
@@ -229,6 +248,12 @@ def _zone(name: str) -> ZoneInfo:
     package("tzdata")
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, name)
+
+
+def _folded(name: str) -> str:
+    """A name without case and accents: San José and San Jose are easily taken for each other."""
+    letters = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
 
 
 def _year(record: dict[str, Any]) -> int | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deepeyes_env.episode import Observation
 
 FACTS = {
+    "country": r"is a city in (.+?) of [\d,]+ inhabitants",
     "population": r"of ([\d,]+) inhabitants",
     "latitude": r"latitude (-?[\d.]+)",
     "longitude": r"longitude (-?[\d.]+)",
