@@ -266,12 +266,13 @@ def freeze(image: Image.Image) -> Image.Image:
         The same picture.
     """
     image.readonly = 1
+    image._frozen = True  # type: ignore[attr-defined]  # files that are not read yet are read-only, too
     return image
 
 
 def snapshot(image: Image.Image) -> Image.Image:
     """The picture as it is now, whatever is painted over it later: a frozen one is not copied for that."""
-    return _view(image) if image.readonly else image.copy()
+    return _view(image) if image.readonly and hasattr(image, "_frozen") else image.copy()
 
 
 def _view(frozen: Image.Image) -> Image.Image:
@@ -280,7 +281,7 @@ def _view(frozen: Image.Image) -> Image.Image:
     Pillow gives new pixels to the picture that is changed: all who hold that picture see them.
     """
     view = freeze(frozen._new(frozen.im))
-    view._frozen = frozen  # type: ignore[attr-defined]
+    view._frozen = frozen  # type: ignore[attr-defined]  # keeps it alive
     return view
 
 

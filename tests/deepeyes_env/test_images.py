@@ -150,6 +150,16 @@ def test_a_frozen_picture_is_not_copied_and_does_not_change_either():
     assert image.decode().tobytes() == noise(20, 10).tobytes()
 
 
+def test_a_file_that_is_not_read_yet_is_read_and_not_taken_for_frozen():
+    buffer = io.BytesIO()
+    noise(20, 10).save(buffer, "PNG")
+    file = Image.open(buffer)
+    assert file.readonly
+    image = EncodedImage.from_pil(file)
+    file.paste(0, (0, 0, 20, 10))
+    assert image.decode().tobytes() == noise(20, 10).tobytes()
+
+
 def test_who_paints_over_a_shared_picture_has_it_for_himself():
     painted = EncodedImage.from_pil(noise(20, 10))
     encoded = EncodedImage.from_bytes(EncodedImage.from_pil(noise(20, 10)).data)
