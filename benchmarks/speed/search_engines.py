@@ -1,7 +1,8 @@
 """The engines of the search benchmark: ours, bm25s and SQLite's FTS5, at the same work.
 
 Each indexes title and passage of every line of a file in Search-R1's format, keeps the text, leaves stop
-words out of queries, and answers with ids, titles and passages.
+words out of queries, and answers with ids, titles and passages. Only ours stems words: the peers do so
+on demand.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deepeyes_env.search.corpora.document import Document
 
@@ -52,9 +53,8 @@ class Run:
     chars: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A document ready to be stored.
+class Entry(NamedTuple):
+    """A document ready to be stored; a tuple, because that is made in half the time.
 
     Attributes:
         document: The document.

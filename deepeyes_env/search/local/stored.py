@@ -40,6 +40,8 @@ _SEGMENT_FILES = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 _OPENING_TRIES = 5
 """How often opening begins anew when the index is replaced meanwhile."""
 
+_JSON = json.JSONDecoder()
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -120,8 +122,9 @@ def read_segment(directory: Path, digest: str) -> Segment | None:
 
 def read_stored(stored: bytes) -> tuple[list[Any], str]:
     """What is stored of a document: id, title, url, date, name of its picture, all as JSON; and its body."""
-    about, _, body = stored.partition(b"\n")
-    return json.loads(about), body.decode()
+    text = stored.decode()
+    about, end = _JSON.raw_decode(text)
+    return about, text[end + 1 :]
 
 
 def new_meta(meta: dict[str, Any], contents: Contents) -> str:

@@ -107,7 +107,9 @@ def build_index(rows: Iterable[Row], chars: int, directory: str | None = None) -
     low, high = WRITER_BYTES
     writer = index.writer(max(low, min(WRITER_BYTES_PER_CHAR * chars, high)), num_threads=1)
     for title, body, stored in rows:
-        document = tantivy.Document(title=title, body=body)
+        document = tantivy.Document()
+        document.add_text("title", title)
+        document.add_text("body", body)
         if stored is not None:
             document.add_bytes("stored", stored)
         writer.add_document(document)
