@@ -173,6 +173,8 @@ class LocalSession:
             if started:
                 live.send(frame, deadline)
             reply, met = live.receive(self._cell, token, self._bounds, deadline)
+            if not started:
+                self._pool.refill()
         except TimeoutError as error:
             self._end_guest()
             self._require_own_death(live, error)
@@ -260,8 +262,10 @@ class _Live:
         self._channel.settimeout(FORK_SECONDS)
         try:
             handles = [image.handle for image in self._images]
-            socket.send_fds(self._channel, [self._start], handles, socket.MSG_NOSIGNAL)
-            self._channel.sendall(frame, socket.MSG_NOSIGNAL)
+            # Both at once: it is woken only once, and finds everything.
+            sent = socket.send_fds(self._channel, [self._start, frame], handles, socket.MSG_NOSIGNAL)
+            if (rest := len(self._start) + len(frame) - sent) > 0:
+                self._channel.sendall(memoryview(self._start + frame)[-rest:], socket.MSG_NOSIGNAL)
         except OSError as error:
             raise SandboxError(f"the session's process died while it waited: {error}") from error
         if not self.guest.walled:
