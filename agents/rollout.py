@@ -364,6 +364,8 @@ async def _within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         _OutOfTime: It took longer and was given up.
     """
+    if deadline is None:
+        return await work
     scope = asyncio.timeout_at(deadline)
     try:
         async with scope:
