@@ -48,21 +48,8 @@ class Pool:
         with self._changed:
             guest = self._waiting.popleft() if self._waiting else None
             self._calm = time.monotonic() + _CALM_SECONDS
-            if self._many_missing:
-                self._changed.notify()
-        return guest or self.zygote.fork()
-
-    def refill(self) -> None:
-        """Have the next guest forked: whoever took the last one has had its first reply.
-
-        To wake the thread that forks while a session begins would keep that session waiting.
-        """
-        with self._changed:
             self._changed.notify()
-
-    @property
-    def _many_missing(self) -> bool:
-        return 2 * len(self._waiting) < self._ahead
+        return guest or self.zygote.fork()
 
     def close(self) -> None:
         """End the guests that wait, and fork no more. Idempotent."""
@@ -105,9 +92,9 @@ class Pool:
         """Wait until a guest is missing and nobody is in a hurry, or many are; False when it was closed."""
         with self._changed:
             while not self._closed:
-                missing = len(self._waiting) < self._ahead
+                missing = self._ahead - len(self._waiting)
                 wait = self._calm - time.monotonic()
-                if missing and (wait <= 0 or self._many_missing):
+                if missing and (wait <= 0 or 2 * missing > self._ahead):
                     return True
                 self._changed.wait(wait if missing else None)
         return False

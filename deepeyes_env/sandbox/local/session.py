@@ -173,8 +173,6 @@ class LocalSession:
             if started:
                 live.send(frame, deadline)
             reply, met = live.receive(self._cell, token, self._bounds, deadline)
-            if not started:
-                self._pool.refill()
         except TimeoutError as error:
             self._end_guest()
             self._require_own_death(live, error)

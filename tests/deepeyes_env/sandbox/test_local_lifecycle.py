@@ -44,6 +44,15 @@ def descendants() -> dict[int, psutil.Process]:
     return {child.pid: child for child in psutil.Process().children(recursive=True)}
 
 
+def settled() -> set[int]:
+    """All descendants, once the sandboxes of other tests have forked what waits for their next sessions."""
+    last: set[int] = set()
+    while (now := set(descendants())) != last:
+        last = now
+        time.sleep(0.2)
+    return now
+
+
 def lives(process: psutil.Process) -> bool:
     """Whether it runs; a zombie that its new parent has not reaped yet does not."""
     try:
@@ -61,7 +70,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 @pytest.mark.parametrize("victim", ["launcher", "zygote"])
 def test_a_dead_sandbox_process_is_an_error_of_the_sandbox_and_heals(own: LocalSandbox, victim: str) -> None:
-    before = set(descendants())
+    before = settled()
     session = own.open([PHOTO])
     session.run("x = 1")
     ours = [process for pid, process in descendants().items() if pid not in before]
@@ -128,7 +137,7 @@ def test_an_image_that_cannot_be_read_leaves_no_descriptor(own: LocalSandbox) ->
 
 
 def test_closing_ends_sessions_in_the_middle_of_a_cell(own: LocalSandbox) -> None:
-    before = set(descendants())
+    before = settled()
     session = own.open([])
     errors: list[Exception] = []
 
@@ -183,7 +192,7 @@ def test_nothing_outlives_a_killed_host() -> None:
 def test_two_hundred_sessions_leave_nothing_behind(sandbox: LocalSandbox) -> None:
     sandbox.open([PHOTO]).close()
     gc.collect()
-    descriptors, processes = len(os.listdir("/proc/self/fd")), len(descendants())
+    descriptors, processes = len(os.listdir("/proc/self/fd")), len(settled())
     for number in range(200):
         session = sandbox.open([PHOTO], seed=number)
         if number % 10 == 0:
@@ -234,7 +243,7 @@ def test_a_daemonic_worker_has_a_sandbox_of_its_own(method: str) -> None:
 
 
 def test_a_forked_copy_neither_uses_nor_holds_the_sandbox(own: LocalSandbox) -> None:
-    before = set(descendants())
+    before = settled()
     session = own.open([])
     read, write = os.pipe()
     copy = os.fork()
