@@ -223,6 +223,9 @@ class _PaintedImage(EncodedImage):
     def _resized(self) -> Image.Image | None:
         """The picture in its size, or None once there are bytes."""
         size = self.width, self.height
+        picture = self._picture
+        if picture is None or picture.size == size:
+            return picture
         with _RESIZING.of(id(self)):
             picture = self._picture
             if picture is not None and picture.size != size:
@@ -265,6 +268,7 @@ def freeze(image: Image.Image) -> Image.Image:
     Returns:
         The same picture.
     """
+    image.load()  # which says anew whether it is read-only
     image.readonly = 1
     image._frozen = True  # type: ignore[attr-defined]  # files that are not read yet are read-only, too
     return image

@@ -19,7 +19,8 @@ class Stripes:
 
     def of(self, key: int) -> threading.Lock:
         """The lock of a key, which other keys may share."""
-        return self._locks[hash(key) % _COUNT]
+        # Of a tuple, because an int is its own hash, and addresses are multiples of 16 or 32.
+        return self._locks[hash((key,)) % _COUNT]
 
     def renew(self) -> None:
         """Free all locks."""

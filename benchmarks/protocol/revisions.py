@@ -9,6 +9,7 @@ and a run that goes on keeps what it had.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -50,43 +51,58 @@ def keep_commits(suites: Sequence[Items]) -> tuple[str, ...]:
     Raises:
         DatasetError: The lock cannot be read.
     """
-    kept: dict[str, Any] = dict(_read())
-    said = []
+    found: dict[str, tuple[str, str | None]] = {}
     for items in suites:
         source, pin = items.describe().get("source") or {}, items.suite.card.releases[0].revision
-        hub, commit = source.get("hub"), source.get("revision")
         # A whole pin is no lock's matter, nor is what a run goes on with that is of another pin.
-        if hub is None or commit == pin or _of_pin(commit, pin) is None:
-            continue
-        before = _of_pin(kept.get(hub), pin)
-        if before is None:
-            kept[hub] = commit
-        whence = f"as {LOCK} has it" if before in (None, commit) else f"new runs take {before} of {LOCK}"
+        hub, commit = source.get("hub"), _of_pin(source.get("revision"), pin)
+        if hub is not None and commit is not None and commit != pin:
+            found[hub] = commit, pin
+    if not found:
+        return ()
+    try:
+        kept = _keep(found)
+    except OSError as error:  # no run fails for it, whose own card names the commits too
+        kept, whence = {}, f"{LOCK} cannot be written ({error}): a later run may load another"
+    said = []
+    for hub, (commit, _) in found.items():
+        if hub in kept:
+            own = kept[hub] == commit
+            whence = f"as {LOCK} has it" if own else f"new runs take {kept[hub]} of {LOCK}"
         said.append(f"{hub} is at commit {commit}; {whence}")
-    if kept != _read() and (problem := _write(kept)):
-        return (f"{LOCK} cannot be written ({problem}): a later run may load other commits",)
     return tuple(said)
+
+
+def _keep(found: Mapping[str, tuple[str, str | None]]) -> Mapping[str, str]:
+    """Add what is not kept yet, one run after the other, for each reads what the others have written."""
+    directory = os.open(LOCK.absolute().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        before = _read()
+        kept = dict(before)
+        for hub, (commit, pin) in found.items():
+            kept[hub] = _of_pin(kept.get(hub), pin) or commit
+        if kept != before:
+            unfinished = LOCK.with_name(f"{LOCK.name}.new")
+            unfinished.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            os.replace(unfinished, LOCK)
+        return kept
+    finally:
+        os.close(directory)
 
 
 def _of_pin(commit: str | None, pin: str | None) -> str | None:
     return commit if commit is not None and commit.startswith(pin or "") else None
 
 
+def _is_commit(value: Any) -> bool:
+    return isinstance(value, str) and _COMMIT.fullmatch(value) is not None
+
+
 def _read() -> Mapping[str, str]:
     if not LOCK.exists():
         return {}
     kept = read_json(LOCK)
-    if not isinstance(kept, dict) or not all(_COMMIT.fullmatch(str(commit)) for commit in kept.values()):
+    if not isinstance(kept, dict) or not all(map(_is_commit, kept.values())):
         raise DatasetError(LOCK, "does not hold data sets' ids with whole commit hashes", "mend or delete it")
     return kept
-
-
-def _write(kept: Mapping[str, str]) -> str | None:
-    """Write the lock; if it cannot be, why: no run fails for it, whose own card names the commits too."""
-    unfinished = LOCK.with_name(f"{LOCK.name}.new")
-    try:
-        unfinished.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(unfinished, LOCK)
-    except OSError as error:
-        return str(error)
-    return None

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ def describe_judge(config: JudgeConfig) -> dict[str, str | float]:
     url = urlsplit(config.base_url)
     name = {"model": config.model, "address": f"{url.scheme}://{url.hostname or ''}"}
     sampling = {"temperature": TEMPERATURE, "max_tokens": config.max_tokens}
-    files = checkpoint_digest(config.model)
+    # A relative name may be that of any directory here, and the server does not mean it.
+    files = checkpoint_digest(config.model) if Path(config.model).is_absolute() else None
     identity = (name if files is None else {"files": files}) | sampling
     return {
         **name,

@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from benchmarks.speed.env_load import LOOK, PICTURES, PROMPT, EnvLoad, SleepingSandbox
 from deepeyes_env.env import DeepEyesEnv
@@ -89,7 +90,7 @@ def streaming_pixels(load: EnvLoad) -> Iterator[Play]:
 
 def _read(images: Sequence[EncodedImage]) -> None:
     for image in images:
-        image.decode_shared()
+        np.asarray(image.decode_shared())
 
 
 def _stream(envs: DeepEyesVectorEnv, load: EnvLoad, look: Callable[[Sequence[EncodedImage]], None]) -> Seen:
@@ -98,7 +99,7 @@ def _stream(envs: DeepEyesVectorEnv, load: EnvLoad, look: Callable[[Sequence[Enc
     def begin(slot: int) -> None:
         waves[slot] += 1
         turns[slot] = 0
-        envs.begin(slot, slot % PICTURES)
+        look(envs.begin(slot, slot % PICTURES)[0].images)
         envs.submit(slot, load.text(0))
 
     for slot in range(load.envs):

@@ -10,11 +10,12 @@ Licence: MIT (card).
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.suites.metrics import by_category
-from benchmarks.suites.row import Row, RowError, images, optional_text, text, texts
+from benchmarks.suites.row import Row, RowError, images, optional_text, text
 from benchmarks.suites.rules_first import rules_alone
 from benchmarks.suites.squad import exact_match
 from benchmarks.suites.suite import Card, Item, Release, Suite
@@ -63,8 +64,7 @@ def _question(row: Row) -> str:
 
 def _truths(row: Row) -> tuple[str, ...]:
     if "ground_truth" in row:
-        whole = text(row, "ground_truth")
-        return texts(row, "ground_truth") if whole.startswith("[") else (whole,)
+        return _listed(text(row, "ground_truth"))
     reward = row["reward_model"]
     truth = reward.get("ground_truth") if isinstance(reward, Mapping) else None
     found = tuple(
@@ -73,6 +73,17 @@ def _truths(row: Row) -> tuple[str, ...]:
     if not found or not all(found):
         raise RowError(row, "reward_model", "there is no answer", "fill ground_truth with a text or a list")
     return found
+
+
+def _listed(whole: str) -> tuple[str, ...]:
+    """The answers of a list written as text; an answer that only begins like one is one answer."""
+    try:
+        read = ast.literal_eval(whole) if whole.startswith("[") else None
+    except (ValueError, SyntaxError):
+        read = None
+    if not isinstance(read, list) or not read:
+        return (whole,)
+    return tuple(str(one) for one in read)
 
 
 def official(item: Item, answer: str) -> float | None:

@@ -104,7 +104,8 @@ class CellResult:
         stdout: Captured standard output, truncated. A last expression is echoed as `Out[n]: ...`, where `n`
             counts the process's cells from 0.
         stderr: Captured standard error and the traceback, truncated.
-        images: Pictures the cell showed, in order, at full resolution, RGB.
+        images: Pictures the cell showed, in order, at full resolution, RGB. They may be read-only, and
+            observations may hold their pixels: copy one before you change it by pixel access or `frombytes`.
         truncated: Whether output or images were cut to the limits.
     """
 

@@ -150,6 +150,24 @@ def test_a_frozen_picture_is_not_copied_and_does_not_change_either():
     assert image.decode().tobytes() == noise(20, 10).tobytes()
 
 
+def test_a_file_can_be_frozen_before_it_is_read():
+    buffer = io.BytesIO()
+    noise(20, 10).save(buffer, "PNG")
+    image = EncodedImage.from_pil(freeze(Image.open(buffer)))
+    assert image.decode().tobytes() == noise(20, 10).tobytes()
+
+
+def test_an_image_in_its_size_waits_for_no_other():
+    """The locks are few, and another image may be resized under the same one."""
+    image = EncodedImage.owning(noise(20, 10), (28, 56))
+    image.decode_shared()
+    with contextlib.ExitStack() as stack:
+        for lock in images._RESIZING._locks:
+            stack.enter_context(lock)
+        assert image.key
+        assert image.data
+
+
 def test_a_file_that_is_not_read_yet_is_read_and_not_taken_for_frozen():
     buffer = io.BytesIO()
     noise(20, 10).save(buffer, "PNG")

@@ -124,6 +124,8 @@ def read_stored(stored: bytes) -> tuple[list[Any], str]:
     """What is stored of a document: id, title, url, date, name of its picture, all as JSON; and its body."""
     text = stored.decode()
     about, end = _JSON.raw_decode(text)
+    if text[end : end + 1] != "\n":
+        raise ValueError(f"{text[: end + 1]!r} is not how a document is stored: the index is damaged")
     return about, text[end + 1 :]
 
 

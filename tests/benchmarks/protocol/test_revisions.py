@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,27 @@ def test_nothing_is_written_where_nothing_was_resolved() -> None:
     assert not LOCK.exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"a/b": "main"}', '{"a/b": null}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"a/b": "main"}', '{"a/b": null}', f'{{"a/b": {"1" * 40}}}'])
 def test_a_damaged_lock_is_refused(content: str) -> None:
     LOCK.write_text(content)
     with pytest.raises(DatasetError, match=r"deepeyes-lock\.json"):
         kept_commit("realx")
+
+
+def test_a_damaged_lock_does_not_stop_who_needs_none() -> None:
+    LOCK.write_text("{")
+    assert keep_commits([Opened("logicvista", {"md5": {"LogicVista.tsv": "0"}})]) == ()  # type: ignore[list-item]
+
+
+def test_runs_at_once_keep_the_commits_of_all() -> None:
+    def run(number: int) -> tuple[str, ...]:
+        name = "realx" if number % 2 else "logicvista"
+        return keep_commits([from_hub(name, f"{number:040x}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        said = [one for sentences in pool.map(run, range(40)) for one in sentences]
+    assert sum("as deepeyes-lock.json has it" in one for one in said) == 2
+    assert set(kept()) == {"glowol/RealXBench", "lscpku/LogicVista"}
 
 
 def test_a_lock_that_cannot_be_written_is_said_and_stops_nothing() -> None:

@@ -68,12 +68,13 @@ def test_a_round_without_the_work_counts_no_time():
 def test_targets_compare_with_the_best_peer_and_with_the_tools_alone():
     record = Record()
     load = replace(LOAD, side=1024, latency=0.05, envs=64)
-    for name, rate in ((OURS, 30.0), (SYNC, 5.0), (GEM, 10.0), (BARE, 32.0)):
+    for name, rate in ((OURS, 30.0), (PIXELS, 20.0), (SYNC, 5.0), (GEM, 10.0), (BARE, 32.0)):
         for _ in range(2):
             record.add(env.steps(load), name, rate)
-    best, bare = judged(record, load)
+    best, read, bare = judged(record, load)
     assert GEM in best.name
     assert (best.value, best.met) == (pytest.approx(3.0), True)
+    assert (read.value, read.met) == (pytest.approx(2.0), False)
     assert (bare.value, bare.met) == (pytest.approx(30 / 32), True)
     assert judged(record, replace(load, side=224, envs=8)) == []
 

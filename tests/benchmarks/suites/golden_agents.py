@@ -102,10 +102,14 @@ GOLDEN = [
                 | {"difficulty": "hard", "category": "Sports"},
                 {"sample_id": "9", "query": "Where is its seat?", "query_image": embedded("navy")}
                 | {"ground_truth": '["New York", "NYC"]', "difficulty": "easy", "category": "Finance"},
+                {"sample_id": "10", "query": "Which print?", "query_image": embedded()}
+                | {"ground_truth": "[2019] edition", "difficulty": "easy", "category": "Finance"},
+                {"sample_id": "11", "query": "What does it print?", "query_image": embedded()}
+                | {"ground_truth": "[]", "difficulty": "easy", "category": "Finance"},
             ],
             "train-00000-of-00001.parquet",
         ),
-        [("don roseman", ""), ("NYC", "")],
+        [("don roseman", ""), ("NYC", ""), ("[2019] edition", ""), ("[]", "")],
     ),
     Golden(
         "hr-mmsearch",
