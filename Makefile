@@ -26,7 +26,7 @@ quickstart: $(VENV)/.installed
 
 test: export DEEPEYES_PLUGINS = $(abspath $(PLUGINS))
 test: $(VENV)/.installed lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Opt-in, and not part of `test`: five minutes to install, two more for every server to start.
 vllm-cpu:
