@@ -1,5 +1,6 @@
 """Public holidays as facts, and the calendars on which their days are circled."""
 
+import re
 from collections import Counter
 from datetime import date
 from typing import Any
@@ -11,13 +12,14 @@ from PIL import Image
 from deepeyes_env.episode import Observation
 from deepeyes_env.protocol import SearchText, parse_turn
 from deepeyes_env.rewards.accuracy import grade_by_rule
+from deepeyes_env.rewards.normalise import normalise
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.drawing.canvas import text_width
 from deepeyes_env.tasks.worlds.drawing.wall_calendar import INKS
 from deepeyes_env.tasks.worlds.oracles import sight
 from deepeyes_env.tasks.worlds.real.facts import the_facts
 from deepeyes_env.tasks.worlds.real.holiday_names import same, wordings
-from deepeyes_env.tasks.worlds.real.public_holidays import YEARS, Holiday, public_holidays
+from deepeyes_env.tasks.worlds.real.public_holidays import _LIEU, YEARS, Holiday, _table, public_holidays
 from deepeyes_env.tasks.worlds.real.source import RealWorld
 from deepeyes_env.tasks.worlds.real.wall_calendar import (
     DAYS,
@@ -30,6 +32,7 @@ from deepeyes_env.tasks.worlds.real.wall_calendar import (
 )
 
 FAMILY = "wall-calendar"
+MOLDOVAN = "Victory Day and Commemoration of the heroes fallen for Independence of Fatherland"
 
 
 def named(code: str, name: str) -> list[date]:
@@ -53,8 +56,21 @@ def test_a_holiday_is_kept_every_year_and_alone_on_its_day() -> None:
             # The page's own separators.
             assert not set(one.name) & set(";:")
         assert Counter(one.day for one in holidays).most_common(1)[0][1] == 1, code
-        # Fewer than all of them where it fell on another holiday.
-        assert all(len(found) > 3 for found in years.values()), code
+        # Fewer than all of them where it fell on another holiday. Moldova has had two on 9 May since 2017.
+        few = {name for name, found in years.items() if len(found) <= 3}
+        assert few <= ({MOLDOVAN} if code == "MD" else set()), code
+
+
+def test_a_holiday_of_some_years_only_makes_its_day_ambiguous() -> None:
+    assert date(2015, 5, 9) in named("MD", MOLDOVAN)
+    assert date(2023, 5, 9) not in named("MD", MOLDOVAN), "Europe Day, too"
+    assert named("TH", "National Mother's Day") == [], "the queen's birthday, under two names"
+    for code, holidays in the_facts().holidays.items():
+        table = _table(code)
+        for one in holidays:
+            # One in lieu of another day's holiday leaves the day's own as the answer.
+            names = {name for name in table[one.day].split("; ") if not _LIEU.search(name)}
+            assert names <= {one.name}, (code, one)
 
 
 def test_a_day_in_lieu_counts_only_where_the_day_itself_is_no_holiday() -> None:
@@ -87,6 +103,26 @@ def test_a_calendars_city_is_not_mistaken_for_another_one() -> None:
         ("Saint Stephen's Day", date(2019, 12, 26), ["St. Stephen's Day", "Boxing Day"], ["Saint Day"]),
         ("Liberation Day/Reunification Day", date(2019, 4, 30), ["Reunification Day"], ["Day"]),
         ("Epiphany (Three Kings' Day and Orthodox Christmas)", date(2019, 1, 6), ["Epiphany"], ["Christmas"]),
+        ("Barthélemy Boganda Day", date(2020, 3, 29), ["Barthelemy Boganda Day"], ["Boganda"]),
+        ("Benito Juárez's birthday", date(2020, 3, 16), ["Benito Juarez's Birthday"], ["Birthday"]),
+        ("Randol Fawkes Labour Day", date(2020, 6, 5), ["Randol Fawkes Labor Day"], ["Labor Day"]),
+        ("Labour Day", date(2020, 5, 1), ["Labor Day", "May Day"], ["Labour"]),
+        (
+            "Simchat Torah / Shemini Atzeret",
+            date(2020, 10, 10),
+            ["Simchat Torah", "Shemini Atzeret"],
+            ["Simchat Torah Day", "Torah"],
+        ),
+        ("Africa/Heroes Day", date(2020, 5, 25), ["Africa Day", "Heroes Day"], ["Africa"]),
+        ("Nowruz Holiday", date(2020, 3, 21), ["Nowruz"], ["Holiday"]),
+        ("National Holiday", date(2020, 11, 15), ["National Holiday"], ["National", "Holiday"]),
+        ("June Bank Holiday", date(2020, 6, 1), ["June Bank Holiday"], ["June Bank", "June"]),
+        (
+            "Prešeren's Day, the Slovenian Cultural Holiday",
+            date(2020, 2, 8),
+            ["Preseren's Day, the Slovenian Cultural Holiday"],
+            ["Prešeren's Day, the Slovenian Cultural"],
+        ),
     ],
 )
 def test_what_a_person_would_let_pass(name: str, day: date, right: list[str], wrong: list[str]) -> None:
@@ -95,6 +131,16 @@ def test_what_a_person_would_let_pass(name: str, day: date, right: list[str], wr
     allowed = {text.casefold() for text in wordings(one)}
     assert {text.casefold() for text in right} <= allowed
     assert not {text.casefold() for text in wrong} & allowed
+
+
+def test_only_days_of_one_festival_share_a_wording_in_a_country() -> None:
+    for code, holidays in the_facts().holidays.items():
+        named: dict[str, set[str]] = {}
+        for one in holidays:
+            festival = re.sub(r" \([^)]*\)| Holiday$", "", one.name)
+            for text in wordings(one):
+                named.setdefault(normalise(text), set()).add(festival)
+        assert not {text: found for text, found in named.items() if len(found) > 1}, code
 
 
 @pytest.mark.parametrize("shared", [40, 24, 8])

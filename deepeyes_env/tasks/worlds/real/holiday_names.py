@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from deepeyes_env.tasks.worlds.real.public_holidays import Holiday
@@ -60,9 +61,11 @@ LABOUR = (
 )  # fmt: skip
 """Names of the first of May; on another day they are different holidays."""
 
+BRITISH = (("Labor", "Labour"), ("Defense", "Defence"))
+"""American and British spellings; the package has both."""
+
 SPELLINGS = (
-    ("Labor", "Labour"),
-    ("Defense", "Defence"),
+    *BRITISH,
     ("Saint ", "St. "),
     ("Saint ", "St "),
     (" and ", " & "),
@@ -83,13 +86,31 @@ def same(first: Holiday, second: Holiday) -> bool:
     return not one.isdisjoint(other)
 
 
+_HOLIDAY = re.compile("(?<! Bank)(?<!National)(?<!Cultural) Holiday$")
+"""The word at a name's end where the name does without it: an adjective needs it, and so does `Bank`."""
+
+
 @lru_cache(maxsize=4096)
 def _wordings(name: str, is_may_day: bool) -> tuple[str, ...]:
     short = re.sub(r" \([^)]*\)", "", name)
-    parts = [part for part in name.split("/") if part.endswith("Day")]
-    names = [name, short, short.removesuffix(" Holiday"), *parts]
+    names = [name, short, _HOLIDAY.sub("", short), *_parts(short)]
+    # Before the synonyms, which are in American spelling.
+    for american, british in BRITISH:
+        names += [text.replace(british, american) for text in names if british in text]
     groups = (*SYNONYMS, LABOUR) if is_may_day else SYNONYMS
     names += [other for group in groups if not set(names).isdisjoint(group) for other in group]
     for usual, other in SPELLINGS:
         names += [text.replace(usual, other) for text in names if usual in text]
+    names += [_without_accents(text) for text in names]
     return tuple(dict.fromkeys(names))
+
+
+def _parts(name: str) -> list[str]:
+    """The names that a slash joins; they share a `Day` at the end."""
+    parts = [part.strip() for part in name.split("/")]
+    return [part if part.endswith(" Day") or not name.endswith(" Day") else f"{part} Day" for part in parts]
+
+
+def _without_accents(text: str) -> str:
+    apart = unicodedata.normalize("NFD", text)
+    return "".join(character for character in apart if not unicodedata.combining(character))

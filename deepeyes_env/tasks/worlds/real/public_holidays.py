@@ -51,7 +51,8 @@ def public_holidays(code: str) -> tuple[Holiday, ...]:
     ]
     years = Counter(name for _, name in {(day.year, name) for day, name in kept})
     yearly = [(day, name) for day, name in kept if years[name] == len(YEARS)]
-    on_day = Counter(day for day, _ in yearly)
+    # A holiday of only some years makes its day ambiguous, too: it is as good an answer.
+    on_day = Counter(day for day, _ in kept)
     return tuple(Holiday(day, name) for day, name in yearly if on_day[day] == 1)
 
 
