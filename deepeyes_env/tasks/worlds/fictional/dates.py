@@ -5,20 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date
 
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+from deepeyes_env.tasks.worlds.months import MONTHS
 
 
 def day_in(rng: random.Random, year: int) -> date:

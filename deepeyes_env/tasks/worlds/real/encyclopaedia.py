@@ -6,26 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from deepeyes_env.search.local.page import Page
+from deepeyes_env.tasks.worlds.months import MONTHS
 from deepeyes_env.tasks.worlds.real.facts import YEAR, Airport, City, Country, Element, the_facts
 from deepeyes_env.tasks.worlds.real.public_holidays import Holiday
 
 ADDRESS = "https://almanac.example/"
 """Pages live below a name that RFC 2606 reserves, so that no address can exist."""
-
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 
 
 def write_pages() -> tuple[Page, ...]:

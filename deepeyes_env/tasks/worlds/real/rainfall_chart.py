@@ -12,6 +12,7 @@ from deepeyes_env.tasks.worlds.drawing.canvas import Canvas, mix
 from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.months import MONTHS
 from deepeyes_env.tasks.worlds.oracles import sight, turns
 from deepeyes_env.tasks.worlds.real.facts import Facts
 
@@ -19,20 +20,6 @@ WIDTH, HEIGHT = 1120, 728
 LEFT, RIGHT, TOP, BOTTOM = 120, 1060, 150, 620
 """The plot's box in pixels."""
 
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 
 MOST, STEP = 300, 50
 """Millimetres at the top of the axis, and between two of its lines."""

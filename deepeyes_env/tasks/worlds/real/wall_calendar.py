@@ -17,8 +17,8 @@ from deepeyes_env.tasks.worlds.drawing.photograph import as_jpeg, daylight
 from deepeyes_env.tasks.worlds.drawing.wall_calendar import INKS, MARKS, SIZES, Leaf, hang
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.knobs import Knob, Knobs
+from deepeyes_env.tasks.worlds.months import MONTHS
 from deepeyes_env.tasks.worlds.oracles import sight, turns
-from deepeyes_env.tasks.worlds.real.encyclopaedia import MONTHS
 from deepeyes_env.tasks.worlds.real.facts import City, Facts
 from deepeyes_env.tasks.worlds.real.holiday_names import same, wordings
 from deepeyes_env.tasks.worlds.real.lookup import look_up
