@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.convert.json_files import read_json
 from benchmarks.protocol.plan import Items
 from benchmarks.suites import SUITES, find_suite
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -102,7 +101,10 @@ def _is_commit(value: Any) -> bool:
 def _read() -> Mapping[str, str]:
     if not LOCK.exists():
         return {}
-    kept = read_json(LOCK)
+    try:
+        kept = json.loads(LOCK.read_bytes())
+    except ValueError:
+        kept = None
     if not isinstance(kept, dict) or not all(map(_is_commit, kept.values())):
         raise DatasetError(LOCK, "does not hold data sets' ids with whole commit hashes", "mend or delete it")
     return kept
