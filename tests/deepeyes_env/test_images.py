@@ -3,8 +3,11 @@ import dataclasses
 import gc
 import hashlib
 import io
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -349,3 +352,13 @@ def test_smart_resize_equals_the_model_processors_rule(height, width, budget):
 def test_an_image_without_area_is_refused():
     with pytest.raises(ImageError, match="no area"):
         smart_resize(0, 5)
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, images.KEPT_BLOCKS), ({"PILLOW_BLOCKS_MAX": "3"}, 3)])
+def test_pillow_keeps_some_memory_unless_its_user_says_how_much(given, kept):
+    code = "from deepeyes_env import images; print(images.Image.core.get_blocks_max())"
+    others = {name: value for name, value in os.environ.items() if name != "PILLOW_BLOCKS_MAX"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=others | given, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) == kept
