@@ -148,7 +148,7 @@ async def stream(
 
     Raises:
         RemoteError: An episode could not be begun, however often it was tried.
-        ContextFull: A task's prompt alone exceeds the token limit.
+        ContextFull: A task's prompt alone exceeds the token limit, or is too long for a service's model.
         TranscriptError: The policy sampled what it must not.
         ValueError: Lockstep with a wall-clock limit.
     """
@@ -320,6 +320,8 @@ class _Driver:
                     return self._ended(episode, result)
                 live.transcript.append_observation(result.observation)
             except ContextFull:
+                if not live.transcript.turns:  # as for a prompt that is counted here: no policy could answer
+                    raise
                 return Ending.of(await episode.abandon())
             except _OutOfTime:
                 return Ending(Outcome.TRUNCATED)

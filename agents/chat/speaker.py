@@ -66,13 +66,16 @@ class ChatSpeaker:
         tokens = about_tokens(transcript)
         if self.max_tokens is not None and tokens > self.max_tokens:
             raise ContextFull(f"{transcript.name}: about {tokens} tokens exceed {self.max_tokens}")
-        reply = await self.client.turn(
-            chat_messages(transcript),
-            self.params,
-            seed=turn_seed(episode.request.lineage, len(transcript.turns)),
-            prompt_tokens=tokens,
-            on_text=self.on_text,
-        )
+        try:
+            reply = await self.client.turn(
+                chat_messages(transcript),
+                self.params,
+                seed=turn_seed(episode.request.lineage, len(transcript.turns)),
+                prompt_tokens=tokens,
+                on_text=self.on_text,
+            )
+        except ContextFull as error:
+            raise ContextFull(f"{transcript.name}: {error}") from error
         text = reply.turn(self.params.stop)
         # A server that goes on after a stop string may reach the limit behind it.
         cut = reply.finish_reason == "length" and not text.endswith(self.params.stop)

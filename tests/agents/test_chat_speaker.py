@@ -25,7 +25,7 @@ from agents.rollout_command import main as rollout
 from agents.speaker import LiveEpisode, RolloutRequest, turn_seed
 from agents.store import read_trajectories
 from agents.trajectory import Trajectory, check_trajectory
-from agents.transcript import Transcript
+from agents.transcript import ContextFull, Transcript
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.search.config import RetryConfig
@@ -35,9 +35,9 @@ ONCE = RetryConfig(attempts=1)
 
 def talk(server_url: str, episodes: int = 1, infra_retries: int = 0, **settings: Any) -> list[Trajectory]:
     """Riddles, played by the model behind `server_url`."""
-    tokens = settings.pop("max_tokens", 60)
+    tokens, room = settings.pop("max_tokens", 60), settings.pop("room", None)
     config = ChatConfig(**{"model": "m", "base_url": server_url, "retry": ONCE} | settings)
-    speaker = ChatSpeaker(ChatClient(config), vocabulary(), SamplingParams(1.0, tokens))
+    speaker = ChatSpeaker(ChatClient(config), vocabulary(), SamplingParams(1.0, tokens), max_tokens=room)
     requests = [RolloutRequest(number, lineage=line) for number, line in enumerate(lineages(episodes))]
     env = make_env()
     try:
@@ -111,6 +111,14 @@ def test_a_conversation_that_is_too_long_is_truncated() -> None:
         [trajectory] = talk(server.url)
     assert trajectory.outcome is Outcome.TRUNCATED
     assert len(trajectory.turns) == 1
+
+
+def test_a_question_that_is_too_long_is_not_the_policys_fault() -> None:
+    refusal = status(400, "prompt is too long", "context_length_exceeded")
+    with ChatServer(refusal) as server, pytest.raises(ContextFull, match=r"riddles/.*prompt is too long"):
+        talk(server.url)
+    with ChatServer(says(SAY)) as server, pytest.raises(ContextFull, match=r"about \d+ tokens exceed 5"):
+        talk(server.url, room=5)
 
 
 def test_a_failed_service_is_infrastructure() -> None:
