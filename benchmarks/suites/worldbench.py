@@ -37,7 +37,7 @@ from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 if TYPE_CHECKING:
     from deepeyes_env.search.base import SearchEngine
 
-VERSION = 3
+VERSION = 4
 """Of the items. Whatever changes a question, an answer or a picture is another version."""
 
 SEED = 251105271

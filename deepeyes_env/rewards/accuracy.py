@@ -102,7 +102,9 @@ def _same_quantity(answer: str, reference: Answer) -> bool | None:
 def _same_as(given: Quantity, text: str, reference: Answer) -> bool | None:
     if (expected := parse_quantity(text)) is None:
         return None
-    declared = normalise_unit(reference.unit) if reference.unit else expected.unit
-    if given.unit != declared and not (reference.unit and not given.unit):
+    declared = {normalise_unit(reference.unit) if reference.unit else expected.unit}
+    if expected.unit:  # an alias in words of its own
+        declared.add(expected.unit)
+    if given.unit not in declared and not (reference.unit and not given.unit):
         return None
     return close_enough(given.value, expected.value, reference.tolerance)

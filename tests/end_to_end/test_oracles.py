@@ -38,6 +38,12 @@ def test_every_named_tool_is_needed_and_no_other(name: str) -> None:
         assert accuracy(name, TOOLS - {tool}, range(2)) == 0.0
 
 
+@pytest.mark.parametrize(("seed", "index"), [(91, 0), (91, 44), (1, 37), (2, 8)])
+def test_a_change_among_dark_colours_is_found(seed: int, index: int) -> None:
+    config = world_config("spot-the-change", seed=seed, difficulty=1.0, twins=True)
+    assert all(play(config, TOOLS, range(index, index + 1), "train"))
+
+
 @pytest.mark.parametrize("index", range(8))
 def test_an_enlarged_market_sign_is_shown_whole(index: int) -> None:
     """The oracle reads signs from metadata, so the picture must be checked to hold what it claims to read."""

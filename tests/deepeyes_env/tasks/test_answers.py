@@ -24,9 +24,12 @@ def is_right(answer: str, plan: Plan) -> bool:
     ("name", "words", "unit"),
     [
         ("bar-chart", "(crates shipped)", "crates"),
+        ("bar-chart", "(crates shipped)", "crates shipped"),
         ("bar-chart", "(hours of work)", "hours"),
+        ("bar-chart", "(hours of work)", "hours of work"),
         ("line-chart", "How many bales", "bales"),
         ("line-chart", "(passengers carried)", "passengers"),
+        ("line-chart", "(passengers carried)", "passengers carried"),
         ("scatter-plot", "trees", "trees"),
         ("scatter-plot", '"Girth in centimetres"', "centimetres"),
         ("stacked-bars", "How many crates", "crates"),
@@ -53,6 +56,40 @@ def test_the_unit_that_the_question_names_may_be_given_or_left_out(name: str, wo
     assert is_right(asked.answer.text, asked)
     assert is_right(f"{asked.answer.text} {unit}", asked)
     assert not is_right(f"{float(asked.answer.text) * 2 + 1:g} {unit}", asked)
+
+
+def test_what_is_named_in_brackets_is_a_unit_of_measured_values_too() -> None:
+    source = FictionalWorld(0, ("bar-chart",))
+    plans = (source.plan(index, "train") for index in range(100))
+    asked = next(plan for plan in plans if "(crates shipped)" in plan.question and plan.answer.unit != "%")
+    assert is_right(f"{float(asked.answer.text) * 1.004:.2f} crates shipped", asked)
+    assert not is_right(f"{asked.answer.text} orders received", asked)
+
+
+@pytest.mark.parametrize(("name", "noun"), [("ducks-on-a-pond", "duck"), ("count-shapes", None)])
+def test_one_is_a_singular(name: str, noun: str | None) -> None:
+    source = FictionalWorld(0, (name,), difficulty=0)
+    plans = (source.plan(index, "train") for index in range(100))
+    asked = next(plan for plan in plans if plan.answer.text == "1")
+    assert is_right(f"1 {noun or asked.metadata['form']}", asked)
+
+
+def test_an_average_of_journeys_says_how_to_round() -> None:
+    source = FictionalWorld(0, ("timetable",))
+    plans = [source.plan(index, "train") for index in range(60)]
+    asked = [plan for plan in plans if "average" in plan.question]
+    assert asked
+    for plan in asked:
+        assert plan.question.endswith("Give one decimal.")
+        assert is_right(f"{float(plan.answer.text):.1f}", plan)
+
+
+def test_animals_and_plants_that_were_counted_may_be_named() -> None:
+    source = FictionalWorld(0, ("specimen-fact",))
+    plans = (source.plan(index, "train") for index in range(200))
+    asked = next(plan for plan in plans if "last survey count" in plan.question)
+    assert is_right(f"{int(asked.answer.text):,} flowering plants", asked)
+    assert not is_right(f"{int(asked.answer.text) + 1:,} flowering plants", asked)
 
 
 @pytest.mark.parametrize("words", ["It can not be determined.", "The tag is blank", "There is no tag."])

@@ -1,3 +1,5 @@
+import random
+import re
 from collections import Counter
 
 import pytest
@@ -13,6 +15,7 @@ from deepeyes_env.tasks import WorldConfig, open_source
 from deepeyes_env.tasks.worlds import FICTIONAL, family
 from deepeyes_env.tasks.worlds.drawing.emblem import visible
 from deepeyes_env.tasks.worlds.family import Family
+from deepeyes_env.tasks.worlds.fictional import names
 from deepeyes_env.tasks.worlds.fictional.facts import key_of
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.fictional.world import COMPANIES, make_world
@@ -137,6 +140,13 @@ def test_a_task_is_found_by_its_id(twins: bool) -> None:
     for index in range(5):
         for split in SPLITS:
             assert source.index_of(source.task(index, split).id) == (index, split)
+
+
+def test_no_name_has_three_equal_letters_in_a_row() -> None:
+    rng = random.Random(0)
+    drawn = {make(rng) for make in (names.surname, names.town) for _ in range(9_000)}
+    assert {"Ullock", "Kirridge"} <= drawn
+    assert not [name for name in drawn if re.search(r"(.)\1\1", name.casefold())]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Integration pictures hold all that is read from them, nothing hides it, and a twin changes one fact."""
 
 import itertools
+import math
 import random
 from dataclasses import replace
 from datetime import date
@@ -12,6 +13,7 @@ import pytest
 from deepeyes_env.tasks.worlds.drawing import delivery_note
 from deepeyes_env.tasks.worlds.drawing.canvas import text_width
 from deepeyes_env.tasks.worlds.drawing.delivery_note import HEAD_BOX, SIGNATURE_BOX, Note, paint_note
+from deepeyes_env.tasks.worlds.drawing.emblem import visible
 from deepeyes_env.tasks.worlds.drawing.framed import FRAME_SHARE, STICKERS, hang
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.fictional.world import make_world
@@ -119,3 +121,17 @@ def test_a_quarter_of_strange_emblems_has_no_answer_and_none_looks_like_a_known_
         assert 0.07 < answers.count(kind) / len(answers) < 0.18
     known = {company.emblem for company in world.companies}
     assert all((bearer.emblem in known) == (bearer.company is not None) for bearer in drawn)
+    strangers = [visible(bearer.emblem) for bearer in drawn if bearer.company is None]
+    for stranger, company in itertools.product(strangers, world.companies):
+        theirs = visible(company.emblem)
+        fields = {stranger.field, stranger.second} != {theirs.field, theirs.second}
+        parts = ("outline", "division", "charge", "tincture", "count")
+        assert fields + sum(getattr(stranger, part) != getattr(theirs, part) for part in parts) >= 3
+
+
+def test_no_company_makes_plates_after_it_is_closed() -> None:
+    source, companies = FictionalWorld(1, ("enamel-plate",)), make_world(1).companies
+    closed = {f"company/{company.name}": company.closed for company in companies}
+    for index in range(200):
+        for plan in (source.plan(index, "train"), source.twin_plan(index, "train")):
+            assert plan.metadata["year"] <= (closed[plan.key] or math.inf)

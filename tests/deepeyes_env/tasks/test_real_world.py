@@ -14,6 +14,7 @@ from deepeyes_env.tasks import RealWorldConfig, open_source
 from deepeyes_env.tasks.worlds.real import facts
 from deepeyes_env.tasks.worlds.real.attribution import CREDITS
 from deepeyes_env.tasks.worlds.real.boarding_pass import distance
+from deepeyes_env.tasks.worlds.real.element_tile import DENSITY_TOLERANCE
 from deepeyes_env.tasks.worlds.real.encyclopaedia import write_pages
 from deepeyes_env.tasks.worlds.real.facts import Facts, the_facts
 from deepeyes_env.tasks.worlds.real.lookup import FACTS
@@ -99,10 +100,13 @@ def test_what_reference_works_do_not_agree_on_is_neither_stated_nor_asked() -> N
     assert elements["Og"].density is None, "nobody has weighed it"
     assert elements["Fe"].density == pytest.approx(7.87, rel=0.01)
     source = RealWorld(0, ("element-tile",))
-    asked = [plan for plan in map(source.plan, range(80), ["train"] * 80) if plan.answer.unit == "g/cm3"]
+    asked = [plan for plan in map(source.plan, range(400), ["train"] * 400) if plan.answer.unit == "g/cm3"]
     assert asked
     assert all(float(plan.answer.text) >= 0.1 for plan in asked), "a gas has many densities"
     assert grade_by_rule(f"{asked[0].answer.text} g/cm³", asked[0].answer).correct
+    assert not {"C", "P"} & {plan.metadata["symbol"] for plan in asked}, "each form has another density"
+    potassium = elements["K"].density or 0.0
+    assert abs(0.862 - potassium) < DENSITY_TOLERANCE * potassium, "as other tables have it"
 
 
 def test_a_coordinate_of_the_page_is_right_also_at_the_equator() -> None:

@@ -1,5 +1,6 @@
 """Public holidays as facts, and the calendars on which their days are circled."""
 
+import calendar
 import re
 from collections import Counter
 from datetime import date
@@ -15,7 +16,7 @@ from deepeyes_env.rewards.accuracy import grade_by_rule
 from deepeyes_env.rewards.normalise import normalise
 from deepeyes_env.task import Task
 from deepeyes_env.tasks.worlds.drawing.canvas import text_width
-from deepeyes_env.tasks.worlds.drawing.wall_calendar import INKS
+from deepeyes_env.tasks.worlds.drawing.wall_calendar import INKS, Leaf, _week_number
 from deepeyes_env.tasks.worlds.oracles import sight
 from deepeyes_env.tasks.worlds.real.facts import the_facts
 from deepeyes_env.tasks.worlds.real.holiday_names import same, wordings
@@ -205,6 +206,18 @@ def test_a_twin_differs_in_its_ring_which_the_oracles_program_finds(
         assert differs[top : bottom + 1, left : right + 1].any()
         differs[top - 4 : bottom + 5, left - 4 : right + 5] = False
     assert not differs.any(), "the rest is alike"
+
+
+@pytest.mark.parametrize("first", [calendar.MONDAY, calendar.SATURDAY, calendar.SUNDAY])
+def test_weeks_are_numbered_one_by_one(first: int) -> None:
+    for month in (1, 2, 6, 12):
+        leaf = Leaf(2020, month, 1, "red", (), "", 12, "")
+        rows = calendar.Calendar(first).monthdatescalendar(2020, month)
+        weeks = [[(day.day, (day.month - month + 6) % 12 - 6) for day in row] for row in rows]
+        numbers = [_week_number(leaf, week, first) for week in weeks]
+        thursdays = [next(day for day in row if day.weekday() == calendar.THURSDAY) for row in rows]
+        assert numbers == [day.isocalendar().week for day in thursdays]
+        assert len(set(numbers)) == len(numbers)
 
 
 def test_another_wording_is_right_and_the_twins_answer_is_not() -> None:

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from PIL import Image
 
@@ -263,10 +263,15 @@ def _print_days(canvas: Canvas, leaf: Leaf, grid: _Grid, style: _Style) -> None:
             elif style.has_neighbours:
                 canvas.text(x, y, str(day), size * 0.8, mix(tint, style.paper, 0.72), style.font)
         if style.has_weeks:
-            first = next(day for day, of_month in week if of_month == 0)
-            number = date(leaf.year, leaf.month, first).isocalendar().week
-            y = _middle(grid.cell(row, 0))[1]
+            number, y = _week_number(leaf, week, style.first), _middle(grid.cell(row, 0))[1]
             canvas.text(grid.left - 22, y, str(number), 12, mix("#26282c", style.paper, 0.5), style.font)
+
+
+def _week_number(leaf: Leaf, week: list[tuple[int, int]], first: int) -> int:
+    """The number of a row's Thursday, which ISO 8601 counts weeks by, whichever weekday rows begin with."""
+    column, day = next((column, day) for column, (day, of_month) in enumerate(week) if of_month == 0)
+    away = (calendar.THURSDAY - first) % 7 - column
+    return (date(leaf.year, leaf.month, day) + timedelta(days=away)).isocalendar().week
 
 
 def _middle(cell: tuple[float, float, float, float]) -> Point:

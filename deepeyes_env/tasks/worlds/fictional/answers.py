@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepeyes_env.task import Answer
 from deepeyes_env.tasks.worlds.fictional.dates import read
 from deepeyes_env.tasks.worlds.fictional.facts import NOT_RECORDED
+from deepeyes_env.tasks.worlds.fictional.species import PLURALS
 
 UNITS = {
     "elevation": "m",
@@ -61,4 +62,6 @@ def answer_for(fact: str, value: str) -> Answer:
         return Answer(value, aliases=(f"{month} {day.day}, {day.year}", day.isoformat()))
     if fact == "river":
         return Answer(value, aliases=(f"river {value}", f"{value} river"))
+    if fact == "counted":
+        return Answer(value, aliases=tuple(f"{value} {noun}" for noun in (*PLURALS.values(), "specimens")))
     return Answer(value, unit=UNITS.get(fact))

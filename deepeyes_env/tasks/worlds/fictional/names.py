@@ -101,7 +101,7 @@ def distinct(count: int, make: Callable[[], str]) -> list[str]:
 
 def town(rng: random.Random) -> str:
     """A town's name."""
-    return rng.choice(TOWN_STEMS) + rng.choice(TOWN_ENDINGS)
+    return _joined(rng.choice(TOWN_STEMS), rng.choice(TOWN_ENDINGS))
 
 
 def first_name(rng: random.Random, woman: bool) -> str:
@@ -117,4 +117,9 @@ def species(rng: random.Random) -> str:
 
 def surname(rng: random.Random) -> str:
     """A family name."""
-    return rng.choice(SURNAME_STEMS) + rng.choice(SURNAME_ENDINGS)
+    return _joined(rng.choice(SURNAME_STEMS), rng.choice(SURNAME_ENDINGS))
+
+
+def _joined(stem: str, ending: str) -> str:
+    """One name; of three equal letters in a row, which nobody can count on a sign, one is left out."""
+    return stem + ending.removeprefix(stem[-1]) if stem[-2:] == ending[0] * 2 else stem + ending

@@ -12,6 +12,9 @@ from deepeyes_env.tasks.worlds.fictional.towns import Town
 
 SPECIES = 80
 
+PLURALS = {"butterfly": "butterflies", "beetle": "beetles", "flower": "flowering plants"}
+"""Kind -> what a survey counts."""
+
 RELATED_SHARE = 0.35
 """Share of species that are the near-duplicate of another one of their genus."""
 

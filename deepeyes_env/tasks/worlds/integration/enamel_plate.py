@@ -21,6 +21,9 @@ SIDE = 1008
 
 ENAMELS = ("#f2ead8", "#eef0ec", "#e8e4da", "#f4efe6")
 
+YEARS = 11, 68
+"""From the founding of a company to a plate, which no company makes that is closed."""
+
 STAMP_ROW = 0.955
 """Where the stamp stands, as a share of the height."""
 
@@ -61,7 +64,8 @@ class EnamelPlate:
 
     def plan(self, rng: random.Random, world: World, knobs: Knobs) -> Plan:
         """A company and the year of one of its plates."""
-        return _plan(rng.choice(world.companies), rng.randint(11, 68), knobs)
+        company = rng.choice(world.companies)
+        return _plan(company, _age(rng, company), knobs)
 
     def oracle(self, task: Task) -> Oracle:
         """Enlarge the stamp, search by image and by name, subtract."""
@@ -76,6 +80,11 @@ class EnamelPlate:
         yield turns.answer(f"{task.metadata['year']} - {founded} = {years}.", str(years))
 
 
+def _age(rng: random.Random, company: Company) -> int:
+    last = YEARS[1] if company.closed is None else min(YEARS[1], company.closed - company.founded)
+    return rng.randint(YEARS[0], last)
+
+
 def _plan(company: Company, age: int, knobs: Knobs) -> Plan:
     year, letters, scratches = company.founded + age, knobs["letters"], int(knobs["scratches"])
     return Plan(
@@ -86,7 +95,7 @@ def _plan(company: Company, age: int, knobs: Knobs) -> Plan:
         ),
         answer=Answer(str(age), unit="years"),
         draw=lambda rng: (photograph(company.emblem, year, letters, scratches, rng),),
-        twin=lambda rng: _plan(company, rng.randint(11, 68), knobs),
+        twin=lambda rng: _plan(company, _age(rng, company), knobs),
         metadata={"year": year},
     )
 

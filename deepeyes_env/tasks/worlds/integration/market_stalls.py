@@ -62,7 +62,7 @@ def paint(stalls: list[Stall], letters: float, rng: random.Random) -> EncodedIma
     """The market as a photograph; `letters` is the size of the signs' letters in pixels per em."""
     canvas = scenery.outdoors(WIDTH, HEIGHT, SQUARE - 90, "#b5aa98", rng)
     for _ in range(7):
-        scenery.tree(canvas, rng.uniform(0, WIDTH), SQUARE - 70, rng.uniform(150, 260), rng)
+        scenery.tree(canvas, rng.uniform(0, WIDTH), SQUARE - 90, rng.uniform(150, 260), rng)
     scenery.paving(canvas, SQUARE - 90, "#b0a797", rng)
     for stall in stalls:
         _paint_stall(canvas, stall, letters, rng)

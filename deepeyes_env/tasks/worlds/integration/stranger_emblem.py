@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deepeyes_env.task import Answer, Skill, Task
-from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts
+from deepeyes_env.tasks.worlds.drawing.emblem import Emblem, draw_emblem_facts, visible
 from deepeyes_env.tasks.worlds.drawing.shop_street import Shop, line_up
 from deepeyes_env.tasks.worlds.family import Oracle, Plan
 from deepeyes_env.tasks.worlds.fictional.facts import NOT_RECORDED
@@ -87,7 +87,7 @@ def _differences(one: Emblem, other: Emblem) -> int:
         (one.outline != other.outline)
         + (one.division != other.division)
         + (one.charge != other.charge)
-        + ({one.field, one.second} != {other.field, other.second})
+        + ({one.field, visible(one).second} != {other.field, visible(other).second})
         + (one.tincture != other.tincture)
         + (one.count != other.count)
     )

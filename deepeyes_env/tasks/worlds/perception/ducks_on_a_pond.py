@@ -301,6 +301,8 @@ class DucksOnAPond:
 
 
 def _plan(ducks: list[Duck], asked: str, clutter: int) -> Plan:
+    count = sum(duck.kind == asked for duck in ducks)
+
     def twin(rng: random.Random) -> Plan:
         # One duck becomes one of the asked kind, or one of the asked kind becomes another.
         place = rng.randrange(len(ducks))
@@ -311,7 +313,7 @@ def _plan(ducks: list[Duck], asked: str, clutter: int) -> Plan:
     return Plan(
         key="pond/" + " ".join(f"{duck.x:.0f},{duck.y:.0f}" for duck in ducks),
         question=f"How many ducks with a {asked} head are on the pond?",
-        answer=Answer(str(sum(duck.kind == asked for duck in ducks)), unit="ducks"),
+        answer=Answer(str(count), unit="duck" if count == 1 else "ducks"),
         draw=lambda rng: (paint(ducks, clutter, rng),),
         twin=twin,
         metadata={"asked": asked},

@@ -159,6 +159,12 @@ def _place(fish: Fish, along: Along, down: Along) -> tuple[Along, Along]:
     return fish.x + x * math.cos(turn) - y * math.sin(turn), fish.y + x * math.sin(turn) + y * math.cos(turn)
 
 
+def _is_whole(fish: Fish) -> bool:
+    """Whether nothing of it lies beyond the picture's edge."""
+    x, y = _place(fish, *_body().T)
+    return bool(min(x.min(), y.min()) >= 0 and x.max() <= WIDTH and y.max() <= HEIGHT)
+
+
 def _paint_fish(canvas: Canvas, fish: Fish, body: npt.NDArray[np.float64]) -> None:
     def at(along: float, down: float) -> Point:
         return _place(fish, along, down)
@@ -248,8 +254,10 @@ def _plan(fish: list[Fish], lead: float) -> Plan:
 
     def twin(rng: random.Random) -> Plan:
         # Another one is now the longest; the former longest keeps its length.
-        other = rng.choice([one for one in fish if one is not longest])
-        changed = replace(other, length=longest.length * (1 + lead))
+        length = longest.length * (1 + lead)
+        others = [one for one in fish if one is not longest and _is_whole(replace(one, length=length))]
+        other = rng.choice(others or [one for one in fish if one is not longest])
+        changed = replace(other, length=length)
         return _plan([changed if one is other else one for one in fish], lead)
 
     return Plan(

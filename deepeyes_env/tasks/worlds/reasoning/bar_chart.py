@@ -161,7 +161,7 @@ def _plan(bars: Bars, asked: Asked) -> Plan:
         # Without the values: a twin must have the key of its original, for few values would fit another.
         key=f"chart/{bars.title}/{bars.labels}/{bars.step}",
         question=calculation.question,
-        answer=Answer(shown(result), tolerance=TOLERANCE, unit=calculation.unit or bars.unit.split()[0]),
+        answer=_answer(shown(result), calculation.unit, bars.unit),
         draw=lambda rng: (paint(bars, rng),),
         twin=twin,
         metadata={
@@ -171,6 +171,13 @@ def _plan(bars: Bars, asked: Asked) -> Plan:
             "formula": calculation.formula,
         },
     )
+
+
+def _answer(value: str, unit: str | None, named: str) -> Answer:
+    """In the calculation's own unit, or in what the question names in brackets, in one word or in all."""
+    if unit:
+        return Answer(value, tolerance=TOLERANCE, unit=unit)
+    return Answer(value, aliases=(f"{value} {named}",), tolerance=TOLERANCE, unit=named.split()[0])
 
 
 def _total(bars: Bars, terms: list[int]) -> Asked:

@@ -201,7 +201,7 @@ def _plan(lines: Lines, asked: Asked) -> Plan:
     return Plan(
         key=f"lines/{lines.subject}/{lines.towns}/{lines.first}/{lines.step}",
         question=calculation.question,
-        answer=Answer(answer) if asked.is_year else Answer(answer, tolerance=TOLERANCE, unit=_noun(lines)),
+        answer=Answer(answer) if asked.is_year else _answer(answer, lines),
         draw=lambda rng: (paint(lines, rng),),
         twin=twin,
         metadata={
@@ -319,6 +319,11 @@ def _year_of_gap(lines: Lines, rng: random.Random) -> Asked:
 
 def _place_of_most(numbers: str, offset: int) -> str:
     return f"max(zip({numbers}, range({offset}, len(values[0]))))[1]"
+
+
+def _answer(value: str, lines: Lines) -> Answer:
+    """In what the question names, in one word or in all."""
+    return Answer(value, aliases=(f"{value} {lines.subject}",), tolerance=TOLERANCE, unit=_noun(lines))
 
 
 def _noun(lines: Lines) -> str:

@@ -107,10 +107,11 @@ def paint(
             (mouth[0] + (centre[0] - mouth[0]) * s, mouth[1] + (centre[1] - mouth[1]) * s) for s in _shares()
         ]
         canvas.line([(x + rng.uniform(-9, 9), y + rng.uniform(-9, 9)) for x, y in river], "#8fb6c4", 2.2)
-    for (colour, (x, y)), name in zip(pins.items(), names, strict=True):
+    for (x, y), name in zip(pins.values(), names, strict=True):
+        canvas.text(x + 20, y - 16, name, 17, "#30343a", "serif", align="left")
+    for colour, (x, y) in pins.items():  # over all names: a long one reaches its neighbour's pin
         canvas.circle(x, y, 12.5, "white", "#30343a", 1.2)
         canvas.circle(x, y, 9.5, PINS[colour])
-        canvas.text(x + 20, y - 16, name, 17, "#30343a", "serif", align="left")
     _compass(canvas, SIDE - 90, 96, 46)
     _scale_bar(canvas, bar, km)
     return as_jpeg(canvas.padded(), rng.randint(88, 95))

@@ -61,7 +61,7 @@ def invent(rng: random.Random, world: World, bars: int, series: int) -> Stacks:
     """A chart of what so many towns sent, in so many kinds of goods."""
     most = HIGHEST // series
     return Stacks(
-        title=f"Sent by the {rng.choice(world.companies).name}, {rng.randint(1840, 1935)}",
+        title=f"Sent by {rng.choice(world.companies).name}, {rng.randint(1840, 1935)}",
         unit=rng.choice(UNITS),
         labels=tuple(rng.sample(names.ARTICLES, bars)),
         towns=tuple(town.name for town in rng.sample(world.towns, series)),

@@ -246,7 +246,8 @@ def _slowest(table: Timetable, a: int, b: int, rng: random.Random) -> Asked:
 
 def _average(table: Timetable, a: int, b: int, rng: random.Random) -> Asked:
     question = (
-        f"What is the average journey {_ride(table, a, b)} of the trains that call at both, in minutes?"
+        f"What is the average journey {_ride(table, a, b)} of the trains that call at both, in minutes? Give "
+        "one decimal."
     )
     return Asked(Calculation(question, f"sum({_rides(a, b)}) / len({_rides(a, b)})", "min"))
 

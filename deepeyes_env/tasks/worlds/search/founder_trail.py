@@ -78,8 +78,8 @@ TRAILS: dict[Trail, str] = {
         "On which river lies the town where the founder of the company with this shop was born?"
     ),
     ("founder", "birthplace", "chartered_on"): (
-        "On which day, month and year did the town receive its charter where the founder of the company with "
-        "this shop was born?"
+        "On which day, month and year did the town where the founder of the company with this shop was born "
+        "receive its charter?"
     ),
     ("founder", "teacher", "birthplace", "landmark_height"): (
         "How high, in metres, is the tower of the town where the teacher of the founder of the company with "

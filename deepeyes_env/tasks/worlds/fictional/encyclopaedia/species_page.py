@@ -8,9 +8,8 @@ from functools import partial
 from deepeyes_env.search.local.page import Page
 from deepeyes_env.tasks.worlds.fictional.encyclopaedia.pictures import specimen_picture
 from deepeyes_env.tasks.worlds.fictional.encyclopaedia.writing import page, shuffled
+from deepeyes_env.tasks.worlds.fictional.species import PLURALS
 from deepeyes_env.tasks.worlds.fictional.world import Species, World
-
-PLURALS = {"butterfly": "butterflies", "beetle": "beetles", "flower": "flowering plants"}
 
 
 def write(rng: random.Random, species: Species, world: World) -> Page:
