@@ -35,7 +35,7 @@ class WatchOptions(ActorOptions):
         index: The task; default: a random one.
         seed: Seeds the draw of the task, the session and the sampling; default: a new one each time.
         images: Folder for the pictures; default: a new temporary one.
-        family: Draw from this task family of the generated world only.
+        family: Draw from this task family of the configured world only.
         save: Directory of a run that the trajectory is appended to; `deepeyes view` shows it.
     """
 

@@ -18,7 +18,7 @@ from deepeyes_env.env import DeepEyesEnv
 from deepeyes_env.episode import Observation
 from deepeyes_env.render import render_ansi
 from deepeyes_env.task import Split
-from deepeyes_env.tasks import WorldConfig
+from deepeyes_env.tasks import RealWorldConfig, WorldConfig
 
 HELP = """\
 Type Python and end it with an empty line, or one of:
@@ -39,7 +39,7 @@ class PlayArgs:
         split: The part of the source to draw from.
         seed: Seeds the draw of the task and the session; default: a new one each time.
         images: Folder for the images; default: a new temporary one.
-        family: Draw from this task family of the generated world only.
+        family: Draw from this task family of the configured world only.
     """
 
     config: Path | None = None
@@ -83,7 +83,7 @@ def played_config(path: Path | None, family: str | None) -> EnvConfig:
     config = load_config(EnvConfig, path)
     if not family:
         return config
-    if not isinstance(config.source, WorldConfig):
+    if not isinstance(config.source, WorldConfig | RealWorldConfig):
         raise ConfigError(f"--family {family}: a {config.source.kind!r} source has no task families")
     return with_overrides(config, source=replace(config.source, families=(family,)))
 

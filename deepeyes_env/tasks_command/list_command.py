@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deepeyes_env.task import Skill
-from deepeyes_env.tasks.worlds import FAMILY_MODULES, family
+from deepeyes_env.tasks.worlds import FICTIONAL, REAL, family
 from deepeyes_env.tasks.worlds.family import Family
 from deepeyes_env.tasks.worlds.knobs import Knob
 
@@ -22,7 +23,7 @@ class ListArgs:
 
 
 def main(argv: list[str]) -> int:
-    """Print the table.
+    """Print a table for each world.
 
     Args:
         argv: Command-line arguments.
@@ -31,13 +32,19 @@ def main(argv: list[str]) -> int:
         0.
     """
     tyro.cli(ListArgs, prog="deepeyes tasks list", args=argv)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console = Console()
+    console.print(_table("The fictional world, which is the default", FICTIONAL))
+    console.print(_table('The real world: a source of kind = "real", and the extra `real`', REAL))
+    return 0
+
+
+def _table(title: str, names: Iterable[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("family", "skills", "needs", "knobs (easy .. hard)"):
         table.add_column(name, no_wrap=name == "family")
-    for name in FAMILY_MODULES:
+    for name in names:
         table.add_row(*_row(family(name)))
-    Console().print(table)
-    return 0
+    return table
 
 
 def skills_of(chosen: Family[Any]) -> list[str]:

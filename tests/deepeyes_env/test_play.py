@@ -71,6 +71,9 @@ def test_a_family_of_the_configured_world(
     world.write_text("[source]\nseed = 5\n")
     out = play(monkeypatch, capsys, "/quit\n", "--config", str(world), "-f", "emblem-fact")
     assert "fictional-5/emblem-fact/train/3" in out
+    world.write_text('[source]\nkind = "real"\n')
+    out = play(monkeypatch, capsys, "/quit\n", "--config", str(world), "-f", "element-tile")
+    assert "real-0/element-tile/train/3" in out
 
 
 def test_a_failure_of_the_infrastructure_is_explained(

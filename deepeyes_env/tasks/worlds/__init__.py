@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from deepeyes_env.errors import ConfigError, nearest
 from deepeyes_env.task import Task
@@ -37,10 +38,29 @@ def family(name: str) -> Family[Any]:
     return found
 
 
+def require_world(kind: Literal["fictional", "real"], families: Iterable[str]) -> None:
+    """See that no family is another world's, whose facts it would ask for.
+
+    Raises:
+        ConfigError: One is.
+    """
+    other, theirs = ("real", REAL) if kind == "fictional" else ("fictional", FICTIONAL)
+    if strangers := [name for name in families if name in theirs]:
+        raise ConfigError(
+            f"families: {strangers[0]!r} is a family of the {other} world and this source is {kind}: set "
+            f'kind = "{other}" in [source]'
+        )
+
+
 def oracle_for(task: Task) -> Oracle:
     """The scripted policy that solves `task`.
 
     Raises:
         ConfigError: The task's family is not a world's family.
     """
+    if task.family not in FAMILY_MODULES:
+        raise ConfigError(
+            f"no oracle solves {task.id!r}: it knows the generated families only (deepeyes tasks list), and "
+            f"this is one of {task.family!r}"
+        )
     return family(task.family).oracle(task)

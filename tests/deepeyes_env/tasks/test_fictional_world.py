@@ -1,6 +1,7 @@
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,14 @@ from deepeyes_env.images import smart_resize
 from deepeyes_env.rewards.accuracy import grade
 from deepeyes_env.task import SPLITS, Skill, Task, TaskSource
 from deepeyes_env.tasks import WorldConfig, open_source
-from deepeyes_env.tasks.worlds import FICTIONAL, family
+from deepeyes_env.tasks.worlds import FICTIONAL, family, oracle_for
 from deepeyes_env.tasks.worlds.drawing.emblem import visible
 from deepeyes_env.tasks.worlds.family import Family
 from deepeyes_env.tasks.worlds.fictional import names
 from deepeyes_env.tasks.worlds.fictional.facts import key_of
 from deepeyes_env.tasks.worlds.fictional.source import FictionalWorld
 from deepeyes_env.tasks.worlds.fictional.world import COMPANIES, make_world
+from deepeyes_env.tasks.worlds.real.source import RealWorld
 from deepeyes_env.tasks.worlds.splits import SPLIT_TENTHS
 
 WORLD = FictionalWorld(seed=0)
@@ -128,6 +130,14 @@ def test_every_skill_alone_and_all_together_have_five_families() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ConfigError, match="did you mean 'bar-chart'"):
         FictionalWorld(families=("bar-charts",))
+    with pytest.raises(ConfigError, match=r"'element-tile' is a family of the real world.*kind = \"real\""):
+        FictionalWorld(families=("bar-chart", "element-tile"))
+    with pytest.raises(ConfigError, match=r"'emblem-fact' is a family of the fictional world"):
+        RealWorld(families=("emblem-fact",))
+    with pytest.raises(
+        ConfigError, match=r"no oracle solves 'mine/train/0': it knows the generated"
+    ):
+        oracle_for(replace(TASKS[0], id="mine/train/0", family="mine"))
     with pytest.raises(IndexError, match="-1"):
         WORLD.task(-1)
     with pytest.raises(ValueError, match="unknown split 'dev'"):

@@ -33,6 +33,15 @@ def test_the_check_runs_the_ablation_and_agrees_with_the_tags(
     assert "ok" in capsys.readouterr().out
 
 
+def test_the_list_tells_which_world_a_family_is_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "list"]) == 0
+    fictional, real = capsys.readouterr().out.split("The real world")
+    assert "house-number" in fictional
+    assert "element-tile" not in fictional
+    assert 'kind = "real"' in real
+    assert "element-tile" in real
+
+
 def test_an_unknown_family_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tasks", "check", "--families", "house-numbr"]) == 2
     assert "did you mean 'house-number'?" in capsys.readouterr().err

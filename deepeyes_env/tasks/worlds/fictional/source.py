@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from deepeyes_env.tasks.worlds import FICTIONAL
+from deepeyes_env.tasks.worlds import FICTIONAL, require_world
 from deepeyes_env.tasks.worlds.fictional.world import World, make_world, name_of
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
 from deepeyes_env.tasks.worlds.source import GeneratedSource
@@ -37,8 +37,9 @@ class FictionalWorld(GeneratedSource[World]):
             twins: Whether every task is followed by its counterfactual twin.
 
         Raises:
-            ConfigError: A family or a knob is unknown, or a setting is out of range.
+            ConfigError: A family or a knob is unknown or the real world's, or a setting is out of range.
         """
+        require_world("fictional", families)
         self.seed = seed
         super().__init__(
             name_of(seed),

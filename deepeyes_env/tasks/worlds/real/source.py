@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from deepeyes_env.tasks.worlds import REAL
+from deepeyes_env.tasks.worlds import REAL, require_world
 from deepeyes_env.tasks.worlds.knobs import DEFAULT_DIFFICULTY, Knobs
 from deepeyes_env.tasks.worlds.real.facts import Facts, the_facts
 from deepeyes_env.tasks.worlds.source import GeneratedSource
@@ -37,8 +37,9 @@ class RealWorld(GeneratedSource[Facts]):
             twins: Whether every task is followed by its counterfactual twin.
 
         Raises:
-            ConfigError: A family or a knob is unknown, or a setting is out of range.
+            ConfigError: A family or a knob is unknown or the fictional world's, or a setting is out of range.
         """
+        require_world("real", families)
         self.seed = seed
         super().__init__(
             f"real-{seed}",
