@@ -121,21 +121,26 @@ def player(env: DeepEyesAsyncEnv) -> Solver:
 
 
 async def _play(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> TaskState:
-    about = state.metadata
-    episode = await env.begin(about["index"], about["split"], about["seed"] + state.epoch - 1)
     try:
-        result = await _converse(episode, state, generate)
+        result = await _episode(env, state, generate)
     except LimitExceededError:
         raise
     except Exception as error:
         # `--score-on-error` has the sample scored nevertheless, and a 0 would say that the policy failed.
         state.store.set(ENDING, {"outcome": str(Outcome.INFRA_FAILED), "error": str(error)})
         raise
-    finally:
-        await episode.close()
     state.store.set(ENDING, result.info)
     state.completed = True
     return state
+
+
+async def _episode(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> StepResult:
+    about = state.metadata
+    episode = await env.begin(about["index"], about["split"], about["seed"] + state.epoch - 1)
+    try:
+        return await _converse(episode, state, generate)
+    finally:
+        await episode.close()
 
 
 async def _converse(episode: AsyncEpisode, state: TaskState, generate: Generate) -> StepResult:

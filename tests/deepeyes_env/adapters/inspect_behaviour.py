@@ -3,6 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
+from unittest import mock
 
 from going_on import INVENTED
 from inspect_ai import Task, eval
@@ -82,6 +83,22 @@ def failed_infrastructure_is_no_score_where_errors_are_scored(logs):
     assert "the socket is gone" in failed.scores["reward"].explanation
     means = {score.name: score.metrics["mean"].value for score in log.results.scores}
     assert means == fine.scores["reward"].value
+
+
+def an_episode_that_cannot_begin_is_no_score_where_errors_are_scored(logs):
+    began = DeepEyesAsyncEnv.begin
+
+    async def begin(self, index, *rest):
+        if index == 2:
+            raise OSError("the data set's disk is gone")
+        return await began(self, index, *rest)
+
+    with mock.patch.object(DeepEyesAsyncEnv, "begin", begin):
+        log = run(logs, [GUESS], indices=(0, 2), fail_on_error=False, score_on_error=True)
+    failed = log.samples[1]
+    assert failed.error is not None
+    assert math.isnan(failed.scores["reward"].value)
+    assert failed.scores["reward"].explanation == "the data set's disk is gone"
 
 
 def limits_of_inspect_truncate(logs):
@@ -212,6 +229,7 @@ if __name__ == "__main__":
     for check in (
         failed_infrastructure_is_an_error_and_no_score,
         failed_infrastructure_is_no_score_where_errors_are_scored,
+        an_episode_that_cannot_begin_is_no_score_where_errors_are_scored,
         limits_of_inspect_truncate,
         a_full_context_truncates,
         a_turn_that_is_cut_off_truncates_unless_it_is_whole,
