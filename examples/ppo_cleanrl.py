@@ -5,14 +5,15 @@
 
 The rings of `landolt_rings.py` cannot be read in the first picture. What has to be learned is where to crop
 it (the code really runs in the sandbox), and to read the crop. Against CleanRL's `ppo.py`: the vector env
-runs the tools of all slots at the same time; and a step that only begins an episode anew
-(`AutoresetMode.NEXT_STEP`) trains nothing.
+runs the tools of all slots at the same time; and neither a step that only begins an episode anew
+(`AutoresetMode.NEXT_STEP`) nor an episode whose infrastructure failed trains anything.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -77,9 +78,21 @@ def make_envs(args: Args, split: str) -> gym.vector.VectorEnv:
     return gym.make_vec("deepeyes_env:DeepEyesMenu-v0", num_envs=args.num_envs, **args.env(split))
 
 
+def infra_failed(infos: dict[str, Any], slots: int) -> np.ndarray:
+    """Whose episode the infrastructure has ended, which says nothing about the policy."""
+    return infos.get("outcome", np.full(slots, None)) == "infra_failed"
+
+
+def scores(infos: dict[str, Any], ended: np.ndarray) -> list[float]:
+    """Whether the episodes that ended were right, but for those that the infrastructure has ended."""
+    told = ended & ~infra_failed(infos, len(ended))
+    return infos["accuracy"][told].tolist() if told.any() else []
+
+
 def evaluate(args: Args, agent: Agent | None) -> tuple[float, float]:
     """Share of right answers and of first turns that look, held out; greedy, or at random without agent."""
-    envs, rng, right, looked = make_envs(args, "test"), np.random.default_rng(args.seed), 0.0, 0
+    envs, rng, looked = make_envs(args, "test"), np.random.default_rng(args.seed), 0
+    right: list[float] = []
     rounds = -(-args.test_episodes // args.num_envs)
     for number in range(rounds):
         places = np.arange(number * args.num_envs, (number + 1) * args.num_envs)
@@ -92,13 +105,13 @@ def evaluate(args: Args, agent: Agent | None) -> tuple[float, float]:
                     actions = agent(torch.tensor(obs, dtype=torch.float32))[0].probs.argmax(-1).numpy()
             obs, _, terminated, truncated, infos = envs.step(actions)
             ended = (terminated | truncated) & ~over
-            right += infos["accuracy"][ended & infos["_accuracy"]].sum() if "accuracy" in infos else 0
+            right += scores(infos, ended)
             looked += int((infos["action"] == "code").sum()) if turn == 0 else 0
             over |= ended
             if over.all():
                 break
     envs.close()
-    return right / (rounds * args.num_envs), looked / (rounds * args.num_envs)
+    return float(np.mean(right or [np.nan])), looked / (rounds * args.num_envs)
 
 
 def main(args: Args) -> None:
@@ -115,7 +128,7 @@ def main(args: Args) -> None:
 
     shape = (args.num_steps, args.num_envs)
     obs = torch.zeros((*shape, *envs.single_observation_space.shape))
-    actions, logprobs, rewards, dones, values = (torch.zeros(shape) for _ in range(5))
+    actions, logprobs, rewards, dones, values, failed = (torch.zeros(shape) for _ in range(6))
     next_obs = torch.tensor(envs.reset(seed=args.seed)[0], dtype=torch.float32)
     next_done = torch.zeros(args.num_envs)
     curve: list[tuple[int, float]] = []
@@ -135,27 +148,26 @@ def main(args: Args) -> None:
             next_obs, rewards[step] = torch.tensor(seen, dtype=torch.float32), torch.tensor(reward)
             ended = terminated | truncated
             next_done = torch.tensor(ended, dtype=torch.float32)
-            if ended.any():
-                right += (
-                    np.where(infos["_accuracy"], infos["accuracy"], 0)[ended].tolist()
-                    if ("accuracy" in infos)
-                    else [0.0] * int(ended.sum())
-                )
+            failed[step] = torch.tensor(infra_failed(infos, args.num_envs))
+            right += scores(infos, ended)
 
         with torch.no_grad():
             following, after, last = agent(next_obs)[1], 1 - next_done, torch.zeros(args.num_envs)
-            advantages = torch.zeros(shape)
+            advantages, lost = torch.zeros(shape), torch.zeros(args.num_envs)
             for step in reversed(range(args.num_steps)):
                 delta = rewards[step] + args.gamma * following * after - values[step]
                 advantages[step] = last = delta + args.gamma * args.gae_lambda * after * last
+                failed[step] = lost = failed[step] + after * lost  # back to the episode's first turn
                 following, after = values[step], 1 - dones[step]
             returns = advantages + values
 
-        # A turn after the end of an episode was not heard.
-        heard = np.flatnonzero(dones.flatten().numpy() == 0)
+        # A turn after the end of an episode was not heard; a failed infrastructure is not the policy's doing.
+        heard = np.flatnonzero((dones + failed).flatten().numpy() == 0)
         flat = [each.flatten(0, 1) for each in (obs, actions, logprobs, advantages, returns)]
         for _ in range(args.epochs):
             for part in np.array_split(shuffler.permutation(heard), args.minibatches):
+                if len(part) < 2:  # nearly all has failed: there is no deviation to divide by
+                    continue
                 b_obs, b_actions, b_logprobs, b_advantages, b_returns = (each[part] for each in flat)
                 chosen, value = agent(b_obs)
                 ratio = (chosen.log_prob(b_actions) - b_logprobs).exp()
@@ -169,7 +181,7 @@ def main(args: Args) -> None:
                 nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
                 optimizer.step()
 
-        curve.append(((update + 1) * args.num_steps * args.num_envs, float(np.mean(right or [0.0]))))
+        curve.append(((update + 1) * args.num_steps * args.num_envs, float(np.mean(right or [np.nan]))))
         print(f"turns {curve[-1][0]:6d}  right {curve[-1][1]:6.1%}", flush=True)
 
     envs.close()

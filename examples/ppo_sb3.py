@@ -23,7 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 
 class Curve(BaseCallback):
-    """Keeps the share of right answers between two updates."""
+    """Keeps the share of right answers between two updates, of episodes whose infrastructure did not fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,11 +32,11 @@ class Curve(BaseCallback):
 
     def _on_step(self) -> bool:
         ended = [info for info in self.locals["infos"] if "outcome" in info]
-        self.right += [info.get("accuracy", 0.0) for info in ended]
+        self.right += [info["accuracy"] for info in ended if info["outcome"] != "infra_failed"]
         return True
 
     def _on_rollout_end(self) -> None:
-        self.points.append((self.num_timesteps, float(np.mean(self.right or [0.0]))))
+        self.points.append((self.num_timesteps, float(np.mean(self.right or [np.nan]))))
         self.right = []
         print(f"turns {self.points[-1][0]:6d}  right {self.points[-1][1]:6.1%}", flush=True)
 
@@ -49,7 +49,8 @@ def make_env(args: Options, split: str = "train") -> gym.Env:
 
 def evaluate(args: Options, model: PPO | None) -> tuple[float, float]:
     """Share of right answers and of first turns that look, held out; greedy, or at random without model."""
-    env, right, looked = make_env(args, "test"), 0.0, 0
+    env, looked = make_env(args, "test"), 0
+    right: list[float] = []
     env.action_space.seed(args.seed)
     for index in range(args.test_episodes):
         observation, info = env.reset(seed=index, options={"index": index})
@@ -63,9 +64,9 @@ def evaluate(args: Options, model: PPO | None) -> tuple[float, float]:
             observation, _, terminated, truncated, info = env.step(action)
             looked += info["turn"] == 1 and info["action"] == "code"
             ended = terminated or truncated
-        right += info.get("accuracy", 0.0)
+        right += [info["accuracy"]] if info["outcome"] != "infra_failed" else []
     env.close()
-    return right / args.test_episodes, looked / args.test_episodes
+    return float(np.mean(right or [np.nan])), looked / args.test_episodes
 
 
 def main(args: Options) -> None:

@@ -19,7 +19,6 @@ from agents.chat.refused import ChatRefused
 from agents.chat.reply import Reply
 from agents.policy import PolicyError, SamplingParams
 from agents.transcript import ContextFull
-from deepeyes_env.chat_parts import up_to_stop
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.live.failure import seconds_to_wait, shown
 from deepeyes_env.search.live.key import key_from
@@ -193,7 +192,7 @@ class ChatClient:
                 if reply.pieces == before:
                     continue
                 if on_text is not None:
-                    on_text(up_to_stop(reply.text, stop))
+                    on_text(reply.so_far(stop))
                 if not self.config.stop and reply.has_stopped(stop):
                     reply.finish_reason = "stop"
                     return

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from agents.chat.account import Usage
-from deepeyes_env.chat_parts import dropped_stop, up_to_stop, with_reasoning
+from deepeyes_env.chat_parts import dropped_stop, split_for_stop, thinking, up_to_stop
 
 
 class _Function(BaseModel):
@@ -124,24 +124,27 @@ class Reply:
             self.pieces += 1
             self.written += max(length, 1)
 
-    @property
-    def text(self) -> str:
-        """What the model has written so far; lone surrogates, which nothing can store, as question marks."""
-        content = "".join([*self._content, *map(_written, self._calls.values())])
-        text = with_reasoning(content, "".join(self._reasoning))
-        return text.encode("utf-8", "replace").decode("utf-8")
+    def so_far(self, stop: Sequence[str]) -> str:
+        """What the model has written, for the eye: all of its reasoning, the rest up to a stop string."""
+        thought, text = self._written()
+        return thought + up_to_stop(text, stop)
 
     def has_stopped(self, stop: Sequence[str]) -> bool:
         """Whether one of these strings has been written; calls in pieces are whole only in the end."""
-        written = with_reasoning("".join(self._content), "".join(self._reasoning))
-        return any(string in written for string in stop)
+        content = "".join(self._content)
+        return any(string in content for string in stop)
 
     def turn(self, stop: Sequence[str]) -> str:
         """The whole turn: with the stop string that ended it, and nothing after the first one."""
-        text = self.text
+        thought, text = split_for_stop(*self._written())
         if self.finish_reason == "stop":
             text += self._dropped(text, stop)
-        return up_to_stop(text, stop)
+        return thought + up_to_stop(text, stop)
+
+    def _written(self) -> tuple[str, str]:
+        """The reasoning in a field of its own, in its tags again, and the rest."""
+        content = "".join([*self._content, *map(_call_text, self._calls.values())])
+        return _storable(thinking("".join(self._reasoning))), _storable(content)
 
     def _dropped(self, text: str, stop: Sequence[str]) -> str:
         """The stop string that the server left out, or nothing."""
@@ -151,7 +154,12 @@ class Reply:
         return dropped_stop(text, stop)
 
 
-def _written(call: _Call) -> str:
+def _storable(text: str) -> str:
+    """The text with question marks for lone surrogates, which nothing can store."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _call_text(call: _Call) -> str:
     """A tool call as Qwen's models write it."""
     name, arguments = "".join(call.name), "".join(call.arguments)
     given = "" if arguments.strip() in ("", "{}") else f', "arguments": {arguments}'

@@ -36,7 +36,7 @@ from pydantic import TypeAdapter
 
 from deepeyes_env.adapters.unscored import EpisodeFailed, scored
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv
-from deepeyes_env.chat_parts import data_url, dropped_stop, pieces, up_to_stop
+from deepeyes_env.chat_parts import data_url, dropped_stop, pieces, split_for_stop, up_to_stop
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Episode, Observation
 from deepeyes_env.outcome import Outcome
@@ -121,21 +121,26 @@ def player(env: DeepEyesAsyncEnv) -> Solver:
 
 
 async def _play(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> TaskState:
-    about = state.metadata
-    episode = await env.begin(about["index"], about["split"], about["seed"] + state.epoch - 1)
     try:
-        result = await _converse(episode, state, generate)
+        result = await _episode(env, state, generate)
     except LimitExceededError:
         raise
     except Exception as error:
         # `--score-on-error` has the sample scored nevertheless, and a 0 would say that the policy failed.
         state.store.set(ENDING, {"outcome": str(Outcome.INFRA_FAILED), "error": str(error)})
         raise
-    finally:
-        await episode.close()
     state.store.set(ENDING, result.info)
     state.completed = True
     return state
+
+
+async def _episode(env: DeepEyesAsyncEnv, state: TaskState, generate: Generate) -> StepResult:
+    about = state.metadata
+    episode = await env.begin(about["index"], about["split"], about["seed"] + state.epoch - 1)
+    try:
+        return await _converse(episode, state, generate)
+    finally:
+        await episode.close()
 
 
 async def _converse(episode: AsyncEpisode, state: TaskState, generate: Generate) -> StepResult:
@@ -180,8 +185,8 @@ def _heard(state: TaskState) -> str:
     Services leave the stop string out, or know none and let the model invent what follows.
     """
     message = state.output.message
-    text = turn_text(message)
-    turn = up_to_stop(text + (dropped_stop(text) if state.output.stop_reason == "stop" else ""))
+    thought, text = split_for_stop(*written(message))
+    turn = thought + up_to_stop(text + (dropped_stop(text) if state.output.stop_reason == "stop" else ""))
     if isinstance(message.content, str):
         shown: str | list[Content] = turn if not message.tool_calls else up_to_stop(message.content)
     else:
@@ -194,15 +199,18 @@ def _up_to_stop(part: Content) -> Content:
     return part.model_copy(update={"text": up_to_stop(part.text)}) if isinstance(part, ContentText) else part
 
 
-def turn_text(message: ChatMessageAssistant) -> str:
-    """A turn as the policy wrote it: services take reasoning and calls out of it, which go back in here."""
+def written(message: ChatMessageAssistant) -> tuple[str, str]:
+    """A turn as the policy wrote it, in two: the reasoning that a service took out of it, and the rest.
+
+    Calls that it took out as well go back in here.
+    """
     parts = [ContentText(text=message.content)] if isinstance(message.content, str) else message.content
-    texts = [f"{part.text}\n" for part in parts if isinstance(part, ContentReasoning)]
-    texts += [part.text for part in parts if isinstance(part, ContentText)]
+    thoughts = [f"{part.text}\n" for part in parts if isinstance(part, ContentReasoning)]
+    texts = [part.text for part in parts if isinstance(part, ContentText)]
     for call in message.tool_calls or ():
-        written = json.dumps({"name": call.function, "arguments": call.arguments}, ensure_ascii=False)
-        texts.append(f"\n<tool_call>\n{written}\n</tool_call>")
-    return "".join(texts)
+        asked = json.dumps({"name": call.function, "arguments": call.arguments}, ensure_ascii=False)
+        texts.append(f"\n<tool_call>\n{asked}\n</tool_call>")
+    return "".join(thoughts), "".join(texts)
 
 
 def tool_call(turn: str) -> ToolCall | None:

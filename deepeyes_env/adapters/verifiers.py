@@ -22,7 +22,7 @@ from verifiers.v1.dialects.chat import message_to_wire
 
 from deepeyes_env.adapters.unscored import scored
 from deepeyes_env.async_env import MAX_TOOLS, AsyncEpisode, DeepEyesAsyncEnv
-from deepeyes_env.chat_parts import content_parts, dropped_stop, up_to_stop, with_reasoning
+from deepeyes_env.chat_parts import content_parts, dropped_stop, split_for_stop, thinking, up_to_stop
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.protocol import STOP_STRINGS
@@ -182,8 +182,8 @@ def _turn(segment: vf.Segment, may_lack_stop: bool) -> str:
     """The turn as the model wrote it: with its reasoning and the stop string that ended it, and no more."""
     message = segment.messages[-1]
     assert isinstance(message, vf.AssistantMessage)
-    text = with_reasoning(message.content or "", message.reasoning_content or "")
-    return up_to_stop(text + (dropped_stop(text) if may_lack_stop else ""))
+    thought, text = split_for_stop(thinking(message.reasoning_content or ""), message.content or "")
+    return thought + up_to_stop(text + (dropped_stop(text) if may_lack_stop else ""))
 
 
 def _record(trace: vf.Trace, result: StepResult) -> None:

@@ -71,6 +71,8 @@ class Settings:
     def __post_init__(self) -> None:
         require(self.max_turn_tokens >= 1, "max_turn_tokens", self.max_turn_tokens, "at least 1")
         require(self.infra_retries >= 0, "infra_retries", self.infra_retries, "at least 0")
+        seconds = self.tool_seconds
+        require(seconds is None or seconds > 0, "tool_seconds", seconds, "above 0, or None")
 
 
 @functools.cache

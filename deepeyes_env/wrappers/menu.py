@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from deepeyes_env.errors import require
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code, image_search
 
 
@@ -58,6 +59,9 @@ def default_menu(
         rows: Cells from top to bottom.
         columns: Cells from left to right.
         searching: Whether it can search by the picture that was seen last.
+
+    Raises:
+        ConfigError: The grid has no cells.
     """
     searches = (search_by_view(),) if searching else ()
     edits = (whole(), zoom_in(), turn_right(), threshold())
@@ -71,7 +75,13 @@ def crop_cells(rows: int, columns: int, *, margin: float = 0.0) -> Menu:
         rows: Cells from top to bottom.
         columns: Cells from left to right.
         margin: Share of a cell's sides that is left out at each edge, below 0.5; negative for an overlap.
+
+    Raises:
+        ConfigError: The grid has no cells, or nothing is left of them.
     """
+    require(rows >= 1, "rows", rows, "at least 1")
+    require(columns >= 1, "columns", columns, "at least 1")
+    require(margin < 0.5, "margin", margin, "below 0.5")
     return tuple(
         MenuEntry(f"crop {row},{column}", code("I look closer.", _crop(row, column, rows, columns, margin)))
         for row in range(rows)

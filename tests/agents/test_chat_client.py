@@ -112,6 +112,15 @@ def test_a_stream_is_closed_at_the_first_stop_string_where_the_server_knows_none
     assert conversation.client.account.output == pytest.approx(len(TURN) / 3, abs=1)
 
 
+def test_tags_that_reasoning_mentions_end_no_stream() -> None:
+    thought = [delta(reasoning_content=piece) for piece in ("I give <answer>", "...</answer>", " soon")]
+    with ChatServer(streams(*thought, *words("<answer>7</answer> and on"), then=stalls)) as server:
+        conversation = Conversation(server, stop=False)
+        turn = "<think>I give <answer>...</answer> soon</think>\n<answer>7</answer>"
+        assert conversation.turn() == turn
+    assert conversation.shown[-1] == turn
+
+
 def test_a_call_in_pieces_is_read_to_its_end_where_the_server_knows_no_stop_strings() -> None:
     pieces = [{"name": "search", "arguments": ""}, {"arguments": '{"query": '}, {"arguments": '"river"}'}]
     calls = [delta(tool_calls=[{"index": 0, "function": piece}]) for piece in pieces]

@@ -81,6 +81,24 @@ def test_reasoning_of_its_own_field_is_thinking() -> None:
         assert whole.turn(STOP_STRINGS) == "<think>look closer</think>\n<answer>7</answer>"
 
 
+@pytest.mark.parametrize("thought", ["It ends with </answer>.", "No <code>...</code> here.", "First <code>"])
+@pytest.mark.parametrize("last", [{}, {"stop_reason": "</answer>"}])
+def test_tags_that_reasoning_mentions_are_talk(thought: str, last: dict[str, Any]) -> None:
+    for content in ("<answer>7</answer>", "<answer>7", "<answer>7</answer> bye"):
+        whole = reply({"reasoning": thought}, {"content": content}, **last)
+        assert whole.turn(STOP_STRINGS) == f"<think>{thought}</think>\n<answer>7</answer>"
+
+
+def test_nothing_is_closed_for_what_reasoning_mentions() -> None:
+    whole = reply({"reasoning": "Now <answer>"}, {"content": "seven"})
+    assert whole.turn(STOP_STRINGS) == "<think>Now <answer></think>\nseven"
+
+
+def test_reasoning_that_a_stop_string_ended_is_the_turn() -> None:
+    whole = reply({"reasoning": "So <answer>7</answer> and"}, {"content": "\n"})
+    assert whole.turn(STOP_STRINGS) == "<think>So <answer>7</answer>"
+
+
 def test_tool_calls_of_their_own_field_are_text() -> None:
     call = {"index": 0, "id": "1", "type": "function", "function": {"name": "search", "arguments": ""}}
     rest = [{"index": 0, "function": {"arguments": part}} for part in ('{"query": ', '"river"}')]

@@ -3,6 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
+from unittest import mock
 
 from going_on import INVENTED
 from inspect_ai import Task, eval
@@ -19,7 +20,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolCall
 from inspect_conformance import spoken
 
-from deepeyes_env.adapters.inspect import deepeyes, player, reward, to_sample, turn_text
+from deepeyes_env.adapters.inspect import deepeyes, player, reward, to_sample, written
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.protocol import STOP_STRINGS
 from deepeyes_env.sandbox.base import CellResult, CellStatus, SandboxError
@@ -84,6 +85,22 @@ def failed_infrastructure_is_no_score_where_errors_are_scored(logs):
     assert means == fine.scores["reward"].value
 
 
+def an_episode_that_cannot_begin_is_no_score_where_errors_are_scored(logs):
+    began = DeepEyesAsyncEnv.begin
+
+    async def begin(self, index, *rest):
+        if index == 2:
+            raise OSError("the data set's disk is gone")
+        return await began(self, index, *rest)
+
+    with mock.patch.object(DeepEyesAsyncEnv, "begin", begin):
+        log = run(logs, [GUESS], indices=(0, 2), fail_on_error=False, score_on_error=True)
+    failed = log.samples[1]
+    assert failed.error is not None
+    assert math.isnan(failed.scores["reward"].value)
+    assert failed.scores["reward"].explanation == "the data set's disk is gone"
+
+
 def limits_of_inspect_truncate(logs):
     log = run(logs, [LOOK, LOOK, GUESS], message_limit=4)
     (sample,) = log.samples
@@ -128,6 +145,24 @@ def what_follows_a_stop_string_is_not_heard(logs):
     assert "tool_response" not in sample.messages[2].text
 
 
+def tags_that_reasoning_mentions_are_talk(logs):
+    for thought in ("I write <code>...</code>, then <answer>...</answer>.", "Not <code>."):
+        for said in ("<answer>certainly not</answer>", "<answer>certainly not"):
+            parts = [ContentReasoning(reasoning=thought), ContentText(text=said)]
+            apart = ModelOutput.from_content("mockllm/model", parts)
+            apart.usage = ModelUsage()
+            (sample,) = run(logs, [apart]).samples
+            score = sample.scores["reward"]
+            assert (score.metadata["outcome"], score.answer) == ("answered", "certainly not"), (thought, said)
+
+
+def reasoning_that_a_stop_string_ended_is_the_turn(logs):
+    ended = ModelOutput.from_content("mockllm/model", [ContentReasoning(reasoning=LOOK + INVENTED)])
+    ended.usage = ModelUsage()
+    (sample,) = run(logs, [ended, GUESS]).samples
+    assert sample.scores["reward"].metadata["turn"] == 2
+
+
 def calls_are_events_and_approvers_can_refuse_them(logs):
     (sample,) = run(logs, [LOOK, SEARCH, GUESS], indices=(1,)).samples
     events = [event for event in sample.events if event.event == "tool"]
@@ -155,9 +190,10 @@ def what_services_take_apart_is_put_together(logs):
     thought = ContentReasoning(reasoning="Ask.")
     call = ToolCall(id="1", function="search", arguments={"query": "x"})
     taken = ChatMessageAssistant(content=[thought, ContentText(text="")], tool_calls=[call])
-    assert turn_text(taken).split() == SEARCH.split()
+    assert "".join(written(taken)).split() == SEARCH.split()
     text = ContentText(text=GUESS.partition("</think>\n")[2])
-    assert turn_text(ChatMessageAssistant(content=[ContentReasoning(reasoning="I guess."), text])) == GUESS
+    said = ChatMessageAssistant(content=[ContentReasoning(reasoning="I guess."), text])
+    assert "".join(written(said)) == GUESS
 
     whole = ModelOutput.from_content("mockllm/model", [thought, ContentText(text="")])
     whole.choices[0].message.tool_calls, whole.usage = [call], ModelUsage()
@@ -193,10 +229,13 @@ if __name__ == "__main__":
     for check in (
         failed_infrastructure_is_an_error_and_no_score,
         failed_infrastructure_is_no_score_where_errors_are_scored,
+        an_episode_that_cannot_begin_is_no_score_where_errors_are_scored,
         limits_of_inspect_truncate,
         a_full_context_truncates,
         a_turn_that_is_cut_off_truncates_unless_it_is_whole,
         what_follows_a_stop_string_is_not_heard,
+        tags_that_reasoning_mentions_are_talk,
+        reasoning_that_a_stop_string_ended_is_the_turn,
         calls_are_events_and_approvers_can_refuse_them,
         what_services_take_apart_is_put_together,
         the_task_is_found_by_its_file,

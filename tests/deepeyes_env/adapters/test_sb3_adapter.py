@@ -9,6 +9,11 @@ def test_the_kit_passes(plugin, tmp_path: Path) -> None:
     assert "all right" in plugin("sb3").run(HERE / "sb3_conformance.py", cwd=tmp_path)
 
 
+def test_the_examples_rates_are_of_what_was_scored(plugin, tmp_path: Path) -> None:
+    examples = f"{HERE.parents[2]}:{HERE.parents[2] / 'examples'}"
+    assert "all right" in plugin("sb3").run(HERE / "sb3_failures.py", cwd=tmp_path, PYTHONPATH=examples)
+
+
 def test_the_documented_example_runs(plugin, documented, tmp_path: Path) -> None:
     plugin("sb3").run("-c", documented("Stable-Baselines3"), cwd=tmp_path)
 

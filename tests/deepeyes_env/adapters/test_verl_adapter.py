@@ -75,6 +75,7 @@ def test_the_kit_through_verls_worker(runs: dict[str, Future[str]]) -> None:
         "a turn that was cut is not performed",
         "infrastructure is not scored",
         "what must not be sampled is refused",
+        "bad settings are refused",
     ]
 
 

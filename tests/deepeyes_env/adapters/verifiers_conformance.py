@@ -62,7 +62,7 @@ class ScriptedModel:
                 text = text.removesuffix(stop)
             finish = "length" if name.startswith("too long") else "stop"
             message = {"role": "assistant", "content": text}
-            if name == "thinks apart":
+            if name.startswith("thinks apart"):
                 thought, _, message["content"] = text.partition("</think>\n")
                 message["reasoning_content"] = thought.removeprefix("<think>")
             choice = {"index": 0, "message": message, "finish_reason": finish}
@@ -197,6 +197,22 @@ def test_no_stop_string_is_added_where_the_server_leaves_them_in(settings: Path)
 def test_reasoning_in_a_field_of_its_own_goes_back_into_the_turn(settings: Path) -> None:
     episode = one_episode(settings, ScriptedModel({"thinks apart": [SEES, GUESS]}), "thinks apart")
     assert episode.traces[0].metrics == {"accuracy": 0.0, "format": 1.0}
+
+
+def test_tags_that_reasoning_mentions_are_talk(settings: Path) -> None:
+    """The turns arrive as they were said: with their stop strings, or without those that a server drops."""
+    told = "I run <code>...</code>, or not, and give <answer>...</answer>."
+    turns = [SEES.replace("What do I have?", told), GUESS.replace("I guess.", told)]
+    for keeps in (False, True):
+        model = ScriptedModel({"thinks apart": turns})
+        episode = one_episode(settings, model, "thinks apart", include_stop_str_in_output=keeps)
+        info = episode.traces[0].info["deepeyes"]
+        assert (info["turn"], info["answer"]) == (2, "certainly something else")
+
+
+def test_reasoning_that_a_stop_string_ended_is_the_turn(settings: Path) -> None:
+    model = ScriptedModel({"thinks apart": ["<think>So <answer>something else</answer> and</think>\n"]})
+    assert outcome(one_episode(settings, model, "thinks apart")) == "answered"
 
 
 def test_the_documented_example(documented: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -19,7 +19,7 @@ from verl_scripted import VerlDriver, real_tokens, recited_logprobs, spell, verl
 from verl_settings import checked_settings
 
 from deepeyes_env.adapters import verl as adapter
-from deepeyes_env.config import EnvConfig, load_config
+from deepeyes_env.config import ConfigError, EnvConfig, load_config
 from deepeyes_env.episode import Observation
 from deepeyes_env.tasks.worlds.oracles.turns import answer, code
 from deepeyes_env.testing import Script, adapter_config, adapter_scripts, check_adapter
@@ -61,6 +61,7 @@ def main(model: Path, folder: Path, example: str, command: list[str]) -> None:
     assert_a_turn_that_was_cut_is_not_performed(driver)
     assert_infrastructure_is_not_scored(driver, broken)
     assert_what_must_not_be_sampled_is_refused(driver)
+    assert_bad_settings_are_refused()
     print(json.dumps(checked_settings(example, command)))
 
 
@@ -198,6 +199,13 @@ def assert_what_must_not_be_sampled_is_refused(driver: VerlDriver) -> None:
     with saying(driver, "stop", "<|image_pad|>", "<|im_end|>"), refusal:
         driver.batch([CROP])
     print("ok: what must not be sampled is refused")
+
+
+def assert_bad_settings_are_refused() -> None:
+    for bad in ({"max_turn_tokens": 0}, {"infra_retries": -1}, {"tool_seconds": 0}, {"tool_seconds": -1.5}):
+        with pytest.raises(ConfigError, match=f"{next(iter(bad))} = .*: must be"):
+            load_config(adapter.Settings, {"env": "env.toml"} | bad)
+    print("ok: bad settings are refused")
 
 
 def failure(message: str) -> Any:

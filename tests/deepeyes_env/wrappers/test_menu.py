@@ -126,6 +126,19 @@ def test_any_text_can_be_on_the_menu(turn: str) -> None:
     assert MenuEntry("any", turn).spoken(MenuState("", "")) == turn
 
 
+@pytest.mark.parametrize("margin", [0.5, 0.7, float("nan")])
+def test_crops_that_show_nothing_are_refused(margin: float) -> None:
+    with pytest.raises(ConfigError, match=f"margin = {margin}: must be below 0.5"):
+        crop_cells(2, 2, margin=margin)
+
+
+def test_a_grid_without_cells_is_refused() -> None:
+    with pytest.raises(ConfigError, match="rows = 0: must be at least 1"):
+        crop_cells(0, 2)
+    with pytest.raises(ConfigError, match="columns = -1: must be at least 1"):
+        default_menu(columns=-1)
+
+
 def test_bad_menus_and_actions_are_named() -> None:
     env = DeepEyesEnv(tasks=make_source())
     with pytest.raises(ConfigError, match="no entries"):
