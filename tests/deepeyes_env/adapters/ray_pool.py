@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -162,6 +162,14 @@ def test_closing_the_environments_ends_the_waiting_of_their_slots(waiting: RayVe
             reset.result(SECONDS)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in background jobs
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_waiting_of_all_slots(waiting: RayVectorEnv) -> None:
     def interrupt() -> None:
         until(lambda: waiting.host.pool._waiting == 2)
