@@ -6,7 +6,20 @@ import difflib
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+
+class Portable(Exception):
+    """An error with fields: it comes out of another process as it was, whatever its `__init__` takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which would call the class with the message alone."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[Portable], said: tuple[Any, ...]) -> Portable:
+    return kind.__new__(kind, *said)
 
 
 class ConfigError(ValueError):

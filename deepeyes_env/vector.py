@@ -174,6 +174,7 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
     def close_extras(self, **kwargs: Any) -> None:
         """Wait for running turns, then free all episodes and the threads."""
         self._crew.drop()
+        self._end_waiting()
         for thread in self._crew.dismiss():
             thread.join()
         self._in_flight.clear()
@@ -290,12 +291,16 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
                 self._launch(slot, partial(work, slot, argument))
             self._collect(done)
         except BaseException:
+            self._end_waiting()
             self._collect(done)  # an interrupted step must not show up in the next one
             raise
         for outcome in (done[slot] for slot in range(self.num_envs)):
             if isinstance(outcome, BaseException):
                 raise outcome
         return [done[slot] for slot in range(self.num_envs)]
+
+    def _end_waiting(self) -> None:
+        """Let what is in flight wait no longer for room; here there always is."""
 
     def _collect(self, done: dict[int, Any]) -> None:
         """Wait for everything that is in flight."""

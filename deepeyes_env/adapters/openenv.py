@@ -25,17 +25,20 @@ from openenv.core.client_types import StepResult
 from openenv.core.env_client import EnvClient
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.interfaces import Environment
-from openenv.core.env_server.types import Action, Observation, State
+from openenv.core.env_server.types import Action, ConcurrencyConfig, Observation, State
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deepeyes_env.adapters.unscored import scored
-from deepeyes_env.config import ConfigError, EnvConfig, load_config
+from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.episode import Observation as Shown
+from deepeyes_env.errors import require
 from deepeyes_env.host import Host, draw_place, open_host
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import Sandbox
+from deepeyes_env.serving.gate import LOOPBACK_NAMES, Gate
 from deepeyes_env.task import TaskSource
 
 MOST_KNOWN = 1000
@@ -43,6 +46,12 @@ MOST_KNOWN = 1000
 
 DEFAULT_SESSIONS = 64
 """Sessions at the same time, as of `deepeyes serve env`."""
+
+IDLE_SECONDS = 3600.0
+"""Time without a message after which a session is closed, as there: not every client ends what it began."""
+
+MAX_BODY_BYTES = 8 << 20
+"""Largest body of a request that comes from this machine, as there."""
 
 
 class DeepEyesAction(Action):
@@ -198,6 +207,22 @@ class DeepEyesClient(EnvClient[DeepEyesAction, DeepEyesObservation, DeepEyesStat
         self.kept.add(known)
 
 
+class LoopbackGate:
+    """Keeps pages of other sites, which a browser on this machine may show, from its loopback address.
+
+    What comes to another address of a server is not for us to tell from its users.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app, self._gate = app, Gate(app, None, MAX_BODY_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or pass it on."""
+        address, *_ = scope.get("server") or (None,)
+        await (self._gate if address in LOOPBACK_NAMES else self._app)(scope, receive, send)
+
+
 def make_app(
     config: EnvConfig | None = None,
     max_concurrent_envs: int = DEFAULT_SESSIONS,
@@ -214,17 +239,22 @@ def make_app(
         sandbox: A sandbox to use in place of the configured one.
 
     Returns:
-        A FastAPI application. Whoever reaches it can run code in the sandbox: OpenEnv has no log-in.
+        A FastAPI application. Whoever reaches it can run code in the sandbox, but for pages of other sites
+        at a loopback address: OpenEnv has no log-in.
     """
     session = functools.partial(DeepEyesEnvironment, open_host(config, {}, tasks, sandbox, None))
-    return create_app(
+    app = create_app(
         session,
         DeepEyesAction,
         DeepEyesObservation,
         env_name="deepeyes",
-        max_concurrent_envs=max_concurrent_envs,
+        concurrency_config=ConcurrencyConfig(
+            max_concurrent_envs=max_concurrent_envs, session_timeout=IDLE_SECONDS
+        ),
         state_cls=DeepEyesState,
     )
+    app.add_middleware(LoopbackGate)
+    return app
 
 
 def app() -> Any:
@@ -236,8 +266,8 @@ def app() -> Any:
     """
     config = load_config(EnvConfig, os.environ.get("DEEPEYES_ENV") or None)
     sessions = os.environ.get("MAX_CONCURRENT_ENVS") or str(DEFAULT_SESSIONS)
-    if not sessions.isdecimal():
-        raise ConfigError(f"MAX_CONCURRENT_ENVS = {sessions!r}: must be a whole number")
+    usable = sessions.isdecimal() and int(sessions) >= 1
+    require(usable, "MAX_CONCURRENT_ENVS", sessions, "a whole number from 1")
     shared_sandbox(config.sandbox_backend, config.limits).open([]).close()
     return make_app(config, int(sessions))
 

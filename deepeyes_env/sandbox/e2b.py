@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from PIL import Image
 
+from deepeyes_env.errors import Portable
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.sandbox.base import (
     CRASHED_TEXT,
@@ -225,7 +226,7 @@ class E2BSession:
             raise _CutShort(TIMEOUT_TEXT, CellStatus.TIMEOUT, truncated=False) from error
 
 
-class _CutShort(Exception):
+class _CutShort(Portable):
     """The client hung up on a cell."""
 
     def __init__(self, message: str, status: CellStatus, *, truncated: bool) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.responses import JSONResponse
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -14,7 +15,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class Gate:
-    """Refuses a request before its body is read."""
+    """Refuses a request before its body is read, and a WebSocket before it is accepted."""
 
     def __init__(self, app: ASGIApp, token: str | None, max_body_bytes: int) -> None:
         """Wrap an application.
@@ -32,7 +33,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -49,6 +50,10 @@ class Gate:
             refusal = JSONResponse({"detail": self._too_large}, 413)
         if refusal is None:
             await self._app(scope, self._counted(receive), send)
+        elif scope["type"] == "websocket":
+            await send(
+                {"type": "websocket.close", "code": WS_1008_POLICY_VIOLATION}
+            )  # the server answers 403
         else:
             await refusal(scope, receive, send)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from deepeyes_env.errors import Portable
 
-class Interrupted(RuntimeError):
+
+class Interrupted(Portable, RuntimeError):
     """Training stopped on request.
 
     Attributes:

@@ -56,6 +56,9 @@ class RayVectorEnv(DeepEyesVectorEnv):
         # A thread for each slot: they only wait, and one that waits for an actor must not hold others up.
         super().__init__(num_envs, remote=self.host, workers=num_envs)
 
+    def _end_waiting(self) -> None:
+        self.host.pool.end_waiting()
+
 
 class RayAsyncEnv(DeepEyesAsyncEnv):
     """`DeepEyesAsyncEnv` with its episodes spread over the nodes of a cluster.

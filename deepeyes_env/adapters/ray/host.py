@@ -25,13 +25,13 @@ from deepeyes_env.telemetry import Telemetry
 
 try:
     import ray
-    from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
+    from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 except ImportError as error:
     raise ConfigError("episodes on a Ray cluster need Ray: pip install 'deepeyes-gym[ray]'") from error
 
 from deepeyes_env.adapters.ray.actor import Begun, EpisodeActor, Performed
 from deepeyes_env.adapters.ray.pictures import Gallery
-from deepeyes_env.adapters.ray.pool import Pool, Worker
+from deepeyes_env.adapters.ray.pool import Pool, Worker, is_raised
 
 BEGIN_ATTEMPTS = 3
 """New actors that may be lost under the beginning of one episode before the cause is told."""
@@ -168,7 +168,7 @@ class RayRunner:
             try:
                 return self._begin(place, generation)
             except RayError as error:
-                if _is_raised(error):
+                if is_raised(error):
                     raise
                 last = error
         raise ClusterError(
@@ -213,7 +213,7 @@ class RayRunner:
             performed: Performed = ray.get(call(running))
             observation = self._gallery.observation(performed.observation)
         except RayError as error:
-            if _is_raised(error):
+            if is_raised(error):
                 raise
             return self._lost(running, action, error)
         self.telemetry = self._before + performed.telemetry
@@ -241,11 +241,6 @@ class RayRunner:
                 self._pool.lost(worker)
                 return
         self._pool.release(worker)
-
-
-def _is_raised(error: RayError) -> bool:
-    """Whether an episode itself raised it, as it would in this process: not what became of Ray underneath."""
-    return isinstance(error, RayTaskError) and not isinstance(error.cause, RayError)
 
 
 def _is_dead(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError, UnserializableException
 
 from deepeyes_env.adapters.ray.config import RayConfig
 from deepeyes_env.adapters.ray.error import ClusterError, reason
@@ -26,6 +27,16 @@ then, and others may have come."""
 
 END_SECONDS = 5.0
 """Wall time for actors to free their sandboxes before they are killed."""
+
+
+def is_raised(error: BaseException) -> bool:
+    """Whether our own code raised it on a node: not what became of Ray underneath."""
+    if isinstance(error, UnserializableException):  # it was, by a class that its own message does not make
+        return True
+    if not isinstance(error, RayTaskError):
+        return False
+    # A bare `RayError` stands for an error that could not be sent.
+    return not isinstance(error.cause, RayError) or type(error.cause) is RayError
 
 
 @dataclass(slots=True, eq=False)
@@ -70,11 +81,11 @@ class Pool:
         self._changed = threading.Condition()
         self._waiting = 0
         self._generation = 0
+        self._told: BaseException | None = None
         self._forget_failures()
         self._sweeper: threading.Timer | None = None
 
     def _forget_failures(self) -> None:
-        self._mistake: BaseException | None = None
         self._last_failure: BaseException | None = None
         self._failed_starts, self._failed_at = 0, 0.0
 
@@ -91,6 +102,7 @@ class Pool:
         deadline = time.monotonic() + self._config.wait_seconds
         with self._changed:
             self._waiting += 1
+            known = self._told
             try:
                 while True:
                     if generation != self._generation:
@@ -98,8 +110,9 @@ class Pool:
                     if (worker := self._freest()) is not None:
                         worker.held += 1
                         return worker
-                    self._grow()
-                    self._raise_failures()
+                    self._raise_failures(known)
+                    if self._grow():
+                        continue  # it may have opened or failed already
                     remaining = deadline - time.monotonic()
                     if remaining <= 0:
                         raise ClusterError(self._shortage())
@@ -122,13 +135,18 @@ class Pool:
                 self._workers.remove(worker)
             self._changed.notify_all()
 
+    def end_waiting(self) -> None:
+        """Let nobody wait any longer; who asks from now on does."""
+        with self._changed:
+            self._generation += 1
+            self._changed.notify_all()
+
     def close(self) -> None:
         """End all actors, and the waiting for them. Idempotent; who asks from now on gets new ones."""
         with self._changed:
+            self.end_waiting()
             workers, self._workers = self._workers, []
-            self._generation += 1
             self._forget_failures()
-            self._changed.notify_all()
             if self._sweeper is not None:
                 self._sweeper.cancel()
                 self._sweeper = None
@@ -136,7 +154,7 @@ class Pool:
 
     @property
     def generation(self) -> int:
-        """How often it has been closed."""
+        """How often waiting has been ended."""
         with self._changed:
             return self._generation
 
@@ -156,12 +174,15 @@ class Pool:
         episodes = sum(worker.held for worker in self._workers) + self._waiting
         return actors_wanted(episodes, self._config.slots, self._config.min_actors, self._most)
 
-    def _grow(self) -> None:
-        while len(self._workers) < self._wanted() and not self._stuck:
-            handle = self._start()
-            worker = Worker(handle, handle.open.remote())
-            self._workers.append(worker)
-            worker.opening.future().add_done_callback(partial(self._opened, worker))
+    def _grow(self) -> bool:
+        """Start an actor, if there should be another."""
+        if len(self._workers) >= self._wanted() or self._stuck:
+            return False
+        handle = self._start()
+        worker = Worker(handle, handle.open.remote())
+        self._workers.append(worker)
+        worker.opening.future().add_done_callback(partial(self._opened, worker))
+        return True
 
     def _opened(self, worker: Worker, opening: Future[str]) -> None:
         error = opening.exception()
@@ -171,29 +192,41 @@ class Pool:
                 self._failed_starts, self._last_failure = 0, None
             elif worker in self._workers:
                 self._workers.remove(worker)
-                self._failed_starts += 1
-                self._last_failure, self._failed_at = error, time.monotonic()
-                if isinstance(error, RayTaskError):
-                    self._mistake = error
+                if is_raised(error):
+                    self._told = error
+                else:
+                    self._failed_starts += 1
+                    self._last_failure, self._failed_at = error, time.monotonic()
             self._sweep_later()
             self._changed.notify_all()
 
     @property
     def _stuck(self) -> bool:
         lately = time.monotonic() < self._failed_at + PAUSE_SECONDS
-        return self._mistake is not None or (lately and self._failed_starts >= MAX_FAILED_STARTS)
+        return lately and self._failed_starts >= MAX_FAILED_STARTS
 
-    def _raise_failures(self) -> None:
-        """Tell what a user must mend; or, where no actor is left, why. Whoever comes next tries anew."""
-        mistake, error = self._mistake, self._last_failure
-        if mistake is None and (self._workers or not self._stuck):
-            return
-        self._forget_failures()
-        if mistake is not None:
-            raise mistake
-        raise ClusterError(
-            f"{MAX_FAILED_STARTS} actors in a row did not start; is this project on all nodes? {error}"
-        ) from error
+    def _raise_failures(self, known: BaseException | None) -> None:
+        """Tell what a user must mend; or, where no actor is left, why.
+
+        Everybody is told who waited as it happened, and starts nothing more. Whoever comes next tries anew.
+
+        Args:
+            known: What had been told before the wait began.
+        """
+        if self._stuck and not self._workers:
+            self._told = self._no_start()
+            self._forget_failures()
+        if self._told is not None and self._told is not known:
+            # A copy: what is raised holds the frames that it goes through, of one thread alone.
+            raise copy.copy(self._told) from self._told.__cause__
+
+    def _no_start(self) -> ClusterError:
+        cause = self._last_failure
+        error = ClusterError(
+            f"{MAX_FAILED_STARTS} actors in a row did not start; is this project on all nodes? {cause}"
+        )
+        error.__cause__ = cause
+        return error
 
     def _shortage(self) -> str:
         ready = sum(worker.ready for worker in self._workers)

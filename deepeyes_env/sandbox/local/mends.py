@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deepeyes_env.errors import Portable
 from deepeyes_env.sandbox.base import SandboxUnavailableError
 from deepeyes_env.sandbox.local.guest.layers import NAMESPACE_LAYERS, Layer
 
@@ -27,7 +28,7 @@ _NAMESPACES = (
 _OTHER = "run as an ordinary user on a recent Linux, outside of a container"
 
 
-class MissingLayerError(SandboxUnavailableError):
+class MissingLayerError(Portable, SandboxUnavailableError):
     """One wall cannot be built here.
 
     Attributes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from deepeyes_env.errors import Portable
+
 
 class FetchFault(StrEnum):
     """What stood in the way."""
@@ -25,7 +27,7 @@ class FetchFault(StrEnum):
     """What came is no HTTP, or not what its own headers say."""
 
 
-class FetchError(Exception):
+class FetchError(Portable):
     """Something was not fetched.
 
     Attributes:

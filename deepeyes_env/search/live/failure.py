@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from deepeyes_env.errors import Portable
 from deepeyes_env.exchange import printable
 from deepeyes_env.search.base import SearchErrorKind, SearchResponse
 from deepeyes_env.search.patience import within
@@ -33,7 +34,7 @@ _TOO_FAST = re.compile(r"per (second|minute|hour)|hourly|throughput", re.IGNOREC
 """A quota of these ends soon and is a limit of the rate."""
 
 
-class SearchFailure(Exception):
+class SearchFailure(Portable):
     """A request that gave nothing; becomes a response at the engine's edge.
 
     Attributes:

@@ -14,13 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
+import websockets
 from local_server import served
 from openenv import GenericEnvClient
+from websockets.sync.client import connect
 
 from deepeyes_env.adapters import openenv as adapter
 from deepeyes_env.adapters.openenv import DeepEyesAction, DeepEyesClient, DeepEyesObservation, make_app
+from deepeyes_env.config import ConfigError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox.base import SandboxError
 from deepeyes_env.testing import (
@@ -196,6 +200,50 @@ def test_what_is_wrong_is_said() -> None:
         with pytest.raises(RuntimeError, match="CAPACITY_REACHED"):
             DeepEyesClient(base_url=url).sync().reset(index=0)
         assert env.step(DeepEyesAction(turn="\ud800")).observation.info["outcome"] == "malformed"
+
+
+def test_a_page_of_another_site_may_not_come_in(url: str) -> None:
+    for origin, status in (("http://evil.example", 403), ("null", 403), (url, 200)):
+        assert httpx.get(f"{url}/health", headers={"Origin": origin}).status_code == status
+    reset, socket_url = json.dumps({"type": "reset", "data": {"index": 0}}), f"ws{url[4:]}/ws"
+    with pytest.raises(websockets.InvalidStatus, match="403"):
+        connect(socket_url, origin="http://evil.example")
+    with connect(socket_url, origin=url) as page:  # OpenEnv's own
+        page.send(reset)
+        assert json.loads(page.recv())["type"] == "observation"
+
+
+def test_other_addresses_than_loopback_are_not_guarded() -> None:
+    async def app(*_: Any) -> None:
+        reached.append(True)
+
+    reached: list[bool] = []
+    scope = {"type": "websocket", "headers": [(b"host", b"x"), (b"origin", b"https://x")]}
+    for server in (("10.0.0.7", 8000), None):
+        asyncio.run(adapter.LoopbackGate(app)({**scope, "server": server}, None, None))
+    assert reached == [True, True]
+
+
+def test_sessions_that_nobody_ends_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "IDLE_SECONDS", 0.1)
+    begin = {"jsonrpc": "2.0", "id": 1, "method": "openenv/session/create", "params": {}}
+    with served(make_app(adapter_config(), 1)) as url:
+        assert httpx.post(f"{url}/mcp", json=begin).json()["result"]
+        with pytest.raises(RuntimeError, match="CAPACITY_REACHED"):
+            DeepEyesClient(base_url=url).sync().reset(index=0)
+        while "error" in httpx.post(f"{url}/mcp", json=begin).json():
+            time.sleep(0.2)  # OpenEnv looks every 5 s
+
+
+@pytest.mark.parametrize("sessions", ["0", "-1", "many"])
+def test_a_number_of_sessions_that_cannot_be_is_refused(
+    sessions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_ENVS", sessions)
+    with pytest.raises(
+        ConfigError, match=f"MAX_CONCURRENT_ENVS = '{sessions}': must be a whole number from 1"
+    ):
+        adapter.app()
 
 
 def test_a_failed_sandbox_is_an_error_and_no_reward() -> None:
