@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import uuid
 from bisect import bisect_right
@@ -216,7 +217,8 @@ def _open_segments(directory: Path, meta: dict[str, Any], contents: Contents) ->
     one to the directory, because a file system keeps short links in the entry itself and removes them much
     faster.
     """
-    with tempfile.TemporaryDirectory(prefix="deepeyes-index-") as links:
+    links = tempfile.mkdtemp(prefix="deepeyes-index-")
+    try:
         Path(links, "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         Path(links, "text").symlink_to(text_directory(directory).resolve())
         for segment in contents.segments:
@@ -226,6 +228,10 @@ def _open_segments(directory: Path, meta: dict[str, Any], contents: Contents) ->
         index.config_reader("manual")
         index.reload()
         return index
+    finally:
+        # Twice: a thread of the engine's may make its lock file while the directory is being emptied.
+        shutil.rmtree(links, ignore_errors=True)
+        shutil.rmtree(links, ignore_errors=True)
 
 
 def _read_meta(directory: Path) -> dict[str, Any]:
