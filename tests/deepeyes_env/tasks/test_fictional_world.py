@@ -134,9 +134,7 @@ def test_mistakes_are_named() -> None:
         FictionalWorld(families=("bar-chart", "element-tile"))
     with pytest.raises(ConfigError, match=r"'emblem-fact' is a family of the fictional world"):
         RealWorld(families=("emblem-fact",))
-    with pytest.raises(
-        ConfigError, match=r"no oracle solves 'mine/train/0': it knows the generated"
-    ):
+    with pytest.raises(ConfigError, match=r"no oracle solves 'mine/train/0': it knows the generated"):
         oracle_for(replace(TASKS[0], id="mine/train/0", family="mine"))
     with pytest.raises(IndexError, match="-1"):
         WORLD.task(-1)
