@@ -14,7 +14,7 @@ from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote.error import TOKEN_VARIABLE, ConnectionBroken, RemoteError, SessionLost
-from deepeyes_env.remote.wire import PROTOCOL, Json, dump, load
+from deepeyes_env.remote.wire import MAX_DETAIL, PROTOCOL, Json, MalformedError, dump, load
 from deepeyes_env.stripes import Stripes
 
 try:
@@ -36,6 +36,9 @@ KEEPALIVE_SECONDS = 2.0
 
 MAX_REPLY_BYTES = 64 << 20
 """Largest reply: room for a losslessly encoded picture of `MAX_PIXELS`."""
+
+MAX_REFUSAL_BYTES = 16 << 10
+"""Largest body of a refusal that is read: room for `MAX_DETAIL` characters, however they are written."""
 
 _MENDS = {
     400: "call it by its address or a name that it knows",
@@ -127,7 +130,7 @@ class Connection:
         data = self._ask(lease, "POST", path, REPLY_SECONDS, dump(body))
         try:
             return load(data)
-        except ValueError as error:
+        except MalformedError as error:
             raise RemoteError(f"the server's reply is not ours ({error}): what runs there?") from error
 
     def delete(self, lease: Lease, path: str) -> None:
@@ -182,7 +185,7 @@ class Connection:
                 line = _first_line(chunks)
             try:
                 greeting = load(line)
-            except ValueError as error:
+            except MalformedError as error:
                 raise RemoteError(f"no environment server: {error}") from error
             name = greeting.get("session")
             if greeting.get("protocol") != PROTOCOL or not isinstance(name, str) or not name.isidentifier():
@@ -237,7 +240,19 @@ def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
     kind = SessionLost if code == 410 else RemoteError
-    raise kind(f"the environment server answered {code}: {_MENDS.get(code, 'look at its log')}")
+    mend = _MENDS.get(code, "look at its log")
+    raise kind(f"the environment server answered {code}: {mend}{_detail(response)}")
+
+
+def _detail(response: httpx.Response) -> str:
+    """What the server says of its refusal, in brackets; short and printable, as it may be anybody's."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    try:
+        body = load(_read(response, MAX_REFUSAL_BYTES, lambda: time.monotonic() > deadline))
+    except (RemoteError, MalformedError, httpx.HTTPError):
+        return ""
+    said = str(body.get("detail", ""))[:MAX_DETAIL]
+    return f" ({''.join(mark if mark.isprintable() else ' ' for mark in said)})" if said else ""
 
 
 def _first_line(chunks: Iterator[bytes]) -> bytes:

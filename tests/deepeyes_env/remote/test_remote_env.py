@@ -21,7 +21,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from PIL import Image
 
-from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig
+from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig, runner
 from deepeyes_env.env import RemoteEpisodeError
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
@@ -29,6 +29,8 @@ from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
 from deepeyes_env.remote.server.app import EnvServerLimits, make_app
 from deepeyes_env.serve import main
+from deepeyes_env.task import Split, Task
+from deepeyes_env.tasks.dataset_error import DatasetError
 from deepeyes_env.testing import adapter_config, check_adapter
 from deepeyes_env.testing.reference import AsyncEnvDriver, SingleEnvDriver
 
@@ -380,6 +382,41 @@ def test_bad_requests_are_refused(shared_url: str, body: Any) -> None:
         assert client.post(f"/sessions/{name}/episodes", json=body).status_code == 422
         assert client.post("/sessions/other/episodes", json=right).status_code == 410
         assert client.get(f"/sessions/{name}/images/{'0' * 64}").status_code == 404
+
+
+class Incomplete(ListSource):
+    """A picture of the second task is missing."""
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        if index == 1:
+            raise DatasetError("train.parquet", "images/1.png is missing", "download it", row=1)
+        return super().task(index, split)
+
+
+def test_an_error_on_the_server_is_told_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def defect(*_: Any) -> None:
+        raise ValueError("a defect\x1b[31m" + "!" * 10_000)
+
+    monkeypatch.setattr(runner, "score", defect)
+    with a_server(tasks=Incomplete([make_task(index) for index in range(2)], OnePageEngine())) as url:
+        env = DeepEyesEnv(remote=url)
+        with pytest.raises(RemoteError, match=r"500: look at its log \(DatasetError: .*1.png is missing"):
+            env.reset(options={"index": 1})
+        env.reset(options={"index": 0})
+        assert env.step(answer(0))[-1]["outcome"] == "infra_failed"
+        (failure,) = env.telemetry.failures
+        assert "500: look at its log (ValueError: a defect [31m!!!" in failure
+        assert len(failure) < 1_000
+        asked = env._host._connection  # type: ignore[attr-defined]
+        with pytest.raises(RemoteError, match=r"422: .* \(index = 9: split 'test' has 2 tasks"):
+            asked.post(asked.lease(), "/episodes", {"index": 9, "split": "test", "seed": 0})
+        assert health(url)["episodes"] == 0
+        env.close()
+    logged = capfd.readouterr().err
+    assert "images/1.png is missing" in logged
+    assert "a defect" in logged
 
 
 @pytest.fixture(scope="module")
