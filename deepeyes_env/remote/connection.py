@@ -68,7 +68,11 @@ class Lease:
 
 
 class Connection:
-    """At most one session at a time, opened when it is needed. Safe to use from many threads."""
+    """At most one session at a time, opened when it is needed. Safe to use from many threads.
+
+    Attributes:
+        generation: How often it was closed; whoever began before goes on in no session of a later one.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare a client; nothing is sent before it is needed.
@@ -80,6 +84,7 @@ class Connection:
             ConfigError: The address or the token cannot be used.
         """
         require_url("remote", url)
+        self.generation = 0
         self._url = url
         self._token = os.environ.get(TOKEN_VARIABLE)
         self._lock = threading.Lock()
@@ -98,9 +103,18 @@ class Connection:
             self._end()
             return self._open()
 
-    def lease(self) -> Lease:
-        """The session; a new one if there is none."""
+    def lease(self, generation: int) -> Lease:
+        """The session; a new one if there is none.
+
+        Args:
+            generation: That in which the caller's work began.
+
+        Raises:
+            RemoteError: No session can be opened, or the connection was closed since.
+        """
         with self._lock:
+            if generation != self.generation:
+                raise RemoteError("the environment was closed while an episode began in it")
             if self._lease is None:
                 self._open()
             assert self._lease is not None
@@ -115,6 +129,7 @@ class Connection:
     def close(self) -> None:
         """End the session and all that runs in it. Idempotent; whoever goes on opens a new one."""
         with self._lock:
+            self.generation += 1
             self._end()
             client, self._client = self._client, None
         if client is not None:

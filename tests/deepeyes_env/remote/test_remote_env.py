@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,10 +24,12 @@ from PIL import Image
 
 from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig, runner
 from deepeyes_env.env import RemoteEpisodeError
+from deepeyes_env.host import Place
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
+from deepeyes_env.remote.host import RemoteHost
 from deepeyes_env.remote.server.app import EnvServerLimits, make_app
 from deepeyes_env.serve import main
 from deepeyes_env.task import Split, Task
@@ -228,6 +231,38 @@ def test_a_dropped_connection_ends_what_runs_in_it() -> None:
         envs.close()
 
 
+class Gated(ListSource):
+    """Its tasks wait for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__([make_task(0)], OnePageEngine())
+        self.asked, self.gate = threading.Event(), threading.Event()
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        self.asked.set()
+        assert self.gate.wait(PATIENCE)
+        return super().task(index, split)
+
+
+def test_who_begins_while_the_environment_is_closed_opens_no_session() -> None:
+    tasks = Gated()
+    with a_server(tasks=tasks) as url:
+        host = RemoteHost(url)
+        begun = host.runner()
+        with ThreadPoolExecutor(1) as thread:
+            beginning = thread.submit(begun.begin, Place(0, "train", 0))
+            assert tasks.asked.wait(PATIENCE)
+            host.close()
+            wait_for(lambda: health(url)["sessions"] == 0)
+            tasks.gate.set()
+            with pytest.raises(RemoteError, match="was closed"):
+                beginning.result(PATIENCE)
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 0, "episodes": 0})
+        begun.begin(Place(0, "train", 0))  # who comes later does
+        assert health(url) == {"status": "ok", "sessions": 1, "episodes": 1}
+        host.close()
+
+
 def test_an_idle_session_is_closed() -> None:
     with a_server(idle_seconds=0.4) as url:
         env = DeepEyesEnv(remote=url)
@@ -411,7 +446,7 @@ def test_an_error_on_the_server_is_told_on_both_sides(
         assert len(failure) < 1_000
         asked = env._host._connection  # type: ignore[attr-defined]
         with pytest.raises(RemoteError, match=r"422: .* \(index = 9: split 'test' has 2 tasks"):
-            asked.post(asked.lease(), "/episodes", {"index": 9, "split": "test", "seed": 0})
+            asked.post(asked.lease(asked.generation), "/episodes", {"index": 9, "split": "test", "seed": 0})
         assert health(url)["episodes"] == 0
         env.close()
     logged = capfd.readouterr().err
