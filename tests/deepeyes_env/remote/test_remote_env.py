@@ -206,6 +206,10 @@ def test_two_clients_have_sessions_of_their_own() -> None:
         two.close()
 
 
+def drop_stream(envs: Any) -> None:
+    envs._host._connection._lease.stream.close()
+
+
 def test_a_dropped_connection_ends_what_runs_in_it() -> None:
     Waiting.gate.clear()
     Waiting.waiting.clear()
@@ -219,7 +223,7 @@ def test_a_dropped_connection_ends_what_runs_in_it() -> None:
             pass
         envs.submit(0, code("wait"))
         assert Waiting.waiting.wait(PATIENCE)
-        envs._host._connection._lease.stream.close()  # type: ignore[attr-defined]
+        drop_stream(envs)
         ((_, result),) = envs.ready()
         assert (result.info["outcome"], result.reward, result.truncated) == ("infra_failed", 0.0, True)
         wait_for(lambda: health(url)["sessions"] == 0)
@@ -254,6 +258,7 @@ def test_who_begins_while_the_environment_is_closed_opens_no_session() -> None:
             assert tasks.asked.wait(PATIENCE)
             host.close()
             wait_for(lambda: health(url)["sessions"] == 0)
+            assert health(url)["episodes"] == 1  # it counts as long as it begins
             tasks.gate.set()
             with pytest.raises(RemoteError, match="was closed"):
                 beginning.result(PATIENCE)
@@ -261,6 +266,38 @@ def test_who_begins_while_the_environment_is_closed_opens_no_session() -> None:
         begun.begin(Place(0, "train", 0))  # who comes later does
         assert health(url) == {"status": "ok", "sessions": 1, "episodes": 1}
         host.close()
+
+
+def test_limits_hold_when_clients_drop_what_they_began() -> None:
+    Waiting.gate.clear()
+    Waiting.waiting.clear()
+    sandbox = Sandbox()
+    with a_server(sandbox=sandbox, episodes=2, turns=1) as url:
+        first, second, third = (DeepEyesVectorEnv(1, remote=url) for _ in range(3))
+        first.begin(0, index=0)
+        second.begin(0, index=1)
+        first.submit(0, code("wait"))
+        assert Waiting.waiting.wait(PATIENCE)
+        drop_stream(first)  # its turn is performed on
+        wait_for(lambda: health(url)["sessions"] == 2)
+        assert health(url)["episodes"] == 2
+        with pytest.raises(RemoteError, match="2 episodes run"):
+            third.begin(0, index=2)
+        second.submit(0, code("print(1)"))
+        time.sleep(0.5)  # for the turn to come, and to wait for the first
+        assert len(sandbox.sessions) == 1
+        drop_stream(second)
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 1, "episodes": 1})
+        third.begin(0, index=2)
+        third.submit(0, code("print(1)"))
+        time.sleep(0.5)
+        assert len(sandbox.sessions) == 1
+        Waiting.gate.set()
+        assert third.ready()[0][1].info["tool_ok"]
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 1, "episodes": 1})
+        assert [session.closed for session in sandbox.sessions] == [True, False]
+        for envs in (first, second, third):
+            envs.close()
 
 
 def test_an_idle_session_is_closed() -> None:
