@@ -13,17 +13,29 @@ from dataclasses import dataclass
 from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
-from deepeyes_env.remote.error import TOKEN_VARIABLE, ConnectionBroken, RemoteError, SessionLost
+from deepeyes_env.remote.error import (
+    TOKEN_VARIABLE,
+    ConnectionBroken,
+    RemoteError,
+    SessionLost,
+    Unreachable,
+)
 from deepeyes_env.remote.wire import MAX_DETAIL, PROTOCOL, Json, MalformedError, dump, load
 from deepeyes_env.stripes import Stripes
 
 try:
     import httpx
+    import tenacity
 except ImportError as error:
-    raise ConfigError("a remote environment needs httpx: pip install 'deepeyes-gym[http]'") from error
+    raise ConfigError(
+        "a remote environment needs httpx and tenacity: pip install 'deepeyes-gym[http]'"
+    ) from error
 
 CONNECT_SECONDS = 10.0
 """Wall time for a connection to be made, and for the greeting."""
+
+CONNECT_ATTEMPTS = 4
+"""Attempts to make a connection: one of many may fail while the server and all its episodes are well."""
 
 REPLY_SECONDS = 600.0
 """Longest turn: a cell of the released environment may take 200 s (reference 1.5), and may have to wait."""
@@ -50,6 +62,13 @@ _MENDS = {
     422: "client and server do not agree",
     503: "it is full: raise its limits or play fewer episodes at a time",
 }
+
+_reaching = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(Unreachable),
+    stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS) | tenacity.stop_after_delay(1.5 * CONNECT_SECONDS),
+    wait=tenacity.wait_exponential(multiplier=0.2),  # 1.4 s in all when the server refuses
+    reraise=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +169,7 @@ class Connection:
 
     def delete(self, lease: Lease, path: str) -> None:
         """Tell the server that something is over."""
-        self._ask(lease, "DELETE", path, CLOSE_SECONDS)
+        self._ask_once(lease, "DELETE", path, CLOSE_SECONDS)
 
     def image(self, lease: Lease, name: str) -> EncodedImage:
         """An image by its hash; asked for unless it is kept.
@@ -189,6 +208,7 @@ class Connection:
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ConfigError(f"remote = {self._url!r} or the token in {TOKEN_VARIABLE}: {error}") from error
 
+    @_reaching
     def _open(self) -> Json:
         """Open a session; under the lock."""
         with ExitStack() as stack:
@@ -214,9 +234,15 @@ class Connection:
         if lease is not None:
             lease.stream.close()
 
+    @_reaching
     def _ask(self, lease: Lease, method: str, path: str, seconds: float, body: bytes | None = None) -> bytes:
+        return self._ask_once(lease, method, path, seconds, body)
+
+    def _ask_once(
+        self, lease: Lease, method: str, path: str, seconds: float, body: bytes | None = None
+    ) -> bytes:
         deadline = time.monotonic() + seconds
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
         try:
             with _failures():
                 url = lease.path + path
@@ -236,7 +262,7 @@ def _failures() -> Iterator[None]:
     except RemoteError:
         raise
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise SessionLost(
+        raise Unreachable(
             f"the environment server cannot be reached ({str(error) or type(error).__name__}): "
             "start it (`deepeyes serve env`) or correct the address"
         ) from error

@@ -14,5 +14,9 @@ class ConnectionBroken(RemoteError):
     """A request may or may not have arrived; what can be done twice may be tried again."""
 
 
+class Unreachable(RemoteError):
+    """No connection was made, so nothing was sent; the session may well live."""
+
+
 class SessionLost(RemoteError):
-    """The server is not there, or knows the session no more; a new one may work."""
+    """The server knows the session no more; a new one may work."""

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import httpcore
 import httpx
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
+from httpcore._backends.sync import SyncBackend
 from PIL import Image
 
 from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig, runner
@@ -307,6 +309,42 @@ def test_an_idle_session_is_closed() -> None:
         wait_for(lambda: health(url)["sessions"] == 0)
         assert env.step(answer(1))[-1]["outcome"] == "infra_failed"
         assert "the session has ended" in env.telemetry.failures[0]
+        env.close()
+
+
+class Unsteady:
+    """Connections of which the next ones fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failing = 0
+        self._connect = SyncBackend.connect_tcp
+        monkeypatch.setattr(SyncBackend, "connect_tcp", self.connect)
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        if self.failing:
+            self.failing -= 1
+            raise httpcore.ConnectTimeout("lost on the way")
+        return self._connect(SyncBackend(), *args, **options)
+
+
+def test_a_connection_that_fails_is_tried_again_and_costs_no_other_episode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.0)  # each request makes a connection
+    unsteady = Unsteady(monkeypatch)
+    with a_server() as url:
+        unsteady.failing = 2
+        env = DeepEyesEnv(remote=url)
+        env.reset(seed=0, options={"index": 0})
+        unsteady.failing = 2
+        assert env.step(code("print(1)"))[-1]["tool_ok"]
+        other = env._host.runner()  # type: ignore[attr-defined]
+        other.begin(Place(1, "train", 0))
+        unsteady.failing = connection.CONNECT_ATTEMPTS + 1  # with the attempt to end the episode
+        assert other.step(code("print(1)")).info["outcome"] == "infra_failed"
+        assert unsteady.failing == 0
+        assert env.step(answer(0))[1] == 1.0
+        assert health(url)["sessions"] == 1
         env.close()
 
 
