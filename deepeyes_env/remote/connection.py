@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from deepeyes_env.remote.error import (
     RemoteError,
     SessionLost,
     Unreachable,
+    read_token,
 )
 from deepeyes_env.remote.wire import MAX_DETAIL, PROTOCOL, Json, MalformedError, dump, load
 from deepeyes_env.stripes import Stripes
@@ -105,7 +105,7 @@ class Connection:
         require_url("remote", url)
         self.generation = 0
         self._url = url
-        self._token = os.environ.get(TOKEN_VARIABLE)
+        self._token = read_token()
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._images = KeptImages()
@@ -206,7 +206,7 @@ class Connection:
         try:
             return httpx.Client(base_url=self._url.rstrip("/"), headers=headers, limits=limits)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise ConfigError(f"remote = {self._url!r} or the token in {TOKEN_VARIABLE}: {error}") from error
+            raise ConfigError(f"remote = {self._url!r}: {error}") from error
 
     @_reaching
     def _open(self) -> Json:

@@ -388,13 +388,25 @@ def test_who_may_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(TOKEN_VARIABLE, token)
             with pytest.raises(RemoteError, match=f"401: set {TOKEN_VARIABLE}"):
                 DeepEyesEnv(remote=url)
-        monkeypatch.setenv(TOKEN_VARIABLE, "right")
-        env = DeepEyesEnv(remote=url)
-        env.reset(seed=0)
-        env.close()
-    monkeypatch.delenv(TOKEN_VARIABLE)
-    with pytest.raises(ConfigError, match=f"run code; set {TOKEN_VARIABLE}"):
-        main(["env", "--host", "0.0.0.0", "--port", "0"])
+        for token in ("right", " right\t", "right\n"):
+            monkeypatch.setenv(TOKEN_VARIABLE, token)
+            env = DeepEyesEnv(remote=url)
+            env.reset(seed=0)
+            env.close()
+    for token in ("", " \n"):
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+        with pytest.raises(ConfigError, match=f"run code; set {TOKEN_VARIABLE}"):
+            main(["env", "--host", "0.0.0.0", "--port", "0"])
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "schlüssel"])
+def test_a_token_that_no_request_can_carry_is_told_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, token: str, hostile: str
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    for refused in (lambda: DeepEyesEnv(remote=hostile), lambda: main(["env", "--port", "0"])):
+        with pytest.raises(ConfigError, match=f"{TOKEN_VARIABLE}: must be printable ASCII"):
+            refused()
 
 
 def test_a_page_of_another_site_may_not_come_in(shared_url: str) -> None:
