@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
@@ -105,6 +108,7 @@ class Connection:
         require_url("remote", url)
         self.generation = 0
         self._url = url
+        self._server = _named(url)
         self._token = read_token()
         self._lock = threading.Lock()
         self._lease: Lease | None = None
@@ -203,8 +207,11 @@ class Connection:
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {self._token}"} if self._token else {}
         limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
+        # A client with a transport of its own asks no proxy: none leads to this machine.
+        here = httpx.HTTPTransport(limits=limits) if _is_here(self._url) else None
         try:
-            return httpx.Client(base_url=self._url.rstrip("/"), headers=headers, limits=limits)
+            url = self._url.rstrip("/")
+            return httpx.Client(base_url=url, headers=headers, limits=limits, transport=here)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ConfigError(f"remote = {self._url!r}: {error}") from error
 
@@ -213,9 +220,9 @@ class Connection:
         """Open a session; under the lock."""
         with ExitStack() as stack:
             timeout = httpx.Timeout(CONNECT_SECONDS)
-            with _failures():
+            with _failures(self._server):
                 response = stack.enter_context(self._http.stream("POST", "/sessions", timeout=timeout))
-                _check(response)
+                _check(response, self._server)
                 chunks = response.iter_raw()
                 line = _first_line(chunks)
             try:
@@ -244,45 +251,61 @@ class Connection:
         deadline = time.monotonic() + seconds
         timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
         try:
-            with _failures():
+            with _failures(self._server):
                 url = lease.path + path
                 with self._http.stream(method, url, content=body, timeout=timeout) as response:
-                    _check(response)
+                    _check(response, self._server)
                     return _read(response, MAX_REPLY_BYTES, lambda: time.monotonic() > deadline)
         except SessionLost:
             self.drop(lease)
             raise
 
 
+def _is_here(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _named(url: str) -> str:
+    """The server as messages name it: with the variable of the proxy through which it is asked."""
+    parts, proxies = urlsplit(url), getproxies()
+    scheme = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
+    if scheme is None or _is_here(url) or proxy_bypass(parts.hostname or ""):
+        return "the environment server"
+    return f"the environment server, asked through the proxy of {scheme}_proxy,"
+
+
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Failures of the network as `RemoteError`."""
+def _failures(server: str) -> Iterator[None]:
+    """Failures of the network as `RemoteError`, whose message names the server as `server`."""
     try:
         yield
     except RemoteError:
         raise
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise Unreachable(
-            f"the environment server cannot be reached ({str(error) or type(error).__name__}): "
+            f"{server} cannot be reached ({str(error) or type(error).__name__}): "
             "start it (`deepeyes serve env`) or correct the address"
         ) from error
     except httpx.TimeoutException as error:
-        raise RemoteError(
-            "the environment server gave no reply in time: it is overloaded or hangs"
-        ) from error
+        raise RemoteError(f"{server} gave no reply in time: it is overloaded or hangs") from error
     except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:  # RuntimeError: the client was closed
         raise ConnectionBroken(
-            f"the connection to the environment server broke ({type(error).__name__}): look whether it runs"
+            f"the connection to {server} broke ({type(error).__name__}): look whether it runs"
         ) from error
 
 
-def _check(response: httpx.Response) -> None:
+def _check(response: httpx.Response, server: str) -> None:
     code = response.status_code
     if response.is_success:
         return
     kind = SessionLost if code == 410 else RemoteError
     mend = _MENDS.get(code, "look at its log")
-    raise kind(f"the environment server answered {code}: {mend}{_detail(response)}")
+    raise kind(f"{server} answered {code}: {mend}{_detail(response)}")
 
 
 def _detail(response: httpx.Response) -> str:

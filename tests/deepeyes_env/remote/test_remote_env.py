@@ -409,6 +409,26 @@ def test_a_token_that_no_request_can_carry_is_told_on_both_sides(
             refused()
 
 
+def test_a_proxy_is_not_asked_for_this_machine_and_is_named_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with a_server() as url:
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:1")
+        for address in (url, url.replace("127.0.0.1", "localhost")):
+            env = DeepEyesEnv(remote=address)
+            env.reset(seed=0)
+            env.close()
+        with pytest.raises(
+            RemoteError, match="through the proxy of http_proxy, cannot be reached"
+        ) as refused:
+            DeepEyesEnv(remote="http://elsewhere.example")
+        assert "secret" not in str(refused.value)
+        with pytest.raises(RemoteError, match="the environment server cannot be reached"):
+            DeepEyesEnv(remote="http://127.0.0.1:1")
+
+
 def test_a_page_of_another_site_may_not_come_in(shared_url: str) -> None:
     for origin, status in (
         ("https://evil.example", 403),
