@@ -238,5 +238,7 @@ class Sessions:
     async def _end(self, running: Running) -> None:
         if running.turn is not None:
             await asyncio.wait({running.turn})
-        await running.live.close()
-        self._running.discard(running)
+        try:
+            await running.live.close()
+        finally:
+            self._running.discard(running)
