@@ -175,6 +175,7 @@ class AsyncEpisode:
         observation: The first observation.
         info: Its info.
         last_seconds: Wall time in which the last turn was performed.
+        performing: Whether a worker performs a turn that somebody waits for.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class AsyncEpisode:
         self._env = env
         self._runner = runner
         self.last_seconds = 0.0
+        self.performing = False
         self._busy = False
 
     @property
@@ -233,7 +235,7 @@ class AsyncEpisode:
         self._busy, stays_busy = True, False
         try:
             async with self._env._gate.turns:
-                owner = _Ownership()
+                self.performing, owner = True, _Ownership()
                 future = self._env._threads.run(
                     lambda: self._env._owned(owner, self._runner, lambda: self._timed(work))
                 )
@@ -247,7 +249,7 @@ class AsyncEpisode:
                     raise
                 return future.result()
         finally:
-            self._busy = stays_busy
+            self._busy, self.performing = stays_busy, False
             if stays_busy:
                 self._env._disown(self._runner)
 

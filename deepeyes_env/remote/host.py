@@ -135,15 +135,16 @@ class RemoteRunner:
         """Begin an episode, in a new session if the old one is lost.
 
         Raises:
-            RemoteError: The server cannot begin it.
+            RemoteError: The server cannot begin it, or the host was closed meanwhile.
         """
+        generation = self._connection.generation
         self.close()
         self.reward, self._turns = None, 0
         with self.telemetry.measure("reset"):
             try:
-                return self._begin(place)
+                return self._begin(place, generation)
             except (SessionLost, ConnectionBroken):
-                return self._begin(place)
+                return self._begin(place, generation)
 
     def step(self, text: str) -> StepResult:
         """Take the policy's turn; a server that fails ends the episode as `infra_failed`."""
@@ -161,8 +162,8 @@ class RemoteRunner:
             with suppress(RemoteError):  # the end of the session frees it too
                 self._connection.delete(running.lease, running.path)
 
-    def _begin(self, place: Place) -> tuple[Observation, Json]:
-        lease = self._connection.lease()
+    def _begin(self, place: Place, generation: int) -> tuple[Observation, Json]:
+        lease = self._connection.lease(generation)
         body = {"index": place.index, "split": place.split, "seed": place.seed}
         reply = self._connection.post(lease, "/episodes", body)
         name = reply.get("episode")

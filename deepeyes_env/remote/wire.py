@@ -20,10 +20,18 @@ from deepeyes_env.runner import StepResult
 PROTOCOL = 1
 """Version of all this; a client refuses any other."""
 
+MAX_DETAIL = 500
+"""Most characters of what a server says of a refusal."""
+
 KEPT_BY_SERVER = frozenset({"source", "sandbox_backend", "search", "judge"})
 """Fields of `EnvConfig` that name files and services; no client needs them."""
 
 Json = dict[str, Any]
+
+
+class MalformedError(ValueError):
+    """What came in is not what the two sides say to each other."""
+
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -41,14 +49,16 @@ def load(data: bytes) -> Json:
     """An object from JSON.
 
     Raises:
-        ValueError: It is none.
+        MalformedError: It is none.
     """
     try:
         value = json.loads(data)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise MalformedError("nested too deeply") from error
+    except ValueError as error:
+        raise MalformedError(str(error)) from error
     if not isinstance(value, dict):
-        raise ValueError("no JSON object")
+        raise MalformedError("no JSON object")
     return value
 
 

@@ -23,7 +23,17 @@ from deepeyes_env.remote.server.sessions import (
     Sessions,
     UnknownError,
 )
-from deepeyes_env.remote.wire import PROTOCOL, Json, dump, dump_observation, dump_result, dump_rules, load
+from deepeyes_env.remote.wire import (
+    MAX_DETAIL,
+    PROTOCOL,
+    Json,
+    MalformedError,
+    dump,
+    dump_observation,
+    dump_result,
+    dump_rules,
+    load,
+)
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.serving.gate import Gate
 from deepeyes_env.task import SPLITS, TaskSource
@@ -109,7 +119,7 @@ def make_app(
         """Take a turn."""
         text = load(await request.body()).get("text")
         if not isinstance(text, str):
-            raise ValueError("text: must be a string")
+            raise MalformedError("text: must be a string")
         return _json(dump_result(await sessions.turn(session, episode, text)))
 
     @app.post("/sessions/{session}/episodes/{episode}/abandon")
@@ -177,10 +187,21 @@ def _tell_refusals(app: FastAPI) -> None:
     def answer(kind: type[Exception], code: int, headers: dict[str, str] | None = None) -> None:
         @app.exception_handler(kind)
         async def refuse(_: Request, error: Exception) -> JSONResponse:
-            return JSONResponse({"detail": str(error).encode("utf-8", "replace").decode()}, code, headers)
+            return _refusal(str(error), code, headers)
 
     answer(FullError, 503, {"Retry-After": str(RETRY_AFTER_SECONDS)})
     answer(UnknownError, 404)
     answer(EndedError, 410)
     answer(BusyError, 409)
-    answer(ValueError, 422)
+    answer(MalformedError, 422)
+    answer(ConfigError, 422)
+
+    @app.exception_handler(Exception)  # the one handler after which the error is raised on, and so logged
+    async def failed(_: Request, error: Exception) -> JSONResponse:
+        # uvicorn closes the connection of an error, in which the client's next request would be lost.
+        return _refusal(f"{type(error).__name__}: {error}", 500, {"Connection": "close"})
+
+
+def _refusal(detail: str, code: int, headers: dict[str, str] | None = None) -> JSONResponse:
+    detail = detail[:MAX_DETAIL].encode("utf-8", "replace").decode()
+    return JSONResponse({"detail": detail}, code, headers)

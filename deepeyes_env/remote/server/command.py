@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import tyro
 
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.remote.error import TOKEN_VARIABLE
+from deepeyes_env.remote.error import TOKEN_VARIABLE, read_token
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import SandboxError
 
@@ -51,11 +50,12 @@ def main(argv: list[str]) -> int:
         0 after a clean stop, 1 if there is no sandbox or the server does not start.
 
     Raises:
-        ConfigError: The settings or the address cannot be used, or it is open to others without a token.
+        ConfigError: The settings, the token or the address cannot be used, or it is open to others without a
+            token.
     """
     args = tyro.cli(ServeEnvArgs, prog="deepeyes serve env", args=argv)
     config = load_config(EnvConfig, args.env)
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = read_token()
     danger = f"whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret"
     listener = listen(args.host, args.port, token, danger)
     try:

@@ -33,11 +33,24 @@ class BusyError(RuntimeError):
 
 @dataclass(eq=False, slots=True)
 class Running:
-    """An episode; `turn` is the turn that is being performed."""
+    """An episode.
+
+    Attributes:
+        live: The episode itself.
+        images: What it has shown.
+        turn: Its last turn, which goes on though nobody waits for it once a thread performs it.
+        wait: The wait for that turn.
+    """
 
     live: AsyncEpisode
     images: dict[str, EncodedImage] = field(default_factory=dict)
     turn: asyncio.Future[StepResult] | None = None
+    wait: asyncio.Future[StepResult] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is in progress."""
+        return self.turn is not None and not self.turn.done()
 
     def show(self, observation: Observation) -> None:
         """Let the client ask for the images of an observation."""
@@ -57,7 +70,7 @@ class Session:
     @property
     def idle_since(self) -> float | None:
         """When it was last used, or None while it works."""
-        busy = self.beginning or any(running.turn for running in self.episodes.values())
+        busy = self.beginning or any(running.busy for running in self.episodes.values())
         return None if busy else self.used
 
 
@@ -78,14 +91,17 @@ class Sessions:
         self._most_episodes = episodes
         self._idle_seconds = idle_seconds
         self._sessions: dict[str, Session] = {}
+        self._beginning = 0
+        self._running: set[Running] = set()
+        self._freeing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     @property
     def episodes(self) -> int:
-        """Episodes that run or begin."""
-        return sum(len(session.episodes) + session.beginning for session in self._sessions.values())
+        """Episodes that run or begin, though nobody may want them any more."""
+        return len(self._running) + self._beginning
 
     def open(self) -> Session:
         """Open a session.
@@ -105,7 +121,7 @@ class Sessions:
         session.closed.set()
         episodes, session.episodes = session.episodes, {}
         for running in episodes.values():
-            await _free(running)
+            await self._free(running)
 
     async def expire(self) -> None:
         """Close idle sessions, for ever."""
@@ -128,12 +144,15 @@ class Sessions:
         if self.episodes >= self._most_episodes:
             raise FullError(f"{self._most_episodes} episodes run")
         session.beginning += 1
+        self._beginning += 1
         try:
             running = Running(await self._env.begin_at(place))
+            self._running.add(running)
         finally:
             session.beginning -= 1
+            self._beginning -= 1
         if session.closed.is_set():
-            await running.live.close()
+            await self._free(running)
             raise EndedError("the session has ended")
         running.show(running.live.observation)
         episode = secrets.token_hex(8)
@@ -158,7 +177,7 @@ class Sessions:
         """Free an episode; one that is not there is free."""
         running = self._session(name).episodes.pop(episode, None)
         if running is not None:
-            await _free(running)
+            await self._free(running)
 
     def image(self, name: str, sha256: str) -> EncodedImage:
         """An image that a running episode has shown.
@@ -178,21 +197,21 @@ class Sessions:
         running = session.episodes.get(episode)
         if running is None:
             raise UnknownError("there is no such episode, or it has ended")
-        if running.turn is not None:
+        if running.busy:
             raise BusyError("the episode has a turn in progress")
         running.turn = asyncio.ensure_future(work(running.live))
+        running.wait = asyncio.shield(running.turn)
         try:
-            result = await running.turn
+            result = await running.wait
         except asyncio.CancelledError:
             if episode in session.episodes:  # then it is this request that is cancelled
                 raise
             raise UnknownError("the episode has ended") from None
         finally:
-            running.turn = None
             session.used = time.monotonic()
         if result.done:
             session.episodes.pop(episode, None)
-            await running.live.close()
+            await self._end(running)
         running.show(result.observation)
         return result
 
@@ -203,9 +222,23 @@ class Sessions:
         session.used = time.monotonic()
         return session
 
+    async def _free(self, running: Running) -> None:
+        """Free an episode; while a thread performs its turn, it goes on to count, and is freed after that."""
+        if running.wait is not None:
+            running.wait.cancel()
+        performing = running.live.performing
+        if running.turn is not None and not performing:
+            running.turn.cancel()
+        freeing = asyncio.create_task(self._end(running))
+        self._freeing.add(freeing)
+        freeing.add_done_callback(self._freeing.discard)
+        if not performing:
+            await freeing
 
-async def _free(running: Running) -> None:
-    if (turn := running.turn) is not None:
-        turn.cancel()
-        await asyncio.wait({turn})
-    await running.live.close()  # of a turn that is performed, the thread does it
+    async def _end(self, running: Running) -> None:
+        if running.turn is not None:
+            await asyncio.wait({running.turn})
+        try:
+            await running.live.close()
+        finally:
+            self._running.discard(running)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,20 +16,26 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import httpcore
 import httpx
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
+from httpcore._backends.sync import SyncBackend
 from PIL import Image
 
-from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig
+from deepeyes_env import ConfigError, DeepEyesAsyncEnv, DeepEyesEnv, DeepEyesVectorEnv, EnvConfig, runner
 from deepeyes_env.env import RemoteEpisodeError
+from deepeyes_env.host import Place
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.remote import connection
 from deepeyes_env.remote.error import TOKEN_VARIABLE, RemoteError
+from deepeyes_env.remote.host import RemoteHost
 from deepeyes_env.remote.server.app import EnvServerLimits, make_app
 from deepeyes_env.serve import main
+from deepeyes_env.task import Split, Task
+from deepeyes_env.tasks.dataset_error import DatasetError
 from deepeyes_env.testing import adapter_config, check_adapter
 from deepeyes_env.testing.reference import AsyncEnvDriver, SingleEnvDriver
 
@@ -201,6 +208,10 @@ def test_two_clients_have_sessions_of_their_own() -> None:
         two.close()
 
 
+def drop_stream(envs: Any) -> None:
+    envs._host._connection._lease.stream.close()
+
+
 def test_a_dropped_connection_ends_what_runs_in_it() -> None:
     Waiting.gate.clear()
     Waiting.waiting.clear()
@@ -214,7 +225,7 @@ def test_a_dropped_connection_ends_what_runs_in_it() -> None:
             pass
         envs.submit(0, code("wait"))
         assert Waiting.waiting.wait(PATIENCE)
-        envs._host._connection._lease.stream.close()  # type: ignore[attr-defined]
+        drop_stream(envs)
         ((_, result),) = envs.ready()
         assert (result.info["outcome"], result.reward, result.truncated) == ("infra_failed", 0.0, True)
         wait_for(lambda: health(url)["sessions"] == 0)
@@ -226,6 +237,71 @@ def test_a_dropped_connection_ends_what_runs_in_it() -> None:
         envs.close()
 
 
+class Gated(ListSource):
+    """Its tasks wait for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__([make_task(0)], OnePageEngine())
+        self.asked, self.gate = threading.Event(), threading.Event()
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        self.asked.set()
+        assert self.gate.wait(PATIENCE)
+        return super().task(index, split)
+
+
+def test_who_begins_while_the_environment_is_closed_opens_no_session() -> None:
+    tasks = Gated()
+    with a_server(tasks=tasks) as url:
+        host = RemoteHost(url)
+        begun = host.runner()
+        with ThreadPoolExecutor(1) as thread:
+            beginning = thread.submit(begun.begin, Place(0, "train", 0))
+            assert tasks.asked.wait(PATIENCE)
+            host.close()
+            wait_for(lambda: health(url)["sessions"] == 0)
+            assert health(url)["episodes"] == 1  # it counts as long as it begins
+            tasks.gate.set()
+            with pytest.raises(RemoteError, match="was closed"):
+                beginning.result(PATIENCE)
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 0, "episodes": 0})
+        begun.begin(Place(0, "train", 0))  # who comes later does
+        assert health(url) == {"status": "ok", "sessions": 1, "episodes": 1}
+        host.close()
+
+
+def test_limits_hold_when_clients_drop_what_they_began() -> None:
+    Waiting.gate.clear()
+    Waiting.waiting.clear()
+    sandbox = Sandbox()
+    with a_server(sandbox=sandbox, episodes=2, turns=1) as url:
+        first, second, third = (DeepEyesVectorEnv(1, remote=url) for _ in range(3))
+        first.begin(0, index=0)
+        second.begin(0, index=1)
+        first.submit(0, code("wait"))
+        assert Waiting.waiting.wait(PATIENCE)
+        drop_stream(first)  # its turn is performed on
+        wait_for(lambda: health(url)["sessions"] == 2)
+        assert health(url)["episodes"] == 2
+        with pytest.raises(RemoteError, match="2 episodes run"):
+            third.begin(0, index=2)
+        second.submit(0, code("print(1)"))
+        time.sleep(0.5)  # for the turn to come, and to wait for the first
+        assert len(sandbox.sessions) == 1
+        drop_stream(second)
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 1, "episodes": 1})
+        third.begin(0, index=2)
+        third.submit(0, code("print(1)"))
+        time.sleep(0.5)
+        assert len(sandbox.sessions) == 1
+        Waiting.gate.set()
+        assert third.ready()[0][1].info["tool_ok"]
+        wait_for(lambda: health(url) == {"status": "ok", "sessions": 1, "episodes": 1})
+        assert [session.closed for session in sandbox.sessions] == [True, False]
+        for envs in (first, second, third):
+            envs.close()
+
+
 def test_an_idle_session_is_closed() -> None:
     with a_server(idle_seconds=0.4) as url:
         env = DeepEyesEnv(remote=url)
@@ -233,6 +309,42 @@ def test_an_idle_session_is_closed() -> None:
         wait_for(lambda: health(url)["sessions"] == 0)
         assert env.step(answer(1))[-1]["outcome"] == "infra_failed"
         assert "the session has ended" in env.telemetry.failures[0]
+        env.close()
+
+
+class Unsteady:
+    """Connections of which the next ones fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failing = 0
+        self._connect = SyncBackend.connect_tcp
+        monkeypatch.setattr(SyncBackend, "connect_tcp", self.connect)
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        if self.failing:
+            self.failing -= 1
+            raise httpcore.ConnectTimeout("lost on the way")
+        return self._connect(SyncBackend(), *args, **options)
+
+
+def test_a_connection_that_fails_is_tried_again_and_costs_no_other_episode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.0)  # each request makes a connection
+    unsteady = Unsteady(monkeypatch)
+    with a_server() as url:
+        unsteady.failing = 2
+        env = DeepEyesEnv(remote=url)
+        env.reset(seed=0, options={"index": 0})
+        unsteady.failing = 2
+        assert env.step(code("print(1)"))[-1]["tool_ok"]
+        other = env._host.runner()  # type: ignore[attr-defined]
+        other.begin(Place(1, "train", 0))
+        unsteady.failing = connection.CONNECT_ATTEMPTS + 1  # with the attempt to end the episode
+        assert other.step(code("print(1)")).info["outcome"] == "infra_failed"
+        assert unsteady.failing == 0
+        assert env.step(answer(0))[1] == 1.0
+        assert health(url)["sessions"] == 1
         env.close()
 
 
@@ -276,13 +388,45 @@ def test_who_may_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(TOKEN_VARIABLE, token)
             with pytest.raises(RemoteError, match=f"401: set {TOKEN_VARIABLE}"):
                 DeepEyesEnv(remote=url)
-        monkeypatch.setenv(TOKEN_VARIABLE, "right")
-        env = DeepEyesEnv(remote=url)
-        env.reset(seed=0)
-        env.close()
-    monkeypatch.delenv(TOKEN_VARIABLE)
-    with pytest.raises(ConfigError, match=f"run code; set {TOKEN_VARIABLE}"):
-        main(["env", "--host", "0.0.0.0", "--port", "0"])
+        for token in ("right", " right\t", "right\n"):
+            monkeypatch.setenv(TOKEN_VARIABLE, token)
+            env = DeepEyesEnv(remote=url)
+            env.reset(seed=0)
+            env.close()
+    for token in ("", " \n"):
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+        with pytest.raises(ConfigError, match=f"run code; set {TOKEN_VARIABLE}"):
+            main(["env", "--host", "0.0.0.0", "--port", "0"])
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "schlüssel"])
+def test_a_token_that_no_request_can_carry_is_told_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, token: str, hostile: str
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    for refused in (lambda: DeepEyesEnv(remote=hostile), lambda: main(["env", "--port", "0"])):
+        with pytest.raises(ConfigError, match=f"{TOKEN_VARIABLE}: must be printable ASCII"):
+            refused()
+
+
+def test_a_proxy_is_not_asked_for_this_machine_and_is_named_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with a_server() as url:
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:1")
+        for address in (url, url.replace("127.0.0.1", "localhost")):
+            env = DeepEyesEnv(remote=address)
+            env.reset(seed=0)
+            env.close()
+        with pytest.raises(
+            RemoteError, match="through the proxy of http_proxy, cannot be reached"
+        ) as refused:
+            DeepEyesEnv(remote="http://elsewhere.example")
+        assert "secret" not in str(refused.value)
+        with pytest.raises(RemoteError, match="the environment server cannot be reached"):
+            DeepEyesEnv(remote="http://127.0.0.1:1")
 
 
 def test_a_page_of_another_site_may_not_come_in(shared_url: str) -> None:
@@ -380,6 +524,41 @@ def test_bad_requests_are_refused(shared_url: str, body: Any) -> None:
         assert client.post(f"/sessions/{name}/episodes", json=body).status_code == 422
         assert client.post("/sessions/other/episodes", json=right).status_code == 410
         assert client.get(f"/sessions/{name}/images/{'0' * 64}").status_code == 404
+
+
+class Incomplete(ListSource):
+    """A picture of the second task is missing."""
+
+    def task(self, index: int, split: Split = "train") -> Task:
+        if index == 1:
+            raise DatasetError("train.parquet", "images/1.png is missing", "download it", row=1)
+        return super().task(index, split)
+
+
+def test_an_error_on_the_server_is_told_on_both_sides(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def defect(*_: Any) -> None:
+        raise ValueError("a defect\x1b[31m" + "!" * 10_000)
+
+    monkeypatch.setattr(runner, "score", defect)
+    with a_server(tasks=Incomplete([make_task(index) for index in range(2)], OnePageEngine())) as url:
+        env = DeepEyesEnv(remote=url)
+        with pytest.raises(RemoteError, match=r"500: look at its log \(DatasetError: .*1.png is missing"):
+            env.reset(options={"index": 1})
+        env.reset(options={"index": 0})
+        assert env.step(answer(0))[-1]["outcome"] == "infra_failed"
+        (failure,) = env.telemetry.failures
+        assert "500: look at its log (ValueError: a defect [31m!!!" in failure
+        assert len(failure) < 1_000
+        asked = env._host._connection  # type: ignore[attr-defined]
+        with pytest.raises(RemoteError, match=r"422: .* \(index = 9: split 'test' has 2 tasks"):
+            asked.post(asked.lease(asked.generation), "/episodes", {"index": 9, "split": "test", "seed": 0})
+        assert health(url)["episodes"] == 0
+        env.close()
+    logged = capfd.readouterr().err
+    assert "images/1.png is missing" in logged
+    assert "a defect" in logged
 
 
 @pytest.fixture(scope="module")
