@@ -214,7 +214,10 @@ def _require_vllm_temperature(temperature: float) -> None:
 
 def no_room(error: ContextFull) -> str:
     """What a user can do about a prompt that alone is too long."""
-    return f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env"
+    return (
+        f"there is no room for the prompt: {error}; raise --max-tokens, or lower max_pixels in --env (and "
+        "--max-turn-tokens, if it is a service that refuses)"
+    )
 
 
 class Actor:

@@ -69,22 +69,25 @@ def data_url(image: EncodedImage) -> str:
     return f"data:{mime};base64,{base64.b64encode(image.data).decode('ascii')}"
 
 
+THOUGHT_END = "</think>\n"
+
+
 def thinking(reasoning: str) -> str:
     """Reasoning that a server has moved into a field of its own, as the model wrote it; nothing if it is."""
-    return f"<think>{reasoning}</think>\n" if reasoning else ""
+    return f"<think>{reasoning}{THOUGHT_END}" if reasoning else ""
 
 
 def split_for_stop(thought: str, content: str) -> tuple[str, str]:
     """A turn in two: what no stop string ends, and what one ends.
 
     Reasoning of its own may mention the tags that end a turn. Only where nothing follows it may one have
-    ended it there: vLLM looks for stop strings in reasoning too.
+    ended it there, while the model was still thinking: vLLM looks for stop strings in reasoning too.
 
     Args:
         thought: The reasoning that the server has taken out of the turn, in its tags again, or nothing.
         content: The rest of the turn.
     """
-    return (thought, content) if content.strip() else ("", thought + content)
+    return (thought, content) if content.strip() else ("", thought.removesuffix(THOUGHT_END) + content)
 
 
 def up_to_stop(text: str, stop: Sequence[str] = STOP_STRINGS) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import ipaddress
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ from deepeyes_env.images import EncodedImage
 from deepeyes_env.kept_images import KeptImages
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import Sandbox
-from deepeyes_env.serving.gate import LOOPBACK_NAMES, Gate
+from deepeyes_env.serving.gate import Gate
 from deepeyes_env.task import TaskSource
 
 MOST_KNOWN = 1000
@@ -219,8 +220,15 @@ class LoopbackGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        address, *_ = scope.get("server") or (None,)
-        await (self._gate if address in LOOPBACK_NAMES else self._app)(scope, receive, send)
+        address, *_ = scope.get("server") or ("",)
+        await (self._gate if _is_loopback(address) else self._app)(scope, receive, send)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:  # a Unix socket's path
+        return False
 
 
 def make_app(

@@ -97,6 +97,9 @@ def test_nothing_is_closed_for_what_reasoning_mentions() -> None:
 def test_reasoning_that_a_stop_string_ended_is_the_turn() -> None:
     whole = reply({"reasoning": "So <answer>7</answer> and"}, {"content": "\n"})
     assert whole.turn(STOP_STRINGS) == "<think>So <answer>7</answer>"
+    for last in ({}, {"stop_reason": "</answer>"}):  # and the server has left it out
+        whole = reply({"reasoning": "So <answer>7"}, **last)
+        assert whole.turn(STOP_STRINGS) == "<think>So <answer>7</answer>"
 
 
 def test_tool_calls_of_their_own_field_are_text() -> None:

@@ -159,10 +159,10 @@ class RayRunner:
             ClusterError: The cluster has no slot for it, or loses one actor after the other, or the host was
                 closed meanwhile.
         """
+        generation = self._pool.generation  # first: whoever begins while the host is closed waits for nothing
         self.close()
         self.task, self.reward, self._turns = None, None, 0
         self._before = self.telemetry
-        generation = self._pool.generation  # whoever is waiting when the host is closed waits for nothing
         attempts = BEGIN_ATTEMPTS + len(self._pool.workers)  # all that there are may have died meanwhile
         for _ in range(attempts):
             try:

@@ -170,13 +170,21 @@ def _greeting(session: Session, env: DeepEyesAsyncEnv) -> Json:
 
 
 def _place(env: DeepEyesAsyncEnv, body: Json) -> Place:
-    """Where a request wants its episode; a bad place is a `ConfigError`."""
+    """Where a request wants its episode.
+
+    Raises:
+        MalformedError: There is no such place.
+    """
     seed, options = body.get("seed"), {name: body.get(name) for name in ("index", "split")}
     if type(seed) is not int or not 0 <= seed < 2**63:
-        raise ConfigError(f"seed = {str(seed)[:50]}: must be a whole number from 0 below 2^63")
+        raise MalformedError(f"seed = {str(seed)[:50]}: must be a whole number from 0 below 2^63")
     if options["index"] is None:
-        raise ConfigError("index: must be a whole number")
-    return replace(draw_place(env.tasks, env.config.split, options, np.random.default_rng(0)), seed=seed)
+        raise MalformedError("index: must be a whole number")
+    try:
+        place = draw_place(env.tasks, env.config.split, options, np.random.default_rng(0))
+    except ConfigError as error:
+        raise MalformedError(str(error)) from error
+    return replace(place, seed=seed)
 
 
 def _json(value: Json) -> Response:
@@ -194,7 +202,6 @@ def _tell_refusals(app: FastAPI) -> None:
     answer(EndedError, 410)
     answer(BusyError, 409)
     answer(MalformedError, 422)
-    answer(ConfigError, 422)
 
     @app.exception_handler(Exception)  # the one handler after which the error is raised on, and so logged
     async def failed(_: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,8 @@ from deepeyes_env.episode import Observation
 from deepeyes_env.host import Place
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.runner import StepResult
+
+_log = logging.getLogger(__name__)
 
 
 class FullError(RuntimeError):
@@ -116,12 +119,18 @@ class Sessions:
         return session
 
     async def close(self, session: Session) -> None:
-        """End a session and its episodes; a turn that is performed frees its episode when it is done."""
+        """End a session and its episodes; a turn that is performed frees its episode when it is done.
+
+        Raises:
+            Exception: Whatever the first episode raised that could not be closed, after all others are.
+        """
         self._sessions.pop(session.name, None)
         session.closed.set()
         episodes, session.episodes = session.episodes, {}
-        for running in episodes.values():
-            await self._free(running)
+        freed = await asyncio.gather(*map(self._free, episodes.values()), return_exceptions=True)
+        for failure in freed:
+            if failure is not None:
+                raise failure
 
     async def expire(self) -> None:
         """Close idle sessions, for ever."""
@@ -131,7 +140,10 @@ class Sessions:
             for session in list(self._sessions.values()):
                 since = session.idle_since
                 if since is not None and since < oldest:
-                    await self.close(session)
+                    try:
+                        await self.close(session)
+                    except Exception:
+                        _log.exception("an idle session could not be closed")
 
     async def begin(self, name: str, place: Place) -> tuple[str, Running]:
         """Begin an episode.

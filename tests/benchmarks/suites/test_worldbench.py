@@ -23,7 +23,7 @@ from benchmarks.suites.worldbench import (
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.task import Answer, Task
 
-QUESTIONS = "6d3b1b1893e1431a"
+QUESTIONS = "451fdd8c40d7f513"
 """Of all 400 questions with their answers, in version 4."""
 
 PICTURES = "c0f23863338b13b4"

@@ -229,3 +229,15 @@ def test_an_episode_that_begins_while_the_host_is_closed_begins_nowhere_else(
     with pytest.raises(ClusterError, match="closed while it waited"):
         host.RayRunner(actors, host.Gallery()).begin(Place(0, "train", 0))
     assert cluster.started == 1
+
+
+def test_who_gives_up_an_episode_while_the_host_is_closed_begins_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster("a")
+    actors = made(cluster)
+    runner = host.RayRunner(actors, host.Gallery())
+    monkeypatch.setattr(runner, "close", actors.close)
+    with pytest.raises(ClusterError, match="closed while it waited"):
+        runner.begin(Place(0, "train", 0))
+    assert cluster.started == 0

@@ -527,11 +527,13 @@ def test_bad_requests_are_refused(shared_url: str, body: Any) -> None:
 
 
 class Incomplete(ListSource):
-    """A picture of the second task is missing."""
+    """A picture of the second task is missing, and a package for the third."""
 
     def task(self, index: int, split: Split = "train") -> Task:
         if index == 1:
             raise DatasetError("train.parquet", "images/1.png is missing", "download it", row=1)
+        if index == 2:
+            raise ConfigError("the real world needs holidays")
         return super().task(index, split)
 
 
@@ -542,17 +544,19 @@ def test_an_error_on_the_server_is_told_on_both_sides(
         raise ValueError("a defect\x1b[31m" + "!" * 10_000)
 
     monkeypatch.setattr(runner, "score", defect)
-    with a_server(tasks=Incomplete([make_task(index) for index in range(2)], OnePageEngine())) as url:
+    with a_server(tasks=Incomplete([make_task(index) for index in range(3)], OnePageEngine())) as url:
         env = DeepEyesEnv(remote=url)
         with pytest.raises(RemoteError, match=r"500: look at its log \(DatasetError: .*1.png is missing"):
             env.reset(options={"index": 1})
+        with pytest.raises(RemoteError, match=r"500: look at its log \(ConfigError: .*needs holidays"):
+            env.reset(options={"index": 2})
         env.reset(options={"index": 0})
         assert env.step(answer(0))[-1]["outcome"] == "infra_failed"
         (failure,) = env.telemetry.failures
         assert "500: look at its log (ValueError: a defect [31m!!!" in failure
         assert len(failure) < 1_000
         asked = env._host._connection  # type: ignore[attr-defined]
-        with pytest.raises(RemoteError, match=r"422: .* \(index = 9: split 'test' has 2 tasks"):
+        with pytest.raises(RemoteError, match=r"422: .* \(index = 9: split 'test' has 3 tasks"):
             asked.post(asked.lease(asked.generation), "/episodes", {"index": 9, "split": "test", "seed": 0})
         assert health(url)["episodes"] == 0
         env.close()

@@ -71,7 +71,10 @@ def test_one_is_a_singular(name: str, noun: str | None) -> None:
     source = FictionalWorld(0, (name,), difficulty=0)
     plans = (source.plan(index, "train") for index in range(100))
     asked = next(plan for plan in plans if plan.answer.text == "1")
-    assert is_right(f"1 {noun or asked.metadata['form']}", asked)
+    noun = noun or str(asked.metadata["form"])
+    assert is_right(f"1 {noun}", asked)
+    assert is_right(f"1 {noun}s", asked)
+    assert not is_right(f"2 {noun}s", asked)
 
 
 def test_an_average_of_journeys_says_how_to_round() -> None:

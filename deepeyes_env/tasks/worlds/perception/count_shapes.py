@@ -166,7 +166,7 @@ class CountShapes:
 def _plan(shapes: list[Shape], kind: Kind) -> Plan:
     colour, form = kind
     count = sum((shape.colour, shape.form) == kind for shape in shapes)
-    things = form if count == 1 else f"{form}s"
+    one = (f"1 {form}", f"1 {colour} {form}") if count == 1 else ()
 
     def twin(rng: random.Random) -> Plan:
         # One shape becomes one of the asked kind, or one of the asked kind becomes another.
@@ -179,7 +179,7 @@ def _plan(shapes: list[Shape], kind: Kind) -> Plan:
     return Plan(
         key="shapes/" + " ".join(f"{s.colour}{s.form}{s.x:.0f}" for s in shapes),
         question=f"How many {colour} {form}s are there in the picture?",
-        answer=Answer(str(count), aliases=(f"{count} {colour} {things}",), unit=things),
+        answer=Answer(str(count), aliases=(f"{count} {colour} {form}s", *one), unit=f"{form}s"),
         draw=lambda rng: (paint(shapes, rng),),
         twin=twin,
         metadata={"colour": colour, "form": form, "count": count},

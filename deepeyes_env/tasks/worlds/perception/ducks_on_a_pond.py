@@ -313,7 +313,7 @@ def _plan(ducks: list[Duck], asked: str, clutter: int) -> Plan:
     return Plan(
         key="pond/" + " ".join(f"{duck.x:.0f},{duck.y:.0f}" for duck in ducks),
         question=f"How many ducks with a {asked} head are on the pond?",
-        answer=Answer(str(count), unit="duck" if count == 1 else "ducks"),
+        answer=Answer(str(count), aliases=("1 duck",) if count == 1 else (), unit="ducks"),
         draw=lambda rng: (paint(ducks, clutter, rng),),
         twin=twin,
         metadata={"asked": asked},
