@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,8 @@ Size = Literal["tiny", "3b", "7b"]
 
 MODELS: dict[Size, Callable[[str], Qwen]] = {"tiny": lambda _: tiny(), "3b": random_3b, "7b": random_7b}
 """Random weights of these sizes on a device; the large ones in bfloat16."""
+
+TRL_NOT_INSTALLED = "not installed: pip install 'deepeyes-gym[trl]'"
 
 WANTED = 0.95
 """Share of plain transformers' tokens a second that an update is to reach (issue 6)."""
@@ -128,7 +131,11 @@ def measure_update(
         bout = Bout(qwen, load)
         flops, peak = training_flops(qwen.model.config, bout.batch), _peak_flops(device)
         share = Measure(f"of peak FLOP/s, {name}", "%", 100.0)
-        contenders = {OURS: bout.ours, PLAIN: bout.plain()} | ({TRL: bout.trl()} if options.trl else {})
+        contenders = {OURS: bout.ours, PLAIN: bout.plain()}
+        if options.trl and find_spec("trl") is None:
+            record.note(speed, TRL, TRL_NOT_INSTALLED)
+        elif options.trl:
+            contenders[TRL] = bout.trl()
         ready: dict[str, Callable[[], list[Sample]]] = {}
 
         # On a CPU the process's own time: one thread computes, and others may share the processor.
