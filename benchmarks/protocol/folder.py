@@ -30,7 +30,7 @@ from benchmarks.run_folder import (
     read_run,
     write_card,
 )
-from deepeyes_env.errors import ConfigError, require_folder
+from deepeyes_env.errors import ConfigError, make_folder
 from deepeyes_env.outcome import Outcome
 
 KEY = "key"
@@ -111,8 +111,7 @@ def open_folder(path: Path, card: RunCard) -> Iterator[Folder]:
         ConfigError: The directory holds a run of other settings; the message says which.
         StoreError: Another process writes it, or it cannot be written.
     """
-    require_folder("out", path)
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder("out", path)
     with TrajectoryWriter(path / TRAJECTORIES) as writer:
         write_card(path, _going_on(path, card))
         # It belongs to all results together, which are about to change.

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import tyro
 from rich.console import Console
 
 from agents.event_loop import iterate
@@ -18,7 +17,7 @@ from agents.rollout import stream
 from agents.speaker import PolicySpeaker
 from agents.transformers_policy import TransformersPolicy
 from benchmarks.speed import rollout_loops as loops
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load, Looks, Mouthpiece, PatientSandbox
 from benchmarks.speed.record import Measure, Record, Sample, interleave
@@ -75,7 +74,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(RolloutBenchOptions, args=list(argv), prog="deepeyes bench rollout")
+    options = read_options(RolloutBenchOptions, argv, "deepeyes bench rollout")
     torch.set_num_threads(1)
     qwen = tiny() if options.device == "cpu" else random_3b(options.device)
     policy = TransformersPolicy(qwen.model, qwen.tokenizer, max_rows=options.rows)

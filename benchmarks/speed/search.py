@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
-from benchmarks.speed.machine import own_directory, processors, this_machine, write_json
+from benchmarks.speed.machine import own_directory, processors, read_options, this_machine, write_json
 from benchmarks.speed.record import Measure, Record, Row, Sample, interleave
 from benchmarks.speed.run import INSTALL
 from benchmarks.speed.search_corpus import Question, write_corpus
@@ -110,7 +109,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(SearchBenchOptions, args=list(argv), prog="deepeyes bench search")
+    options = read_options(SearchBenchOptions, argv, "deepeyes bench search")
     bench = measure(options, Console(stderr=True))
     if options.output is not None:
         write_json(options.output, options, bench)

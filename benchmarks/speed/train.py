@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import tyro
 from rich.console import Console
 
 from agents.qwen import Qwen
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Measure, Record, Sample, interleave
@@ -93,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(TrainBenchOptions, args=list(argv), prog="deepeyes bench train")
+    options = read_options(TrainBenchOptions, argv, "deepeyes bench train")
     torch.set_num_threads(1)
     record, verdicts = Record(), []
     console, progress = Console(), Console(stderr=True)

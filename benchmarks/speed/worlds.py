@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
@@ -54,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(WorldsBenchOptions, args=list(argv), prog="deepeyes bench worlds")
+    options = read_options(WorldsBenchOptions, argv, "deepeyes bench worlds")
     record, ordinary = Record(), []
     for name in track(options.names, "drawing", transient=True, console=Console(stderr=True)):
         source, measure = options.source(name), Measure(name, "ms", 1e3)
