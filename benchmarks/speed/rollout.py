@@ -25,6 +25,7 @@ from benchmarks.speed.rollout_model import random_3b, tiny
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, compared
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import require
 
 CEILING, OURS, BARRIER = "no environment", "ours", "barrier"
 SYNC, ASYNC = "gymnasium sync", "gymnasium async"
@@ -66,6 +67,10 @@ class RolloutBenchOptions:
     peer_rounds: int = 1
     device: str = "cpu"
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        whole = self.at_once > 0 and self.episodes > 0 and self.episodes % self.at_once == 0
+        require(whole, "episodes", self.episodes, f"a multiple of at_once, which is {self.at_once}")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from benchmarks.speed.record import Row
 from benchmarks.speed.run import INSTALL, LIVE, Run
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, verdicts
+from deepeyes_env.errors import require
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class SandboxBenchOptions:
     cores: int = 2
     quick: bool = False
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "memory_sessions", "cores"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
 
 
 @dataclass(frozen=True, slots=True)
