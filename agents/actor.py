@@ -355,7 +355,12 @@ def vllm_policy(checkpoint: str, urls: Sequence[str], dtype: str, weights: Path 
         ModelError: The checkpoint is not there, or is no Qwen2.5-VL.
         PolicyError: A server is not there.
     """
-    import httpx
+    try:
+        import httpx
+    except ImportError as error:
+        raise ConfigError(
+            "vLLM servers are spoken to with httpx: pip install 'deepeyes-gym[http]'"
+        ) from error
 
     from agents.vllm.opening import open_vllm
     from agents.vllm.requests import EngineMismatch

@@ -34,11 +34,13 @@ class AskOptions(ActorOptions):
     Attributes:
         asked: PNG, JPEG, WebP, GIF or BMP files; `-` is the standard input.
         last: The question, in quotes.
+        policy: A Qwen2.5-VL checkpoint (directory or hub id), or the model's name at an API.
         env: TOML file of the environment (`EnvConfig`): sandbox, search, pixels; its tasks are not asked.
         images: Folder for the pictures that the policy sees; default: a new temporary one.
         save: Directory of a run that the trajectory is appended to; `deepeyes view` shows it.
     """
 
+    policy: str
     # Where an option follows the question, the pictures take it too; see `words`.
     asked: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
     last: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="QUESTION")] = ""

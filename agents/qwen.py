@@ -121,8 +121,8 @@ def load_qwen(
         model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         raise ModelError(
-            f"device = {str(device)!r} does not take the model ({error}); choose one that this torch has, "
-            "e.g. cpu or cuda, and that has room for the weights"
+            f"device = {str(device)!r} does not take the model ({error}); choose one that this torch has "
+            f"({'cpu or cuda' if torch.cuda.is_available() else 'cpu'}) and that has room for the weights"
         ) from error
     return Qwen(model, tokenizer)
 

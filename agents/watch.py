@@ -45,7 +45,10 @@ class WatchOptions(ActorOptions):
     save: Path | None = None
     env: Annotated[Path | None, tyro.conf.arg(aliases=["--config"])] = None
     split: Split = "train"
-    seed: int = field(default_factory=lambda: secrets.randbelow(2**31))
+    # The help shows what the default means, not the number that it drew.
+    seed: Annotated[int, tyro.conf.arg(help_behavior_hint="(optional)")] = field(
+        default_factory=lambda: secrets.randbelow(2**31)
+    )
     tasks: tyro.conf.Suppress[tuple[str, ...]] = ()
     first: tyro.conf.Suppress[int] = 0
     n: tyro.conf.Suppress[int] = 1

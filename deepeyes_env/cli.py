@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from deepeyes_env.errors import ConfigError, nearest
+from deepeyes_env.extras import PROJECT, extra_of
 from deepeyes_env.images import ImageError
 from deepeyes_env.tasks.dataset_error import DatasetError
 
@@ -25,7 +26,11 @@ def main(argv: list[str] | None = None) -> int:
         argv: Name of the subcommand and its arguments; default: the process's own.
 
     Returns:
-        The exit status: 0 on success, 2 for a mistake of the user, 130 after Ctrl-C.
+        The exit status: 0 on success, 2 for a mistake of the user or a package that is not installed, 130
+        after Ctrl-C.
+
+    Raises:
+        ModuleNotFoundError: A module is missing that none of our extras brings.
     """
     arguments = sys.argv[1:] if argv is None else argv
     commands = {point.name: point for point in entry_points(group=GROUP)}
@@ -40,6 +45,11 @@ def main(argv: list[str] | None = None) -> int:
         return commands[name].load()(rest) or 0
     except (ConfigError, DatasetError, ImageError) as error:
         print(f"deepeyes {name}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if not error.name or (extra := extra_of(error.name)) is None:
+            raise
+        print(f"deepeyes {name} needs {error.name}: pip install '{PROJECT}[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ndeepeyes {name}: interrupted", file=sys.stderr)

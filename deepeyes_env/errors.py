@@ -63,6 +63,47 @@ def require_folder(key: str, path: Path) -> None:
         raise ConfigError(f"{key} = {str(path)!r}: nothing can be written in {there}; choose another")
 
 
+def make_folder(key: str, path: Path) -> None:
+    """Make a folder, or refuse it.
+
+    Args:
+        key: Name of the option.
+        path: The folder; it may be there already.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    require_folder(key, path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # root may write everywhere, but not make a folder in /proc
+        raise ConfigError(
+            f"{key} = {str(path)!r}: cannot be made ({error.strerror}); choose another"
+        ) from error
+
+
+def require_file(key: str, path: Path) -> None:
+    """Refuse a file that cannot be written. Its folder is made, the file is left as it is.
+
+    Args:
+        key: Name of the option.
+        path: The file.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    is_new = not os.path.lexists(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise ConfigError(
+            f"{key} = {str(path)!r}: cannot be written ({error.strerror}); choose another"
+        ) from error
+    if is_new:
+        path.unlink()
+
+
 def nearest(key: str, valid: Collection[str]) -> str:
     """A sentence that offers the valid key most like `key`, or lists all of them."""
     close = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)

@@ -19,7 +19,7 @@ def run_part(command: str, parts: Mapping[str, tuple[str, str]], argv: list[str]
         argv: Name of the part and its arguments.
 
     Returns:
-        The part's exit status, or 2 for an unknown part.
+        The part's exit status (0 where its `main` gives none), or 2 for an unknown part.
     """
     if not argv or argv[0] in ("-h", "--help"):
         lines = [f"  {name:<12} {summary}" for name, (_, summary) in parts.items()]
@@ -29,5 +29,5 @@ def run_part(command: str, parts: Mapping[str, tuple[str, str]], argv: list[str]
     if part not in parts:
         print(f"deepeyes {command}: unknown part {part!r}: {nearest(part, parts)}", file=sys.stderr)
         return 2
-    status: int = importlib.import_module(parts[part][0]).main(rest)
-    return status
+    status: int | None = importlib.import_module(parts[part][0]).main(rest)
+    return status or 0

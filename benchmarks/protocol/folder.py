@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,11 +30,17 @@ from benchmarks.run_folder import (
     read_run,
     write_card,
 )
-from deepeyes_env.errors import ConfigError, require_folder
+from deepeyes_env.errors import ConfigError, make_folder
 from deepeyes_env.outcome import Outcome
 
 KEY = "key"
 """Under which name a trajectory's `versions` hold its key."""
+
+FIRST = ("settings.plan.", "suites.")
+"""Beginnings of the settings' names that are shown first: they are options of the command."""
+
+SHOWN = 8
+"""Differences between two runs that are named."""
 
 
 @dataclass(slots=True)
@@ -105,8 +111,7 @@ def open_folder(path: Path, card: RunCard) -> Iterator[Folder]:
         ConfigError: The directory holds a run of other settings; the message says which.
         StoreError: Another process writes it, or it cannot be written.
     """
-    require_folder("out", path)
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder("out", path)
     with TrajectoryWriter(path / TRAJECTORIES) as writer:
         write_card(path, _going_on(path, card))
         # It belongs to all results together, which are about to change.
@@ -144,11 +149,9 @@ def _going_on(path: Path, card: RunCard) -> RunCard:
     earlier = earlier_card(path)
     if earlier is None:
         return card
-    before, now = _demands(earlier), _demands(card)
-    if differing := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
-        shown = "; ".join(
-            f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in differing[:8]
-        )
+    if differing := _differing(earlier, card):
+        more = [f"{len(differing) - SHOWN} more"] if len(differing) > SHOWN else []
+        shown = "; ".join([*differing[:SHOWN], *more])
         raise ConfigError(f"{path} holds a run of other settings ({shown}); choose another --out")
     versions = {
         name: _joined(earlier.versions.get(name), card.versions.get(name))
@@ -157,9 +160,21 @@ def _going_on(path: Path, card: RunCard) -> RunCard:
     return replace(card, versions=versions)
 
 
-def _demands(card: RunCard) -> dict[str, Any]:
+def _differing(earlier: RunCard, card: RunCard) -> list[str]:
+    """A sentence for each setting that differs; modes, seeds, samples and suites first."""
+    # The plan names the modes. The environment of one that a run does not have is no difference of its own.
+    shared = earlier.settings["env"].keys() & card.settings["env"].keys()
+    before, now = _demands(earlier, shared), _demands(card, shared)
+    differing = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+    differing.sort(key=lambda name: (not name.startswith(FIRST), name))
+    return [f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in differing]
+
+
+def _demands(card: RunCard, modes: Collection[str]) -> dict[str, Any]:
     """What must be the same for a run to go on, by path; the content of suites is compared item by item."""
     content = json.loads(json.dumps(asdict(card)))
+    env = content["settings"]["env"]
+    content["settings"]["env"] = {mode: settings for mode, settings in env.items() if mode in modes}
     suites = {name: about.get("revision") for name, about in content["suites"].items()}
     kept = {key: content[key] for key in ("policy", "settings", "judge")}
     return dict(_leaves(kept | {"suites": suites}, ""))

@@ -17,7 +17,7 @@ from benchmarks.report.document import rounded
 from benchmarks.report.pairing import Metric
 from benchmarks.report.terminal import print_table
 from benchmarks.run_folder import read_run
-from deepeyes_env.errors import require, require_folder
+from deepeyes_env.errors import make_folder, require
 
 NAMES = ("compare.json", "compare.html")
 """What is written into `--out`."""
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     options = tyro.cli(CompareOptions, args=list(argv), prog="deepeyes eval compare")
     require(len(options.runs) > 1, "runs", [str(run) for run in options.runs], "two folders or more")
     if options.out is not None:
-        require_folder("out", options.out)
+        make_folder("out", options.out)
     first, *others = [read_run(run) for run in options.runs]
     compared = compare_runs(first, others, options.metric)
     console = Console()
@@ -82,7 +82,6 @@ def to_json(compared: Sequence[RunComparison]) -> str:
 
 
 def _write(out: Path, compared: Sequence[RunComparison], runs: Sequence[Path]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     sides = [(one, runs[0], run) for one, run in zip(compared, runs[1:], strict=True)]
     for name, text in zip(NAMES, (to_json(compared), compare_page(sides, out)), strict=True):
         (out / name).write_text(text, encoding="utf-8", errors="replace")

@@ -52,11 +52,13 @@ class Heard:
         case: The case.
         said: Whether the answer counts as right; None where the judge gave no verdict.
         by: `judge`, or why it was not asked.
+        failure: Why the judge gave no verdict, where it gave none.
     """
 
     case: Case
     said: bool | None
     by: str
+    failure: str | None = None
 
     @property
     def right(self) -> bool:
@@ -74,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
         0 for a judge that can be used, else 1.
 
     Raises:
-        ConfigError: The address cannot be used.
+        ConfigError: The address cannot be used, or a package is not installed.
     """
     options = tyro.cli(CheckOptions, args=list(argv), prog="deepeyes eval judge-check")
     judge = open_judge(load_config(JudgeConfig, base_url=options.judge, model=options.judge_model))
@@ -87,6 +89,8 @@ def main(argv: Sequence[str]) -> int:
     for one in heard:
         if not one.right:
             console.print(f"{one.case.kind}: {one.case.answer!r} for {one.case.reference!r}: {_said(one)}")
+    if failures := [one.failure for one in heard if one.failure is not None]:
+        console.print(f"first failure: {failures[0]}", style="red", markup=False, soft_wrap=True)
     console.print("usable" if usable(heard) else "not usable", style="bold")
     return 0 if usable(heard) else 1
 
@@ -123,8 +127,8 @@ def _hear(judge: Judge, case: Case) -> Heard:
         return Heard(case, False, reason)
     try:
         return Heard(case, judge.says_equivalent(case.question, case.reference, case.answer), "judge")
-    except JudgeError:
-        return Heard(case, None, "judge")
+    except JudgeError as error:
+        return Heard(case, None, "judge", str(error))
 
 
 def _kind_of(one: Heard) -> str:

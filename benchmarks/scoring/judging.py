@@ -49,8 +49,7 @@ def open_judge(config: JudgeConfig) -> RememberingJudge:
     """The judge of a configuration; nothing is sent yet.
 
     Raises:
-        ConfigError: The address or the key cannot be sent.
-        JudgeError: Its library is missing.
+        ConfigError: Its library is missing, or the address or the key cannot be sent.
     """
     return RememberingJudge(HttpJudge(config))
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from benchmarks.speed.all_page import write_page
 from benchmarks.speed.machine import this_machine
 from benchmarks.speed.part import Part, Report, kept_report, perform
+from deepeyes_env.errors import make_folder
 
 BenchName = Literal["sandbox", "search", "worlds", "env", "env-ray", "rollout", "train", "stress"]
 
@@ -127,8 +128,11 @@ def run_all(
 
     Returns:
         The reports of those that were to be run.
+
+    Raises:
+        ConfigError: `out` cannot be a folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder("out", out)
     found = versions()
     everything = {"quick": quick, "machine": this_machine(), "versions": found}
     chosen = [part for part in parts if not only or part.name in only]

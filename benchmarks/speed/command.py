@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from functools import partial
 
-from benchmarks import mismatch
-from benchmarks.speed import all as everything
-from benchmarks.speed import env, env_ray, rollout, sandbox, search, stress, train, worlds
-from deepeyes_env.errors import nearest
+from deepeyes_env.parts import run_part
 
-BENCHES: dict[str, Callable[[Sequence[str]], None]] = {
-    "all": everything.main,
-    "env": env.main,
-    "env-ray": env_ray.main,
-    "mismatch": mismatch.main,
-    "rollout": rollout.main,
-    "sandbox": sandbox.main,
-    "search": search.main,
-    "stress": stress.main,
-    "train": train.main,
-    "worlds": worlds.main,
+BENCHES = {
+    "all": ("benchmarks.speed.all", "every speed benchmark beside its peers, on one page"),
+    "env": ("benchmarks.speed.env", "the vector env beside Gymnasium's, GEM's threads and TRL's tool loop"),
+    "env-ray": ("benchmarks.speed.env_ray", "RayVectorEnv over 1, 2 and 4 nodes of a cluster"),
+    "mismatch": ("benchmarks.mismatch", "an engine's log-probabilities beside the trainer's, on a rollout"),
+    "rollout": ("benchmarks.speed.rollout", "the rollout engine beside the bare backend and a barrier"),
+    "sandbox": ("benchmarks.speed.sandbox", "the sandbox beside an ipykernel, a process per cell and a fork"),
+    "search": ("benchmarks.speed.search", "text search beside bm25s and SQLite's FTS5"),
+    "stress": ("benchmarks.speed.stress", "hundreds of episodes with failing tools: nothing is lost"),
+    "train": ("benchmarks.speed.train", "updates beside plain transformers and TRL; shares of a DAPO step"),
+    "worlds": ("benchmarks.speed.worlds", "generated tasks a second, beside the bare JPEG encoding"),
 }
-"""Each is a module of its own; its docstring's first line is its line of help."""
+"""Modules and what they say, by name."""
 
-
-def main(argv: Sequence[str]) -> int:
-    """Run one benchmark.
-
-    Args:
-        argv: Its name and its arguments.
-
-    Returns:
-        0, or 2 for a name that is none.
-    """
-    if not argv or argv[0] in ("-h", "--help"):
-        print(_usage())
-        return 0 if argv else 2
-    name, *rest = argv
-    if name not in BENCHES:
-        print(f"deepeyes bench: unknown benchmark {name!r}: {nearest(name, BENCHES)}", file=sys.stderr)
-        return 2
-    BENCHES[name](rest)
-    return 0
-
-
-def _usage() -> str:
-    lines = [f"  {name:<12} {_summary(bench)}" for name, bench in BENCHES.items()]
-    return "\n".join(["usage: deepeyes bench BENCHMARK [--help] [options]", "", "benchmarks:", *lines])
-
-
-def _summary(bench: Callable[[Sequence[str]], None]) -> str:
-    return (sys.modules[bench.__module__].__doc__ or "").partition("\n")[0]
+main = partial(run_part, "bench", BENCHES)
+"""Run the benchmark that is named first."""

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from benchmarks.speed import env_loops as loops
 from benchmarks.speed.env_load import EnvLoad
-from benchmarks.speed.machine import processors, write_json
+from benchmarks.speed.machine import processors, read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
@@ -95,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(EnvBenchOptions, args=list(argv), prog="deepeyes bench env")
+    options = read_options(EnvBenchOptions, argv, "deepeyes bench env")
     measured = measure_all(options, Console(stderr=True))
     if options.output is not None:
         write_json(options.output, options, measured)

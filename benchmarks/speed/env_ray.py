@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import LOOK, SAY, Load, Looks, PatientSandbox
 from benchmarks.speed.record import Measure, Record, Sample, interleave
@@ -70,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(RayBenchOptions, args=list(argv), prog="deepeyes bench env-ray")
+    options = read_options(RayBenchOptions, argv, "deepeyes bench env-ray")
     measured = measure_ray(options)
     if options.output is not None:
         write_json(options.output, options, measured)

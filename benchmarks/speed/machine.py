@@ -7,10 +7,26 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+import tyro
+
+from deepeyes_env.errors import require_file
+
+
+class WithOutput(Protocol):
+    """Options of a benchmark."""
+
+    @property
+    def output(self) -> Path | None:
+        """File for all figures."""
+        ...
+
+
+Options = TypeVar("Options", bound=WithOutput)
 
 
 @contextlib.contextmanager
@@ -46,6 +62,23 @@ def this_machine() -> dict[str, Any]:
         "root": os.geteuid() == 0,
         "load_before": os.getloadavg()[0],
     }
+
+
+def read_options(kind: type[Options], argv: Sequence[str], prog: str) -> Options:
+    """A benchmark's options, once it is sure that what it measures can be written.
+
+    Args:
+        kind: Their dataclass, which has `output`.
+        argv: The arguments.
+        prog: The command, for its help.
+
+    Raises:
+        ConfigError: `output` cannot be written.
+    """
+    options = tyro.cli(kind, args=list(argv), prog=prog)
+    if options.output is not None:
+        require_file("output", options.output)
+    return options
 
 
 def write_json(file: Path, options: Any, bench: Any) -> None:

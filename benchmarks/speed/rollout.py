@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import tyro
 from rich.console import Console
 
 from agents.event_loop import iterate
@@ -18,7 +17,7 @@ from agents.rollout import stream
 from agents.speaker import PolicySpeaker
 from agents.transformers_policy import TransformersPolicy
 from benchmarks.speed import rollout_loops as loops
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load, Looks, Mouthpiece, PatientSandbox
 from benchmarks.speed.record import Measure, Record, Sample, interleave
@@ -26,6 +25,7 @@ from benchmarks.speed.rollout_model import random_3b, tiny
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, compared
 from deepeyes_env.async_env import DeepEyesAsyncEnv
+from deepeyes_env.errors import require
 
 CEILING, OURS, BARRIER = "no environment", "ours", "barrier"
 SYNC, ASYNC = "gymnasium sync", "gymnasium async"
@@ -68,6 +68,10 @@ class RolloutBenchOptions:
     device: str = "cpu"
     output: Path | None = None
 
+    def __post_init__(self) -> None:
+        whole = self.at_once > 0 and self.episodes > 0 and self.episodes % self.at_once == 0
+        require(whole, "episodes", self.episodes, f"a multiple of at_once, which is {self.at_once}")
+
 
 def main(argv: Sequence[str]) -> None:
     """Run the command.
@@ -75,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(RolloutBenchOptions, args=list(argv), prog="deepeyes bench rollout")
+    options = read_options(RolloutBenchOptions, argv, "deepeyes bench rollout")
     torch.set_num_threads(1)
     qwen = tiny() if options.device == "cpu" else random_3b(options.device)
     policy = TransformersPolicy(qwen.model, qwen.tokenizer, max_rows=options.rows)

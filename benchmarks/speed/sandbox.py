@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
 from benchmarks.speed import cells
-from benchmarks.speed.machine import own_directory, processors, this_machine, write_json
+from benchmarks.speed.machine import own_directory, processors, read_options, this_machine, write_json
 from benchmarks.speed.record import Row
 from benchmarks.speed.run import INSTALL, LIVE, Run
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict, verdicts
+from deepeyes_env.errors import require
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class SandboxBenchOptions:
     cores: int = 2
     quick: bool = False
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "memory_sessions", "cores"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(SandboxBenchOptions, args=list(argv), prog="deepeyes bench sandbox")
+    options = read_options(SandboxBenchOptions, argv, "deepeyes bench sandbox")
     bench = measure(options, Console(stderr=True))
     if options.output is not None:
         write_json(options.output, options, bench)

@@ -12,14 +12,18 @@ import sqlite3
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from deepeyes_env.search.corpora import Document, JsonLinesCorpus
 from deepeyes_env.search.local.engine import LocalSearchEngine
 from deepeyes_env.search.local.text import STOP_WORDS
 from deepeyes_env.search.local.writer import update_index
 
-OURS, BM25S, FTS5 = "ours", "bm25s", "FTS5"
+Peer = Literal["bm25s", "FTS5"]
+
+OURS = "ours"
+BM25S: Peer = "bm25s"
+FTS5: Peer = "FTS5"
 
 _STOP_WORDS = frozenset(STOP_WORDS.split())
 _WORD = re.compile(r"(?u)\w+")
@@ -119,7 +123,7 @@ class Fts5:
 
 ENGINES: dict[str, type[SearchContender]] = {OURS: Ours, BM25S: Bm25s, FTS5: Fts5}
 
-NEEDS = {BM25S: ("bm25s", "numba")}
+NEEDS: dict[str, tuple[str, ...]] = {BM25S: ("bm25s", "numba")}
 """What must be installed."""
 
 

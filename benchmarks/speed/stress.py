@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 
 import psutil
-import tyro
 from PIL import Image
 from rich import box
 from rich.console import Console
@@ -30,7 +29,7 @@ from agents.trajectory import SeedLineage, Trajectory, check_trajectory
 from agents.vocabulary import Vocabulary
 from benchmarks.speed.faults import Fault, Faults, FaultySandbox
 from benchmarks.speed.footprint import left_behind
-from benchmarks.speed.machine import own_directory, write_json
+from benchmarks.speed.machine import own_directory, read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Record
 from benchmarks.speed.targets import OURS, Verdict
@@ -104,7 +103,7 @@ def main(argv: Sequence[str]) -> None:
     Raises:
         SystemExit: Something was lost, mixed up or left behind.
     """
-    options = tyro.cli(StressOptions, args=list(argv), prog="deepeyes bench stress")
+    options = read_options(StressOptions, argv, "deepeyes bench stress")
     rounds: list[Round] = []
     with own_directory():
         stress(replace(options, episodes=2, rounds=1))  # opens what a process opens once

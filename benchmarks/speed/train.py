@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import torch
-import tyro
 from rich.console import Console
 
 from agents.qwen import Qwen
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Measure, Record, Sample, interleave
@@ -32,6 +32,8 @@ Size = Literal["tiny", "3b", "7b"]
 
 MODELS: dict[Size, Callable[[str], Qwen]] = {"tiny": lambda _: tiny(), "3b": random_3b, "7b": random_7b}
 """Random weights of these sizes on a device; the large ones in bfloat16."""
+
+TRL_NOT_INSTALLED = "not installed: pip install 'deepeyes-gym[trl]'"
 
 WANTED = 0.95
 """Share of plain transformers' tokens a second that an update is to reach (issue 6)."""
@@ -90,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(TrainBenchOptions, args=list(argv), prog="deepeyes bench train")
+    options = read_options(TrainBenchOptions, argv, "deepeyes bench train")
     torch.set_num_threads(1)
     record, verdicts = Record(), []
     console, progress = Console(), Console(stderr=True)
@@ -128,7 +130,11 @@ def measure_update(
         bout = Bout(qwen, load)
         flops, peak = training_flops(qwen.model.config, bout.batch), _peak_flops(device)
         share = Measure(f"of peak FLOP/s, {name}", "%", 100.0)
-        contenders = {OURS: bout.ours, PLAIN: bout.plain()} | ({TRL: bout.trl()} if options.trl else {})
+        contenders = {OURS: bout.ours, PLAIN: bout.plain()}
+        if options.trl and find_spec("trl") is None:
+            record.note(speed, TRL, TRL_NOT_INSTALLED)
+        elif options.trl:
+            contenders[TRL] = bout.trl()
         ready: dict[str, Callable[[], list[Sample]]] = {}
 
         # On a CPU the process's own time: one thread computes, and others may share the processor.

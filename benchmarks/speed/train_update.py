@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from datasets import Dataset
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
@@ -140,6 +139,7 @@ class Bout:
 
 def _trl_trainer(qwen: Qwen) -> Any:
     import trl
+    from datasets import Dataset
 
     arguments = trl.GRPOConfig(
         output_dir=tempfile.mkdtemp(prefix="deepeyes-bench-trl-"),

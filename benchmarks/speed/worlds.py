@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.speed.machine import write_json
+from benchmarks.speed.machine import read_options, write_json
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.record import Measure, Record, Sample, interleave
 from benchmarks.speed.tables import figures_table, targets_table
 from benchmarks.speed.targets import Verdict
+from deepeyes_env.errors import require
 from deepeyes_env.tasks.worlds.source import GeneratedSource
 from deepeyes_env.tasks_command.choice import WorldArgs
 
@@ -40,12 +40,15 @@ class WorldsBenchOptions(WorldArgs):
     """Measure how fast tasks are generated, in processor time of one thread.
 
     Attributes:
-        n: Tasks of each family, a multiple of five.
+        n: Tasks of each family, a multiple of 5.
         output: Also write everything as JSON to this file.
     """
 
     n: int = 30
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        require(self.n > 0 and self.n % IN_A_ROW == 0, "n", self.n, f"a multiple of {IN_A_ROW}")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -54,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Its arguments.
     """
-    options = tyro.cli(WorldsBenchOptions, args=list(argv), prog="deepeyes bench worlds")
+    options = read_options(WorldsBenchOptions, argv, "deepeyes bench worlds")
     record, ordinary = Record(), []
     for name in track(options.names, "drawing", transient=True, console=Console(stderr=True)):
         source, measure = options.source(name), Measure(name, "ms", 1e3)

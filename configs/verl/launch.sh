@@ -7,10 +7,15 @@
 set -euo pipefail
 usage="usage: [NODES=4] [GPUS=8] [PORT=6379] launch.sh head [SETTING=VALUE ...] | join HEAD_ADDRESS"
 port=${PORT:-6379}
+usage() {
+  echo "$usage" >&2
+  exit 2
+}
 cd "$(dirname "$0")/../.." # relative paths of the settings begin here
-case ${1:?$usage} in
+case ${1:-} in
   join)
-    ray start --address "${2:?$usage}:$port"
+    [ -n "${2:-}" ] || usage
+    ray start --address "$2:$port"
     ;;
   head)
     nodes=${NODES:-4}
@@ -21,7 +26,6 @@ case ${1:?$usage} in
       trainer.nnodes="$nodes" trainer.n_gpus_per_node="${GPUS:-8}" "${@:2}"
     ;;
   *)
-    echo "$usage" >&2
-    exit 2
+    usage
     ;;
 esac

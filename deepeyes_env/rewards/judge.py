@@ -54,13 +54,12 @@ class HttpJudge:
             config: Where and how to ask.
 
         Raises:
-            JudgeError: The `judge` extra is not installed.
-            ConfigError: The address or the key cannot be sent.
+            ConfigError: The `judge` extra is not installed, or the address or the key cannot be sent.
         """
         try:
             import httpx
         except ImportError as error:
-            raise JudgeError("an LLM judge needs httpx: pip install 'deepeyes-gym[judge]'") from error
+            raise ConfigError("an LLM judge needs httpx: pip install 'deepeyes-gym[judge]'") from error
         key = os.environ.get(config.api_key_variable)
         self._config = config
         self._model = config.model

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deepeyes_env.errors import make_folder
 from deepeyes_env.search.corpora import Columns, Corpus, open_corpus
 from deepeyes_env.search.local.writer import Update, update_index
 
@@ -49,11 +50,12 @@ def main(argv: list[str]) -> int:
         0.
 
     Raises:
-        ConfigError: A library is missing.
+        ConfigError: A library is missing, or `output` cannot be a folder.
         DatasetError: The corpus or the directory cannot be used.
     """
     args = tyro.cli(IndexArgs, args=argv, prog="deepeyes search index")
     corpus = open_corpus(args.source, args.columns, args.split, args.subset)
+    make_folder("output", args.output)
     with _progress(corpus) as on_document:
         update = update_index(args.output, corpus, on_document)
     Console().print(_summary(update, args.output), highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 from rich.progress import track
 
+from deepeyes_env.errors import make_folder
 from deepeyes_env.task import Split
 from deepeyes_env.tasks.worlds import FAMILY_MODULES
 from deepeyes_env.tasks_command.choice import WorldArgs
@@ -41,15 +42,15 @@ def main(argv: list[str]) -> int:
         0.
 
     Raises:
-        ConfigError: A family is unknown.
+        ConfigError: A family is unknown, or `output` cannot be a folder.
     """
     args = tyro.cli(SheetArgs, prog="deepeyes tasks sheet", args=argv)
+    make_folder("output", args.output)
     rooms: dict[str, list[Strip]] = {}
     for name in track(args.names, "painting", transient=True):
         source = args.source(name, twins=args.twins)
         tasks = tuple(source.draw(index, args.split) for index in range(args.n))
         rooms.setdefault(FAMILY_MODULES[name].partition(".")[0], []).append(Strip(source.families[0], tasks))
-    args.output.mkdir(parents=True, exist_ok=True)
     for room, strips in rooms.items():
         path = args.output / f"{room}.png"
         paint_sheet(room, strips).save(path)

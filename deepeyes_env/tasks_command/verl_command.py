@@ -12,7 +12,7 @@ from rich.progress import track
 
 from deepeyes_env.adapters.verl_data import Row, Tokenizer, prompt_tokens, verl_row, write_rows
 from deepeyes_env.config import EnvConfig, load_config
-from deepeyes_env.errors import ConfigError
+from deepeyes_env.errors import ConfigError, require_file
 from deepeyes_env.images import ImageError
 from deepeyes_env.task import Split, Task, TaskSource
 from deepeyes_env.tasks import open_source
@@ -51,12 +51,14 @@ def main(argv: list[str]) -> int:
         0.
 
     Raises:
-        ConfigError: A setting is wrong, an endless source has no count, or nothing is left to write.
+        ConfigError: A setting is wrong, `output` cannot be written, an endless source has no count, or
+            nothing is left to write.
     """
     args = tyro.cli(VerlArgs, prog="deepeyes tasks verl", args=argv)
     config = load_config(EnvConfig, args.env)
     source = open_source(config.source)
     count = _count(source, args)
+    require_file("output", args.output)
     written = write_rows(_rows(source, config, args, count), args.output)
     print(f"{args.output}: {written} tasks of {count}, {count - written} left out")
     return 0

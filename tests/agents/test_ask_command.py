@@ -52,6 +52,14 @@ def shown(request: dict[str, object]) -> list[str]:
     return [part.get("text", "<image>") for part in last["content"]]
 
 
+def test_help_offers_no_policy_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert "or `oracle`" not in shown.split("--backend")[0]
+    assert "model's name at an API" in shown
+
+
 def test_an_answer(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with ChatServer(says(ZOOM), says(ANSWER)) as server:
         assert ask(server, photo, "--images", tmp_path / "seen", "--save", tmp_path / "run") == 0

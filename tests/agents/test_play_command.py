@@ -36,6 +36,17 @@ def test_help_tells_of_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert "deepeyes play --policy" in capsys.readouterr().out
 
 
+def test_help_says_that_a_new_seed_is_drawn_and_not_which(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda _: 123454321)
+    with pytest.raises(SystemExit):
+        main(["--policy", "oracle", "--help"])
+    shown = capsys.readouterr().out
+    assert "a new one each time" in shown
+    assert "123454321" not in shown
+
+
 def test_the_oracle_is_watched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     task = open_source(EnvConfig().source).task(3)
     pictures, run = tmp_path / "pictures", tmp_path / "run"

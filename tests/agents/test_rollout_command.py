@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import sys
 
 import datasets
 import pytest
@@ -239,6 +240,15 @@ def test_vllm_samples_at_the_temperatures_whose_log_probabilities_it_tells():
     for temperature in (0, 1):
         PolicyOptions(policy="m", backend="vllm", temperature=temperature)
     PolicyOptions(policy="m", temperature=0.7)
+
+
+def test_without_httpx_the_extra_for_servers_is_named(tmp_path, env_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    arguments = (
+        f"--policy none --backend vllm --urls http://127.0.0.1:9 --out {tmp_path / 'run'} --env {env_file}"
+    )
+    with pytest.raises(ConfigError, match=r"pip install 'deepeyes-gym\[http\]'"):
+        rollout_main(arguments.split())
 
 
 def test_the_page_goes_where_it_is_wanted(tmp_path, env_file):

@@ -1,5 +1,6 @@
 """The tiny Qwen2.5-VL: tokenizer, determinism, round trip through a checkpoint directory."""
 
+import re
 import unicodedata
 from functools import cache
 
@@ -162,4 +163,11 @@ def test_weights_that_were_copied_in_part_name_cause_and_mend(saved, tmp_path):
 
 def test_a_device_that_is_not_there_names_cause_and_mend(saved):
     with pytest.raises(ModelError, match=r"device = 'gpu17' .*Invalid device string.*choose one"):
+        load_qwen(saved, device="gpu17")
+
+
+@pytest.mark.parametrize(("has_cuda", "devices"), [(False, "(cpu)"), (True, "(cpu or cuda)")])
+def test_only_devices_that_this_torch_has_are_offered(saved, monkeypatch, has_cuda, devices):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    with pytest.raises(ModelError, match=re.escape(f"choose one that this torch has {devices}")):
         load_qwen(saved, device="gpu17")

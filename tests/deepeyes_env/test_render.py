@@ -1,3 +1,6 @@
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from env_parts import IMAGE_SEARCH, InProcessSandbox, answer, code, make_source, make_task, picture
@@ -11,6 +14,13 @@ from deepeyes_env.render import render_ansi, render_rgb
 from deepeyes_env.rewards.base import Reward
 from deepeyes_env.search.base import Hit
 from deepeyes_env.sheet import font, wrap
+
+
+def test_the_example_without_arguments_shows_how_to_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "examples" / "draw_episode.py"
+    monkeypatch.setattr("sys.argv", [str(example)])
+    with pytest.raises(SystemExit, match=r"Run: python examples/draw_episode\.py"):
+        runpy.run_path(str(example), run_name="__main__")
 
 
 def played(*, stdout: str = "", images: int = 0) -> Episode:

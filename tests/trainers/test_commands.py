@@ -244,6 +244,13 @@ def test_a_directory_that_cannot_be_written_is_named_first(
         command.main([*flags, "--run-dir", str(tmp_path / "used")])
 
 
+@pytest.mark.parametrize("command", [sft_command, dapo_command])
+def test_a_directory_that_cannot_be_made_is_named(command: Any, data: Path, model: Path) -> None:
+    flags = ["--model", str(model), *(["--data", str(data)] if command is sft_command else [])]
+    with pytest.raises(SystemExit, match=r"run_dir = '/proc/deepeyes/run': .*choose another"):
+        command.main([*flags, "--run-dir", "/proc/deepeyes/run"])
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

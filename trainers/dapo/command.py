@@ -22,7 +22,7 @@ from agents.trajectory import SeedLineage
 from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import ConfigError, make_folder, require
 from deepeyes_env.task import TaskSource
 from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
@@ -139,6 +139,7 @@ def run(options: DapoOptions) -> None:
     require_room(options)
     if options.push_to_hub is not None:
         require_token()
+    make_folder("run_dir", options.run_dir)
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))
     policy: Policy = (
         vllm_policy(options.model, options.urls, "auto", options.weights)

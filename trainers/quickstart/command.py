@@ -30,7 +30,7 @@ from agents.transformers_policy import TransformersPolicy
 from agents.vocabulary import Vocabulary
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig
-from deepeyes_env.errors import require, require_folder
+from deepeyes_env.errors import make_folder, require
 from deepeyes_env.tasks import WorldConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
@@ -149,7 +149,7 @@ def main(argv: Sequence[str]) -> None:
     options = tyro.cli(QuickstartOptions, args=list(argv), prog="deepeyes quickstart")
     output = options.output or _fresh(Path("runs"))
     require(options.seed >= 0, "seed", options.seed, "a whole number from 0")
-    require_folder("output", output)
+    make_folder("output", output)
     if output.exists() and any(output.iterdir()):
         raise SystemExit(f"deepeyes quickstart: {output} is not empty; choose another --output")
     # Faster than two for a model this small (stack notes section 2), and leaves a core to the tools.

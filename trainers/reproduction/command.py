@@ -12,7 +12,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from deepeyes_env.errors import require_folder
+from deepeyes_env.errors import make_folder
 from trainers.reproduction.arms import CLAIMS, SMOKE, Sizes, arms, needed
 from trainers.reproduction.claims import judge
 from trainers.reproduction.figures import Results
@@ -86,8 +86,7 @@ def reproduce(options: ReproduceOptions, console: Console) -> Path:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sizes = SMOKE if options.smoke else Sizes()
     root, page = options.output / "stages", options.output / "report.html"
-    require_folder("output", root)
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder("output", root)
     named = {
         (name, seed): arms(seed, sizes)[name] for seed in options.seeds for name in needed(options.claims)
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 from trainers.reproduction.stages import Stage, address, lineage, parent
@@ -40,6 +42,7 @@ def run_all(wanted: Iterable[Stage], root: Path, workers: int, on_done: OnDone) 
 
     Raises:
         Exception: What a stage raised; the other stages at work are finished first.
+        KeyboardInterrupt: Ctrl-C; the stages at work are ended.
     """
     stages = in_order(wanted)
     done = {address(stage) for stage in stages if (root / address(stage)).exists()}
@@ -53,7 +56,8 @@ def run_all(wanted: Iterable[Stage], root: Path, workers: int, on_done: OnDone) 
             for stage in ready[: workers - len(running)]:
                 waiting.remove(stage)
                 process = _process()
-                running[process.submit(_perform, stage, root)] = stage, process
+                with _interrupts_later():
+                    running[process.submit(_perform, stage, root)] = stage, process
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 stage, process = running.pop(future)
@@ -61,6 +65,11 @@ def run_all(wanted: Iterable[Stage], root: Path, workers: int, on_done: OnDone) 
                 future.result()
                 done.add(address(stage))
                 on_done(stage, len(done), len(stages))
+    except KeyboardInterrupt:
+        # One that was still starting has not heard of it; a stage is kept whole or not at all.
+        for worker in active_children():
+            worker.terminate()
+        raise
     finally:
         for _, process in running.values():
             process.shutdown()
@@ -75,6 +84,19 @@ def _process() -> ProcessPoolExecutor:
     context = get_context("forkserver")
     context.set_forkserver_preload(["trainers.reproduction.perform"])
     return ProcessPoolExecutor(1, context, initializer=_prepare)
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C wait, here and in every process that is started meanwhile.
+
+    The server of forks and its workers import for seconds, where Ctrl-C would end in a traceback of theirs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _is_ready(stage: Stage, done: set[str]) -> bool:
@@ -99,7 +121,12 @@ def _end_with_parent() -> None:
 
 
 def _perform(stage: Stage, root: Path) -> None:
-    # Not at the top: what it imports is wanted in the workers alone.
-    from trainers.reproduction.perform import perform
+    # Here an interrupt is caught and told to the command; the sandbox interrupts its guests with this signal.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        # Not at the top: what it imports is wanted in the workers alone.
+        from trainers.reproduction.perform import perform
 
-    perform(stage, root)
+        perform(stage, root)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -11,7 +11,7 @@ import torch
 from agents.qwen import ModelError, Qwen, load_qwen
 from agents.store import StoreError
 from agents.vocabulary import Vocabulary
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import ConfigError, make_folder, require
 from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
 from trainers.config import Precision, SftConfig, check_precision
@@ -114,6 +114,7 @@ def run(options: SftOptions) -> None:
         return
     if options.push_to_hub is not None:
         require_token()
+    make_folder("run_dir", options.run_dir)
     qwen = load_qwen(options.model, dtype=getattr(torch, options.dtype))
     data = load(options, qwen)
     if first_launched():

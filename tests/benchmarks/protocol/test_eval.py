@@ -14,7 +14,7 @@ from small_suites import ChoiceItems, always, opening, right_with_probability
 
 from agents.scripted import Program
 from agents.store import read_trajectories
-from benchmarks.protocol import command
+from benchmarks.protocol import command, folder
 from benchmarks.protocol import evaluate as evaluating
 from benchmarks.protocol.command import PARTS, main
 from benchmarks.protocol.evaluate import Evaluated, evaluate
@@ -163,6 +163,29 @@ def test_a_run_of_other_settings_is_refused_with_what_differs(tmp_path: Path) ->
         run(tmp_path, always("A"), suite="choices", modes="off", n=2, env=env)
     with pytest.raises(ConfigError, match=r"policy was \"stubborn\", is \"noisy\""):
         run(tmp_path, right_with_probability(0.5), suite="choices", modes="off", n=2)
+
+
+def test_other_modes_and_seeds_are_named_and_not_all_that_an_environment_is_made_of(tmp_path: Path) -> None:
+    asked = ["--policy", "guesser", "--n", "2", "--out", str(tmp_path / "run")]
+    assert main([*asked, "--modes", "off,code"]) == 0
+    with pytest.raises(ConfigError) as refused:
+        main([*asked, "--modes", "off,search", "--seeds", "1"])
+    assert "(settings.plan.modes was [" in str(refused.value)
+    assert "; settings.plan.seeds was [0], is [1])" in str(refused.value)
+
+
+@pytest.mark.usefixtures("choices")
+def test_options_are_named_before_the_settings_of_an_environment_and_all_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "SHOWN", 2)
+    run(tmp_path, always("A"), suite="choices", modes="off", n=2)
+    env = tmp_path / "env.toml"
+    env.write_text("max_turns = 3\nmax_pixels = 12544\n")
+    with pytest.raises(
+        ConfigError, match=r"\(settings\.plan\.samples was 1, is 2; settings\.[^;]+; 1 more\)"
+    ):
+        run(tmp_path, always("A"), suite="choices", modes="off", n=2, samples=2, env=env)
 
 
 @pytest.mark.usefixtures("choices")

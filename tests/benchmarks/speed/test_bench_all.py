@@ -151,6 +151,23 @@ def test_every_speed_benchmark_takes_part_and_can_be_reproduced():
 @pytest.mark.parametrize("name", QUICK)
 def test_the_quick_arguments_are_understood(name, capsys):
     with pytest.raises(SystemExit) as stopped:
-        command.BENCHES[name]([*QUICK[name], "--output", "x.json", "--help"])
+        command.main([name, *QUICK[name], "--output", "x.json", "--help"])
     assert stopped.value.code == 0
     assert re.search(r"--output", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ("rollout --episodes 7 --at-once 4", "episodes = 7: must be a multiple of"),
+        ("rollout --episodes 0", "episodes = 0: must be a multiple of"),
+        ("worlds --n 7", "n = 7: must be a multiple of 5"),
+        ("sandbox --rounds 0", "rounds = 0: must be at least 1"),
+        ("search --peers foo", "invalid choice 'foo' for argument '--peers'"),
+    ],
+)
+def test_an_option_that_measures_nothing_is_refused(arguments, refused, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(arguments.split())
+    assert stopped.value.code == 2
+    assert refused in " ".join(capsys.readouterr().err.replace("│", " ").split())

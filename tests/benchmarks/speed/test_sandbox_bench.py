@@ -119,4 +119,4 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]):
     assert command.main(["sandbx"]) == 2
     assert "sandbox" in capsys.readouterr().err
     assert command.main(["--help"]) == 0
-    assert "sandbox      The sandbox beside an ipykernel" in capsys.readouterr().out
+    assert "sandbox      the sandbox beside an ipykernel" in capsys.readouterr().out

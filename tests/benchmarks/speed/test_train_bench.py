@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from agents.trajectory import check_tokens, check_trajectory
 from agents.vocabulary import Vocabulary
-from benchmarks.speed import train_shares
+from benchmarks.speed import train, train_shares
 from benchmarks.speed.mouthpiece import Load
 from benchmarks.speed.record import Record
 from benchmarks.speed.rollout_model import random_7b, tiny
@@ -41,6 +42,14 @@ def test_every_contender_updates_and_is_compared(size: Size) -> None:
     assert verdict.value > 0
     rows = [(row.measure.split(",")[0], row.contender) for row in record.rows() if row.p50]
     assert rows == [(m, c) for m in ("peak memory", "tokens") for c in (OURS, PLAIN, TRL)]
+
+
+def test_without_trl_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "trl", None)
+    record = Record()
+    assert measure_update(TrainBenchOptions(rounds=1), "tiny", tiny(), LOAD, record).value is not None
+    assert [row.note for row in record.rows() if row.contender == TRL] == [train.TRL_NOT_INSTALLED]
 
 
 def test_all_contenders_score_the_same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

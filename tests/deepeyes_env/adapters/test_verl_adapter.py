@@ -107,6 +107,15 @@ def launched(folder: Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("arguments", [[], ["join"], ["heads"]])
+def test_a_launch_that_makes_no_sense_shows_the_usage_and_no_more(arguments: list[str]) -> None:
+    script = CONFIGS / "verl" / "launch.sh"
+    ran = subprocess.run([script, *arguments], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("usage: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
 def test_the_settings_are_verls_and_the_papers(runs: dict[str, Future[str]]) -> None:
     verl = json.loads(runs["conformance"].result().splitlines()[-1])
     ours = tomllib.loads((CONFIGS / "dapo-7b.toml").read_text())

@@ -23,6 +23,14 @@ if __name__ == "__main__":
     run_all([arms(0, SMOKE)["sft"]], Path(sys.argv[1]), 1, lambda *_: None)
 """
 
+INTERRUPTED = (
+    RUN.replace("run_all(", "try:\n        run_all(").rstrip()
+    + """
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+)
+
 
 def test_the_bases_of_all_seeds_come_first_and_every_stage_after_its_parent():
     order = in_order([stage for seed in (1, 2, 3) for stage in arms(seed, SMOKE).values()])
@@ -47,6 +55,31 @@ def test_a_killed_command_leaves_no_worker_behind(tmp_path: Path):
     command.send_signal(signal.SIGKILL)
     command.wait()
     _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+
+
+def test_ctrl_c_while_the_workers_start_ends_them_without_a_traceback(tmp_path: Path):
+    script = tmp_path / "run.py"
+    script.write_text(INTERRUPTED)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    command = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "stages")],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started: list[psutil.Process] = []
+    while command.poll() is None and not any("forkserver" in " ".join(one.cmdline()) for one in started):
+        started = psutil.Process(command.pid).children()
+        time.sleep(0.02)
+    time.sleep(0.5)  # the server of forks is importing torch
+    os.killpg(command.pid, signal.SIGINT)  # as a terminal does
+    out, err = command.communicate(timeout=120)
+    assert (out, err) == ("interrupted\n", "")
+    assert not (tmp_path / "stages").exists()
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert not alive
 
 
