@@ -36,7 +36,7 @@ def test_the_kit_the_example_and_rollouts(plugin, documented, tmp_path):
 
 def test_actors_that_do_not_start_and_waiting_that_is_in_vain(plugin):
     checks = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", HERE / "ray_pool.py")
-    assert "14 passed" in plugin("ray").run(*checks, **ENVIRONMENT)
+    assert "15 passed" in plugin("ray").run(*checks, **ENVIRONMENT)
 
 
 @pytest.mark.timeout(PATIENCE)
