@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shlex
 import sys
@@ -16,6 +15,7 @@ from agents.transcript import MAX_IMAGES
 from agents.vllm.settings import MAX_MODEL_LEN, TOKEN_VARIABLE, engine_arguments, server_flags
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import MAX_PIXELS
+from deepeyes_env.loopback import is_loopback
 
 PYTHON_VARIABLE = "DEEPEYES_VLLM_PYTHON"
 """Environment variable with the interpreter of the environment that has vLLM."""
@@ -82,7 +82,7 @@ def server_command(args: ServeVllmArgs, more: list[str]) -> list[str]:
     Raises:
         ConfigError: The address is open to others without a key.
     """
-    if not _loopback(args.host) and not os.environ.get(TOKEN_VARIABLE):
+    if not is_loopback(args.host) and not os.environ.get(TOKEN_VARIABLE):
         raise ConfigError(
             f"host = {args.host!r}: whoever reaches it could sample and change the weights; set "
             f"{TOKEN_VARIABLE} to a secret, which guards sampling, and let only trainers reach the port, "
@@ -96,10 +96,3 @@ def server_command(args: ServeVllmArgs, more: list[str]) -> list[str]:
     # By module: the console script looks for a distribution `vllm`, and the CPU build has another name.
     program = [str(args.python), "-m", "vllm.entrypoints.openai.api_server", "--model", args.checkpoint]
     return [*program, "--host", args.host, "--port", str(args.port), *flags, *more]
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

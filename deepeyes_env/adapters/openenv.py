@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import ipaddress
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -37,6 +36,7 @@ from deepeyes_env.errors import require
 from deepeyes_env.host import Host, draw_place, open_host
 from deepeyes_env.images import EncodedImage
 from deepeyes_env.kept_images import KeptImages
+from deepeyes_env.loopback import is_loopback
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import Sandbox
 from deepeyes_env.serving.gate import Gate
@@ -221,14 +221,7 @@ class LoopbackGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
         address, *_ = scope.get("server") or ("",)
-        await (self._gate if _is_loopback(address) else self._app)(scope, receive, send)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:  # a Unix socket's path
-        return False
+        await (self._gate if is_loopback(address) else self._app)(scope, receive, send)
 
 
 def make_app(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
+from deepeyes_env.loopback import is_loopback
 from deepeyes_env.remote.error import (
     TOKEN_VARIABLE,
     ConnectionBroken,
@@ -208,7 +208,7 @@ class Connection:
         headers |= {"Authorization": f"Bearer {self._token}"} if self._token else {}
         limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
         # A client with a transport of its own asks no proxy: none leads to this machine.
-        here = httpx.HTTPTransport(limits=limits) if _is_here(self._url) else None
+        here = httpx.HTTPTransport(limits=limits) if is_loopback(urlsplit(self._url).hostname or "") else None
         try:
             url = self._url.rstrip("/")
             return httpx.Client(base_url=url, headers=headers, limits=limits, transport=here)
@@ -261,20 +261,12 @@ class Connection:
             raise
 
 
-def _is_here(url: str) -> bool:
-    """Whether an address is this machine's own."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _named(url: str) -> str:
     """The server as messages name it: with the variable of the proxy through which it is asked."""
     parts, proxies = urlsplit(url), getproxies()
     scheme = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
-    if scheme is None or _is_here(url) or proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    if scheme is None or is_loopback(host) or proxy_bypass(host):
         return "the environment server"
     return f"the environment server, asked through the proxy of {scheme}_proxy,"
 
