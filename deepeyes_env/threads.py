@@ -80,12 +80,6 @@ class Crew:
             self._threads.append(thread)
         self._work.put(work)
 
-    def drop(self) -> None:
-        """Forget the work that nobody has begun."""
-        with suppress(queue.Empty):
-            while True:
-                self._work.get_nowait()
-
     def dismiss(self) -> list[threading.Thread]:
         """Let the threads end when all work is done; a dismissed crew is given none any more.
 

@@ -7,6 +7,7 @@ each slot goes its own way: `begin` an episode, `submit` a turn, take what is `r
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -104,6 +105,8 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         self._runners = [self._host.runner() for _ in range(num_envs)]
         self._rngs = np.random.default_rng().spawn(num_envs)
         self._crew = Crew(workers or min(num_envs, MAX_WORKERS))
+        self._closing = False
+        self._door = threading.Lock()  # nothing is launched for threads that are already dismissed
         self._begun: set[int] = set()
         self._in_flight: set[int] = set()
         self._finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
@@ -172,12 +175,15 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         return None
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Wait for running turns, then free all episodes and the threads."""
-        self._crew.drop()
+        """Wait for running turns, then free all episodes and the threads.
+
+        What no thread has begun ends in `ClosedEnvironmentError`, for whoever waits for it in another thread.
+        """
+        with self._door:
+            self._closing = True
         self._end_waiting()
         for thread in self._crew.dismiss():
             thread.join()
-        self._in_flight.clear()
         for runner in self._runners:
             runner.close()
         self._host.close()
@@ -273,14 +279,15 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
 
         def perform() -> None:
             try:
+                self._require_open()
                 outcome = work()
             except BaseException as error:
                 outcome = error
             self._finished.put((slot, outcome))
 
-        if self.closed:
-            raise ClosedEnvironmentError("the environments are closed: make new ones")
-        self._crew.perform(perform)
+        with self._door:
+            self._require_open()
+            self._crew.perform(perform)
         self._in_flight.add(slot)
 
     def _in_all(self, work: Callable[[int, T], U], arguments: Sequence[T]) -> list[U]:
@@ -335,6 +342,10 @@ class DeepEyesVectorEnv(VectorEnv[GymObservation, Sequence[str], npt.NDArray[Any
         if len(index) != self.num_envs:
             raise ValueError(f"index: {len(index)} indices for {self.num_envs} slots")
         return options | {"index": index[slot]}
+
+    def _require_open(self) -> None:
+        if self._closing:
+            raise ClosedEnvironmentError("the environments are closed: make new ones")
 
     def _require_free(self, slot: int) -> None:
         if not 0 <= slot < self.num_envs:

@@ -51,20 +51,17 @@ def test_work_that_waits_for_each_other_gets_a_thread_each():
     assert len(crew.dismiss()) >= 8
 
 
-@pytest.mark.parametrize("drop", [False, True])
-def test_a_dismissed_crew_ends_what_it_is_at_and_does_what_waits_unless_it_is_dropped(drop):
+def test_a_dismissed_crew_ends_what_it_is_at_and_does_what_waits():
     started, gate = threading.Event(), threading.Event()
     done: list[str] = []
     crew = Crew(1)
     crew.perform(lambda: (started.set(), gate.wait(), done.append("first")))
     crew.perform(lambda: done.append("second"))
     assert started.wait(PATIENCE)
-    if drop:
-        crew.drop()
     (thread,) = crew.dismiss()
     gate.set()
     thread.join(PATIENCE)
-    assert done == (["first"] if drop else ["first", "second"])
+    assert done == ["first", "second"]
 
 
 def test_work_that_gets_no_thread_is_not_done_later(monkeypatch):

@@ -1,5 +1,7 @@
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import gymnasium as gym
 import numpy as np
@@ -219,6 +221,25 @@ def test_closing_ends_every_session_and_may_be_repeated() -> None:
     envs.close()
     assert len(sandbox.sessions) == 3
     assert all(session.closed for session in sandbox.sessions)
+
+
+def test_who_waits_for_a_step_is_told_that_the_environments_were_closed_before_its_turn() -> None:
+    GateSession.gate.clear()
+    sandbox = GateSandbox()
+    envs = make(2, sandbox=sandbox, workers=1)
+    envs.reset(seed=0)
+    with ThreadPoolExecutor(2) as threads:
+        step = threads.submit(envs.step, [code("wait()"), code("1")])
+        while not sandbox.sessions:
+            time.sleep(0.01)
+        closing = threads.submit(envs.close)
+        while not envs._closing:
+            time.sleep(0.01)
+        GateSession.gate.set()
+        with pytest.raises(ClosedEnvironmentError, match="make new ones"):
+            step.result(30)
+        closing.result(30)
+    assert [session.closed for session in sandbox.sessions] == [True]
 
 
 def test_rendering_gives_one_picture_per_slot() -> None:
