@@ -1,5 +1,6 @@
 """What holds for every corpus, however its index came about, and for every query."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.corpora import Document
 from deepeyes_env.search.local import LocalSearchEngine, Page
-from deepeyes_env.search.local.cuts import Cuts, Entry, runs
+from deepeyes_env.search.local.cuts import Cuts, Entry, cut
 from deepeyes_env.search.local.writer import update_index
 
 CUTS = Cuts(one_in=3, least=3, most=12, chars=10_000)
@@ -39,13 +40,23 @@ def test_an_index_with_a_past_answers_like_a_new_one(
 
 
 @given(st.lists(names, unique=True), st.integers(1, 9), st.integers(1, 9))
-def test_runs_hold_the_corpus_in_its_order(ids: list[str], least: int, most: int) -> None:
+def test_runs_hold_the_corpus_in_its_order_and_are_as_long_as_they_may_be(
+    ids: list[str], least: int, most: int
+) -> None:
     cuts = Cuts(one_in=2, least=least, most=most, chars=30)
-    entries = [Entry(Document(name, "", "", "x" * len(name)), name.encode(), name) for name in ids]
-    found = list(runs(entries, cuts, version=1))
-    assert [stored.decode() for run in found for stored in run.documents] == ids
-    assert all(0 < len(run.documents) <= most and run.chars <= 30 for run in found)
-    assert [run.documents[place].decode() for run in found for place, _ in run.pictures] == ids
+    entries = [Entry(Document(name, "", "", "x" * len(name)), b"", None) for name in ids]
+    runs: list[list[Entry]] = []
+    for entry, begins in cut(entries, cuts):
+        if begins:
+            runs.append([])
+        runs[-1].append(entry)
+    assert [entry for run in runs for entry in run] == entries
+    for run, (first, *_) in itertools.pairwise([*runs, [None]]):
+        chars = sum(len(entry.document.body) for entry in run)
+        assert chars <= 30
+        assert len(run) <= most
+        is_last = first is None
+        assert is_last or len(run) >= min(least, most) or chars + len(first.document.body) > 30
 
 
 @pytest.fixture(scope="module")

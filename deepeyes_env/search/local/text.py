@@ -29,13 +29,10 @@ SCORE_DIGITS = 5
 """Decimals of a score that count. BM25 scores of words are between 0 and about 15, and the engine adds them
 up as float32 in an order that varies from page to page, which moves the seventh digit of equal ones."""
 
-WRITER_BYTES = 100_000_000, 4_000_000_000
-"""Bounds of the memory that a writer may take before it begins another segment; it takes what it needs.
-tantivy accepts up to 4 GiB."""
-
-WRITER_BYTES_PER_CHAR = 40
-"""Memory that a writer may need for a character of text. Words of four letters, all of them different, were
-seen to take between 16 and 24, and other texts less."""
+WRITER_BYTES = 4_000_000_000
+"""Memory that a writer may take before it begins another segment; it takes what it needs. tantivy accepts up
+to 4 GiB. Words of four letters, all of them different, were seen to take between 16 and 24 bytes for each
+character, and other texts less."""
 
 STOP_WORDS = """
 a an and are as at be been but by did do does for from had has have he her his how i if in into is it its
@@ -47,9 +44,6 @@ tantivy 2 to 8 times as fast (`search-and-benchmarks` B.1)."""
 
 _ANALYZER, _FREQUENCIES = "english", "freq"
 """Nothing asks for phrases, so the index holds how often a word is in a page but not where."""
-
-Row = tuple[str, str, bytes | None]
-"""Title and body of a page, and what the index gives back for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +81,58 @@ def well_formed(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def build_index(rows: Iterable[Row], chars: int, directory: str | None = None) -> tantivy.Index:
-    """Index `rows` in one segment; about 30 microseconds each.
+class SegmentWriter:
+    """Writes an index of one segment; about 20 microseconds a page, in a thread of the engine's own."""
 
-    Args:
-        rows: In order of their places, well-formed.
-        chars: Characters of all their titles and bodies.
-        directory: An empty directory for the index; None keeps it in memory.
+    def __init__(self, directory: str | None = None) -> None:
+        """Begin an index.
 
-    Returns:
-        The index, whose documents are numbered as the rows.
-    """
-    builder = tantivy.SchemaBuilder()
-    for name in ("title", "body"):
-        builder.add_text_field(name, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
-    builder.add_bytes_field("stored", stored=True, indexed=False)
-    index = tantivy.Index(builder.build(), directory)
-    index.register_tokenizer(_ANALYZER, english())
-    low, high = WRITER_BYTES
-    writer = index.writer(max(low, min(WRITER_BYTES_PER_CHAR * chars, high)), num_threads=1)
-    for title, body, stored in rows:
-        document = tantivy.Document()
-        document.add_text("title", title)
-        document.add_text("body", body)
-        if stored is not None:
-            document.add_bytes("stored", stored)
-        writer.add_document(document)
-    writer.commit()
-    writer.wait_merging_threads()
-    index.reload()
-    if index.searcher().num_segments > 1:
-        raise RuntimeError(f"{chars} characters did not fit one segment; raise WRITER_BYTES_PER_CHAR")
-    return index
+        Args:
+            directory: An empty directory for it; None keeps it in memory.
+        """
+        builder = tantivy.SchemaBuilder()
+        for name in ("title", "body"):
+            builder.add_text_field(name, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
+        builder.add_bytes_field("stored", stored=True, indexed=False)
+        self._index = tantivy.Index(builder.build(), directory)
+        self._index.register_tokenizer(_ANALYZER, english())
+        self._writer = self._index.writer(WRITER_BYTES, num_threads=1)
+
+    def add(self, title: str, body: str, stored: bytes | None = None) -> None:
+        """Add the next page; waits while the engine is 10,000 behind.
+
+        Args:
+            title: Title.
+            body: Text.
+            stored: What the index gives back for the page.
+        """
+        try:
+            document = _document(title, body, stored)
+        except UnicodeEncodeError:
+            document = _document(well_formed(title), well_formed(body), stored)
+        self._writer.add_document(document)
+
+    def finish(self) -> tantivy.Index:
+        """Write all that is not written.
+
+        Returns:
+            The index, whose documents are numbered in the order in which they came.
+        """
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+        self._index.reload()
+        if self._index.searcher().num_segments > 1:
+            raise RuntimeError("the pages did not fit one segment: their run is too long for WRITER_BYTES")
+        return self._index
+
+
+def _document(title: str, body: str, stored: bytes | None) -> tantivy.Document:
+    document = tantivy.Document()
+    document.add_text("title", title)
+    document.add_text("body", body)
+    if stored is not None:
+        document.add_bytes("stored", stored)
+    return document
 
 
 class TextIndex:
@@ -143,9 +157,10 @@ class TextIndex:
         self._pages = pages
         self._analyzer = english()
         if index is None:
-            rows = [(well_formed(page.title), well_formed(page.body), None) for page in pages]
-            index = build_index(rows, sum(len(title) + len(body) for title, body, _ in rows))
-            segments = (len(pages),)
+            writer = SegmentWriter()
+            for page in pages:
+                writer.add(page.title, page.body)
+            index, segments = writer.finish(), (len(pages),)
         self._schema, self._searcher = index.schema, index.searcher()
         self._offsets = list(accumulate(segments, initial=0))
         self._title_boost = title_boost

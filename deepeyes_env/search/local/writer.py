@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import io
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,20 +24,18 @@ from PIL import Image
 
 from deepeyes_env.images import ImageError, decode_rgb
 from deepeyes_env.search.corpora.document import Document, Picture
-from deepeyes_env.search.local.cuts import Cuts, Entry, Run, runs
+from deepeyes_env.search.local.cuts import Cuts, Entry, cut
+from deepeyes_env.search.local.draft import Draft
 from deepeyes_env.search.local.stored import (
-    FORMAT,
     Contents,
     Segment,
     new_meta,
     picture_file,
     read_contents,
-    read_segment,
-    read_stored,
     segment_file,
     text_directory,
 )
-from deepeyes_env.search.local.text import Row, build_index
+from deepeyes_env.search.local.whole_file import write_whole
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 PICTURE_SIDE = 640
@@ -51,9 +48,9 @@ PICTURE_QUALITY = 90
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 """Formats that are kept as they are when the picture is small enough."""
 
-WRITERS = 2
-"""Segments written at once. Each is written by one thread of the engine, so that it is the same every time;
-more than two would wait for the one that reads the corpus, and each takes 300 MB."""
+FINISHERS = 2
+"""Segments that are finished while the next one is filled; each takes 300 MB. Each is written by one thread
+of the engine, so that it is the same every time."""
 
 _BUILDING = "building"
 
@@ -96,8 +93,8 @@ def update_index(
         before = _before(directory)
         segments: list[Segment] = []
         written = 0
-        cut = runs(_entries(directory, documents, on_document), cuts, FORMAT)
-        for segment, is_new in _segments(directory, cut):
+        entries = cut(_entries(directory, documents, on_document), cuts)
+        for segment, is_new in _segments(directory, entries):
             written += segment.documents if is_new else 0
             segments.append(segment)
             so_far = Contents(tuple(segments), complete=False)
@@ -137,30 +134,39 @@ def _before(directory: Path) -> Contents:
     return Contents(complete=False)
 
 
-def _segments(directory: Path, cut: Iterable[Run]) -> Iterator[tuple[Segment, bool]]:
-    """Segments in order, and whether they were written; the next run is read while some are being written."""
-    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
-    writers = min(WRITERS, os.cpu_count() or 1)
+def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterator[tuple[Segment, bool]]:
+    """Segments in order, and whether they were written; the next one is filled while some are finished."""
+    building = directory / _BUILDING
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    has_segments = any(text_directory(directory).glob(segment_file(directory, "*").name))
     failure: BaseException | None = None
-    with ThreadPoolExecutor(writers) as builder:
-        building: deque[Future[tuple[Segment, bool]]] = deque()
+    with ThreadPoolExecutor(FINISHERS) as finishers:
+        finishing: deque[Future[tuple[Segment, bool]]] = deque()
         try:
-            for run in cut:
-                building.append(builder.submit(_segment, directory, run))
-                if len(building) > writers:
-                    yield building.popleft().result()
+            for draft in _filled(entries, lambda: Draft(directory, building, has_segments)):
+                finishing.append(finishers.submit(draft.finish))
+                if len(finishing) > FINISHERS:
+                    yield finishing.popleft().result()
         except (Exception, KeyboardInterrupt) as error:
             failure = error  # what has been read until then is kept
-        while building:
-            yield building.popleft().result()
+        while finishing:
+            yield finishing.popleft().result()
     if failure is not None:
         raise failure
-    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
+    shutil.rmtree(building)
 
 
-def _segment(directory: Path, run: Run) -> tuple[Segment, bool]:
-    kept = read_segment(directory, run.digest)
-    return (_write_segment(directory, run), True) if kept is None else (kept, False)
+def _filled(entries: Iterable[tuple[Entry, bool]], begin: Callable[[], Draft]) -> Iterator[Draft]:
+    draft: Draft | None = None
+    for entry, begins in entries:
+        if draft is None or begins:
+            if draft is not None:
+                yield draft
+            draft = begin()
+        draft.add(entry)
+    if draft is not None:
+        yield draft
 
 
 def _entries(
@@ -189,31 +195,9 @@ def _stored(document: Document, picture: str | None) -> bytes:
     return f"[{about}]\n{document.body}".encode("utf-8", "replace")
 
 
-def _rows(stored: Iterable[bytes]) -> Iterator[Row]:
-    for data in stored:
-        (_, title, *_), body = read_stored(data)
-        yield title, body, data
-
-
-def _write_segment(directory: Path, run: Run) -> Segment:
-    building = directory / _BUILDING / run.digest
-    building.mkdir(parents=True)
-    build_index(_rows(run.documents), run.chars, str(building))
-    meta = json.loads((building / "meta.json").read_text(encoding="utf-8"))
-    (listed,) = meta.pop("segments")
-    old_name = listed["segment_id"].replace("-", "")
-    for file in building.glob(f"{old_name}.*"):
-        file.replace(text_directory(directory) / file.name.replace(old_name, run.digest))
-    segment = Segment(run.digest, len(run.documents), tuple(run.pictures))
-    said = {"documents": segment.documents, "pictures": segment.pictures, "meta": meta}
-    _write(segment_file(directory, run.digest), json.dumps(said).encode())
-    shutil.rmtree(building)
-    return segment
-
-
 def _publish(directory: Path, contents: Contents) -> None:
     said = json.loads(segment_file(directory, contents.segments[0].digest).read_text(encoding="utf-8"))
-    _write(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
+    write_whole(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
 
 
 def _keep_picture(directory: Path, picture: Picture) -> str:
@@ -228,7 +212,7 @@ def _keep_picture(directory: Path, picture: Picture) -> str:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write(file, _bounded(data))
+            write_whole(file, _bounded(data))
         except ImageError as error:
             raise DatasetError(
                 picture.name, str(error), "mend the picture or leave it out of the corpus"
@@ -246,16 +230,6 @@ def _bounded(data: bytes) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=PICTURE_QUALITY)
     return buffer.getvalue()
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file that is there as a whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    with part.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.replace(file)
 
 
 def _remove_unused(directory: Path, before: Contents, after: Contents) -> None:

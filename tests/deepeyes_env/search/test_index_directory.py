@@ -117,6 +117,7 @@ def test_an_updated_index_is_one_that_was_made_at_once(change: str, tmp_path: Pa
     update = index(tmp_path / "updated", CHANGES[change])
     index(tmp_path / "new", CHANGES[change])
     assert answers(tmp_path / "updated") == answers(tmp_path / "new")
+    assert files(tmp_path / "updated").items() >= files(tmp_path / "new").items()
     assert update.contents == read_contents(tmp_path / "new")
     if change in ("appended", "changed", "removed", "inserted"):
         assert 0 < update.written < 80
