@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,9 @@ from agents.chat.reply import Reply
 from agents.policy import PolicyError, SamplingParams
 from agents.transcript import ContextFull
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.loopback import direct_mounts
 from deepeyes_env.search.live.failure import seconds_to_wait, shown
-from deepeyes_env.search.live.key import key_from
+from deepeyes_env.secret import read_secret
 
 if TYPE_CHECKING:
     import openai
@@ -82,13 +82,14 @@ class ChatClient:
         self.config = config
         self.account = Account(config.prices, config.budget)
         self._openai = _package()
-        has_key = bool(os.environ.get(config.api_key_variable))
-        self._key = key_from(config.api_key_variable) if has_key else NO_KEY
+        self._key = read_secret(config.api_key_variable) or NO_KEY
+        direct = direct_mounts(config.base_url)
         self._client = self._openai.AsyncOpenAI(
             base_url=config.base_url,
             api_key=self._key,
             timeout=config.timeout_seconds,
             max_retries=0,  # it would not try again what breaks after the first byte
+            http_client=self._openai.DefaultAsyncHttpxClient(mounts=direct) if direct else None,
         )
         self._requests = Pace(config.rates.requests_per_minute, sleep)
         self._tokens = Pace(config.rates.tokens_per_minute, sleep)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from agents.viewer.run import GrowingRun
 from agents.viewer.tokens import Words
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.secret import read_secret
 
 PAGE = "trajectories.html"
 """Name of the page inside the run's directory."""
@@ -118,7 +118,7 @@ def _serve(options: ViewOptions) -> int:
         from deepeyes_env.serving.listener import listen, run
     except ImportError as error:
         raise ConfigError("a server needs FastAPI and uvicorn: pip install 'deepeyes-gym[serve]'") from error
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = read_secret(TOKEN_VARIABLE)
     danger = f"whoever reaches it could read the run; set {TOKEN_VARIABLE} to a secret"
     shown = GrowingRun(options.run)
     listener = listen(options.host, options.port, token, danger)

@@ -16,6 +16,7 @@ from agents.vllm.settings import MAX_MODEL_LEN, TOKEN_VARIABLE, engine_arguments
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import MAX_PIXELS
 from deepeyes_env.loopback import is_loopback
+from deepeyes_env.secret import read_secret
 
 PYTHON_VARIABLE = "DEEPEYES_VLLM_PYTHON"
 """Environment variable with the interpreter of the environment that has vLLM."""
@@ -82,7 +83,7 @@ def server_command(args: ServeVllmArgs, more: list[str]) -> list[str]:
     Raises:
         ConfigError: The address is open to others without a key.
     """
-    if not is_loopback(args.host) and not os.environ.get(TOKEN_VARIABLE):
+    if not is_loopback(args.host) and read_secret(TOKEN_VARIABLE) is None:
         raise ConfigError(
             f"host = {args.host!r}: whoever reaches it could sample and change the weights; set "
             f"{TOKEN_VARIABLE} to a secret, which guards sampling, and let only trainers reach the port, "

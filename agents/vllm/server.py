@@ -10,6 +10,7 @@ from typing import Any
 from agents.policy import GenerationRequest, PolicyError, SamplingParams
 from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch, EngineSettings
 from deepeyes_env.images import EncodedImage
+from deepeyes_env.loopback import direct_mounts
 
 try:
     import httpx
@@ -67,6 +68,7 @@ class VllmServer:
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(TURN_SECONDS, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            mounts=direct_mounts(url),
         )
 
     async def check(self) -> None:

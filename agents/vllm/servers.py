@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from agents.vllm.server import ServerDown, VllmServer, tell_all
 from agents.vllm.settings import TOKEN_VARIABLE
 from agents.vllm.weights import WeightChannel, WeightFolder
 from agents.vocabulary import Vocabulary
+from deepeyes_env.secret import read_secret
 
 
 class VllmServers:
@@ -56,7 +56,7 @@ class VllmServers:
         self.prompts: PromptCount = self._dialect.count
         self._weights = WeightFolder() if weights is None else weights
         self._loop = BackgroundLoop("vllm-servers")
-        token = os.environ.get(TOKEN_VARIABLE) or None
+        token = read_secret(TOKEN_VARIABLE)
         self._servers = [VllmServer(url, self._dialect, token) for url in urls]
         self._has_new_weights = False
         self._recall = asyncio.Lock()

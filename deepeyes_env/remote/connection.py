@@ -14,16 +14,16 @@ from urllib.request import getproxies, proxy_bypass
 from deepeyes_env.errors import ConfigError, require_url
 from deepeyes_env.images import EncodedImage, ImageError
 from deepeyes_env.kept_images import KeptImages
-from deepeyes_env.loopback import is_loopback
+from deepeyes_env.loopback import direct_mounts, is_loopback
 from deepeyes_env.remote.error import (
     TOKEN_VARIABLE,
     ConnectionBroken,
     RemoteError,
     SessionLost,
     Unreachable,
-    read_token,
 )
 from deepeyes_env.remote.wire import MAX_DETAIL, PROTOCOL, Json, MalformedError, dump, load
+from deepeyes_env.secret import read_secret
 from deepeyes_env.stripes import Stripes
 
 try:
@@ -109,7 +109,7 @@ class Connection:
         self.generation = 0
         self._url = url
         self._server = _named(url)
-        self._token = read_token()
+        self._token = read_secret(TOKEN_VARIABLE)
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._images = KeptImages()
@@ -207,12 +207,10 @@ class Connection:
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {self._token}"} if self._token else {}
         limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
-        # A client with a transport of its own asks no proxy: none leads to this machine.
-        here = httpx.HTTPTransport(limits=limits) if is_loopback(urlsplit(self._url).hostname or "") else None
         try:
             url = self._url.rstrip("/")
-            return httpx.Client(base_url=url, headers=headers, limits=limits, transport=here)
-        except (httpx.InvalidURL, UnicodeError) as error:
+            return httpx.Client(base_url=url, headers=headers, limits=limits, mounts=direct_mounts(url))
+        except httpx.InvalidURL as error:
             raise ConfigError(f"remote = {self._url!r}: {error}") from error
 
     @_reaching

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-from deepeyes_env.errors import ConfigError
-
 TOKEN_VARIABLE = "DEEPEYES_ENV_TOKEN"
 """Environment variable with the token that an environment server asks for."""
-
-
-def read_token() -> str | None:
-    """The token, or None; white space around it, as files and shells leave it there, is no part of it.
-
-    Raises:
-        ConfigError: No request could carry it.
-    """
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    if not (token.isascii() and token.isprintable()):
-        raise ConfigError(f"{TOKEN_VARIABLE}: must be printable ASCII characters on one line")
-    return token or None
 
 
 class RemoteError(ConnectionError):

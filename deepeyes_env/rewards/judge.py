@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from typing import Any, Protocol
 
 from deepeyes_env.config import JudgeConfig
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.loopback import direct_mounts
+from deepeyes_env.secret import read_secret
 
 SYSTEM = """\
 You compare a model's answer with the reference answer to a question. Decide whether the model's answer says \
@@ -60,7 +61,7 @@ class HttpJudge:
             import httpx
         except ImportError as error:
             raise ConfigError("an LLM judge needs httpx: pip install 'deepeyes-gym[judge]'") from error
-        key = os.environ.get(config.api_key_variable)
+        key = read_secret(config.api_key_variable)
         self._config = config
         self._model = config.model
         self._errors: type[Exception] = httpx.HTTPError
@@ -69,11 +70,10 @@ class HttpJudge:
                 base_url=config.base_url.rstrip("/") + "/",
                 timeout=config.timeout_seconds,
                 headers={"Authorization": f"Bearer {key}"} if key else {},
+                mounts=direct_mounts(config.base_url),
             )
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise ConfigError(
-                f"judge: base_url {config.base_url!r} or the key in {config.api_key_variable}: {error}"
-            ) from error
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"judge: base_url {config.base_url!r}: {error}") from error
 
     def says_equivalent(self, question: str, reference: str, answer: str) -> bool:
         """Ask until there is a clear Yes or No, at most `attempts` times."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -27,6 +26,7 @@ from deepeyes_env.sandbox.base import (
 )
 from deepeyes_env.sandbox.config import E2BSandboxConfig
 from deepeyes_env.sandbox.remote import clean, decode_images, sendable, setup_cell
+from deepeyes_env.secret import read_secret
 
 try:
     import e2b_code_interpreter as sdk
@@ -65,8 +65,8 @@ class E2BSandbox:
         """
         self._config = config or E2BSandboxConfig()
         self._limits = limits or SandboxLimits()
-        self._key = os.environ.get(self._config.api_key_variable)
-        if not self._key:
+        self._key = read_secret(self._config.api_key_variable)
+        if self._key is None:
             raise SandboxUnavailableError(f"E2B needs a key: set {self._config.api_key_variable}")
         self._lock = threading.Lock()
         self._sessions: set[E2BSession] = set()

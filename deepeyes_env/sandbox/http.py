@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import re
 import secrets
 import time
@@ -27,6 +26,7 @@ from PIL import Image
 
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import EncodedImage
+from deepeyes_env.loopback import direct_mounts
 from deepeyes_env.sandbox.base import (
     STATE_LOST,
     TIMEOUT_TEXT,
@@ -38,6 +38,7 @@ from deepeyes_env.sandbox.base import (
 )
 from deepeyes_env.sandbox.config import HttpSandboxConfig
 from deepeyes_env.sandbox.remote import clean, decode_images, sendable, setup_cell
+from deepeyes_env.secret import read_secret
 
 try:
     import httpx
@@ -207,18 +208,17 @@ class _CodeServer:
 
     def __init__(self, config: HttpSandboxConfig) -> None:
         self._config = config
-        token = os.environ.get(config.token_variable)
+        token = read_secret(config.token_variable)
         try:
             self._client = httpx.Client(
                 base_url=config.url.rstrip("/") + "/",
                 headers={"Accept-Encoding": "identity"}
                 | ({"Authorization": f"Bearer {token}"} if token else {}),
                 limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
+                mounts=direct_mounts(config.url),
             )
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise ConfigError(
-                f"the sandbox's url or the token in {config.token_variable}: {error}"
-            ) from error
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"the sandbox's url: {error}") from error
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_NotTaken),
             stop=tenacity.stop_after_delay(config.retry_seconds),

@@ -8,7 +8,6 @@ quotes.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from deepeyes_env.search.caps import SNIPPET_CHARS, TITLE_CHARS
 from deepeyes_env.search.live.failure import SearchFailure, answer, checked
 from deepeyes_env.search.live.hits import DATE_CHARS, ranked, text_of, web_address
 from deepeyes_env.search.live.json_client import JsonClient, Key
+from deepeyes_env.secret import read_secret
 
 BACKEND = "retrieve"
 
@@ -54,8 +54,8 @@ class RetrieveEngine:
         if "//" not in base or not web_address(url):
             raise ConfigError(f"url = {url!r}: wanted is a route, such as http://127.0.0.1:8000/retrieve")
         self._seconds = timeout_seconds
-        with_token = bool(os.environ.get(TOKEN_VARIABLE))
-        key = Key(TOKEN_VARIABLE, header="Authorization", prefix="Bearer ") if with_token else Key("")
+        has_token = read_secret(TOKEN_VARIABLE) is not None
+        key = Key(TOKEN_VARIABLE, header="Authorization", prefix="Bearer ") if has_token else Key("")
         self._client = JsonClient(base, timeout_seconds, key)
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:

@@ -66,8 +66,9 @@ class Conversation:
         return reply.turn(SamplingParams().stop)
 
 
+@pytest.mark.usefixtures("dead_proxy")  # which does not lead to this machine
 def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_KEY", "k-1")
+    monkeypatch.setenv("SOME_KEY", "k-1\n")
     with ChatServer(says(TURN)) as server:
         assert Conversation(server, api_key_variable="SOME_KEY").turn() == TURN
         conversation = Conversation(

@@ -90,8 +90,11 @@ def test_the_prompt_has_a_name() -> None:
     assert len(prompt_hash()) == 64
 
 
-def test_the_key_comes_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_JUDGE", "k")
+@pytest.mark.usefixtures("dead_proxy")
+def test_the_key_comes_from_the_environment_and_no_proxy_leads_to_this_machine(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_JUDGE", "k ")
     judge(server, api_key_variable="MY_JUDGE").says_equivalent("Q", "R", "A")
     judge(server, api_key_variable="MY_OTHER").says_equivalent("Q", "R", "A")
     assert server.keys == ["Bearer k", None]

@@ -10,9 +10,10 @@ import tyro
 
 from deepeyes_env.config import EnvConfig, load_config
 from deepeyes_env.errors import ConfigError
-from deepeyes_env.remote.error import TOKEN_VARIABLE, read_token
+from deepeyes_env.remote.error import TOKEN_VARIABLE
 from deepeyes_env.sandbox import shared_sandbox
 from deepeyes_env.sandbox.base import SandboxError
+from deepeyes_env.secret import read_secret
 
 try:
     from deepeyes_env.remote.server.app import EnvServerLimits, make_app
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
     """
     args = tyro.cli(ServeEnvArgs, prog="deepeyes serve env", args=argv)
     config = load_config(EnvConfig, args.env)
-    token = read_token()
+    token = read_secret(TOKEN_VARIABLE)
     danger = f"whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret"
     listener = listen(args.host, args.port, token, danger)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.sandbox import open_local
 from deepeyes_env.sandbox.base import SandboxError, SandboxLimits
 from deepeyes_env.sandbox.config import TOKEN_VARIABLE, LocalSandboxConfig
+from deepeyes_env.secret import read_secret
 
 try:
     from deepeyes_env.sandbox.server.app import ServerLimits, make_app
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
         ConfigError: The address cannot be used, or is open to others without a token.
     """
     args = tyro.cli(ServeSandboxArgs, prog="deepeyes serve sandbox", args=argv)
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = read_secret(TOKEN_VARIABLE)
     danger = f"whoever reaches it could run code; set {TOKEN_VARIABLE} to a secret"
     listener = listen(args.host, args.port, token, danger)
     sandbox = open_local(args.sandbox, args.limits, slots=args.server.cells)

@@ -168,7 +168,7 @@ def shown(message: str) -> str:
 
 def _without(secrets: Iterable[str], text: str) -> str:
     named_as_such = [
-        value for name, value in os.environ.items() if name.endswith(("_KEY", "_TOKEN", "_PASSWORD"))
+        value.strip() for name, value in os.environ.items() if name.endswith(("_KEY", "_TOKEN", "_PASSWORD"))
     ]
     for secret in (*secrets, *named_as_such):
         if len(secret) >= _SHORTEST_SECRET:

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Any
 
 from deepeyes_env.errors import ConfigError
+from deepeyes_env.loopback import direct_mounts
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import FetchError
 from deepeyes_env.search.fetch.unpack import ACCEPTED_ENCODING, unpack
 from deepeyes_env.search.live.failure import SearchFailure, refusal, shown
-from deepeyes_env.search.live.key import key_from
 from deepeyes_env.search.patience import Deadline
+from deepeyes_env.secret import require_secret
 
 try:
     import httpx
@@ -50,14 +51,14 @@ class Key:
         Raises:
             ConfigError: It is missing.
         """
-        return key_from(self.variable)
+        return require_secret(self.variable)
 
 
 class JsonClient:
     """A client of one service. Safe to use from many threads; pickles without the key."""
 
     def __init__(self, base_url: str, seconds: float, key: Key) -> None:
-        """Nothing is connected yet. Proxies are taken from the environment, as any client of the web does.
+        """Nothing is connected yet. Proxies are taken from the environment, but not for this machine itself.
 
         Args:
             base_url: Address that paths are added to.
@@ -85,6 +86,7 @@ class JsonClient:
             headers=headers | ({key.header: key.prefix + key.value()} if key.header else {}),
             params={key.parameter: key.value()} if key.parameter else None,
             limits=httpx.Limits(max_connections=None),
+            mounts=direct_mounts(base_url),
         )
         self._opened = os.getpid(), self._connect()
 

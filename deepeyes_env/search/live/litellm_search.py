@@ -14,7 +14,7 @@ from deepeyes_env.search.base import DEFAULT_HITS, Operation, Region, SearchErro
 from deepeyes_env.search.live.config import LiteLLMSearchConfig
 from deepeyes_env.search.live.failure import answer, checked, refusal
 from deepeyes_env.search.live.hits import hits_of
-from deepeyes_env.search.live.key import key_from
+from deepeyes_env.secret import require_secret
 
 MAX_HITS = 20
 """Most results of one request (LiteLLM's documentation of `max_results`)."""
@@ -46,7 +46,7 @@ class LiteLLMSearchEngine:
         if config.country:
             self._options["country"] = config.country
         if config.key_variable:
-            key_from(config.key_variable)
+            require_secret(config.key_variable)
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`."""
@@ -67,7 +67,7 @@ class LiteLLMSearchEngine:
     def _key(self) -> dict[str, str]:
         """Read at each search, so that the engine can be pickled without it."""
         variable = self._config.key_variable
-        return {"api_key": key_from(variable)} if variable else {}
+        return {"api_key": require_secret(variable)} if variable else {}
 
     def _text(self, query: str, k: int) -> SearchResponse:
         reply = self._ask(checked(query, k), k)

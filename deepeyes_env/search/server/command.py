@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import tyro
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import SearchEngine
 from deepeyes_env.search.retrieve import TOKEN_VARIABLE
+from deepeyes_env.secret import read_secret
 from deepeyes_env.tasks import WorldConfig, open_source
 
 try:
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
     """
     args = tyro.cli(ServeSearchArgs, prog="deepeyes serve search", args=argv)
     engine = _engine(args)
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = read_secret(TOKEN_VARIABLE)
     danger = f"whoever reaches it could search; set {TOKEN_VARIABLE} to a secret"
     listener = listen(args.host, args.port, token, danger)
     engine.search_text("warm up", 1)  # the index of a world is made now and not by the first request

@@ -229,8 +229,11 @@ def test_images_that_do_not_load_are_a_failure_of_the_server() -> None:
         open_sandbox(HttpSandboxConfig(url=url), LIMITS).open([])
 
 
-def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OWN_TOKEN", "s3cret")
+@pytest.mark.usefixtures("dead_proxy")
+def test_the_token_comes_from_the_environment_and_no_proxy_leads_to_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OWN_TOKEN", " s3cret\n")
     with serving(make_app(LocalSandbox(), token="s3cret")) as url:
         config = HttpSandboxConfig(url=url, token_variable="OWN_TOKEN")
         assert open_sandbox(config).open([]).run("1 + 1").ok

@@ -120,8 +120,11 @@ def test_what_cannot_be_asked_is_not_sent() -> None:
     assert by_image.error is SearchErrorKind.UNSUPPORTED
 
 
-def test_the_token_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(TOKEN_VARIABLE, "s3cret-word")
+@pytest.mark.usefixtures("dead_proxy")
+def test_the_token_is_sent_to_this_machine_without_a_proxy_and_never_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "s3cret-word\n")
     with MisbehavingServer() as server:
         server.behaviours["retrieve"] = reply(401, json.dumps({"detail": "bad token s3cret-word"}))
         engine = pickle.loads(pickle.dumps(RetrieveEngine(server.url("retrieve"))))
