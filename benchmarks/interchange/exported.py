@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from benchmarks.result import Result
+
 UNSCORED = "their infrastructure or judge failed: they have no score"
+
+UNJUDGED = "their suite's metric asks a judge where no rule is sure, and there was none; set --judge"
+"""Rules are sure of what is right far more often than of what is wrong."""
 
 
 @dataclass(slots=True)
@@ -21,3 +26,8 @@ class Exported:
     samples: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+
+
+def is_unjudged(result: Result) -> bool:
+    """Whether a result has no official score for want of a judge, and not because anything failed."""
+    return result.official is None and result.correct is not None and not result.judge_failed

@@ -19,7 +19,7 @@ from agents.convert.chat import pieces
 from agents.convert.image_folder import data_url
 from agents.store import TrajectoryReader
 from agents.trajectory import Trajectory, Turn
-from benchmarks.interchange.exported import UNSCORED, Exported
+from benchmarks.interchange.exported import UNJUDGED, UNSCORED, Exported, is_unjudged
 from benchmarks.interchange.series import (
     Series,
     all_series,
@@ -80,6 +80,8 @@ def write(run: Run, out: Path) -> Exported:
             exported.samples += len(series.results)
             if unscored := sum(one.correct is None for one in series.results):
                 exported.notes[UNSCORED] += unscored
+            if unjudged := sum(map(is_unjudged, series.results)):
+                exported.notes[UNJUDGED] += unjudged
     return exported
 
 

@@ -6,7 +6,8 @@ where that is one. lmms-eval's own runs count rows, so pair with them only where
 
 Two things are ours: `score`, the suite's official metric, which lmms-eval's paired comparison reads
 (`baselines/loader.py`), and `deepeyes`, what the log has no field for. Questions without a score are left
-out, because that loader would count them as wrong.
+out, because that loader would count them as wrong; so is a suite whose metric lacked its judge, because the
+mean of what rules decide is none.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from scipy.stats import sem
 
 from agents.convert.json_files import write_lines
 from agents.store import TrajectoryReader
-from benchmarks.interchange.exported import UNSCORED, Exported
+from benchmarks.interchange.exported import UNJUDGED, UNSCORED, Exported, is_unjudged
 from benchmarks.interchange.series import (
     all_series,
     conversation,
@@ -54,6 +55,9 @@ def write(run: Run, out: Path) -> Exported:
     results: dict[Path, dict[str, list[float]]] = {}
     with open_trajectories(run, pictures=False) as reader:
         for series in all_series(run):
+            if any(map(is_unjudged, series.results)):
+                exported.left_out[UNJUDGED] += len(series.results)
+                continue
             folder = out / file_name(f"{run.card.policy}-{series.setting}")
             folder.mkdir(parents=True, exist_ok=True)
             lines = []

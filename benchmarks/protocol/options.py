@@ -111,7 +111,7 @@ class EvalOptions(PolicyOptions):
         for text in _parts(self.seeds):
             if not text.isdecimal():
                 raise ConfigError(f"seeds = {text!r}: must be whole numbers from 0, such as 0,1,2")
-        return tuple(map(int, _parts(self.seeds)))
+        return tuple(dict.fromkeys(map(int, _parts(self.seeds))))
 
     @property
     def copies(self) -> Mapping[str, Path]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.protocol.presets import TOOLS
+from benchmarks.report.draws import by_draw
 from benchmarks.report.rate import Rate, rate
 from benchmarks.result import Result
 from benchmarks.statistics.average import Average, average
@@ -21,11 +22,13 @@ SEARCHES = ("search", "image_search")
 class Behaviour:
     """Draws of one suite in one mode. Means and rates are over those whose infrastructure held.
 
+    A draw in several orders of its options counts once among `draws`, and in all else once for each order.
+
     Intervals are over clusters of items: what one item makes a policy do in one turn it does in the next.
 
     Attributes:
         draws: All draws.
-        outcomes: How many ended how, over all draws.
+        outcomes: How many ended how.
         infra_failed: Draws whose infrastructure failed; never scored.
         judge_failed: Draws whose judge gave no verdict; never scored.
         unscored: Draws without a verdict, for whatever reason.
@@ -75,7 +78,7 @@ def behaviour(results: Sequence[Result]) -> Behaviour:
         return rate((count(one), of(one), one.cluster) for one in held if of(one))
 
     return Behaviour(
-        draws=len(results),
+        draws=len(by_draw((one, None) for one in results)),
         outcomes=dict(sorted(Counter(one.outcome for one in results).items())),
         infra_failed=len(results) - len(held),
         judge_failed=sum(one.judge_failed for one in results),

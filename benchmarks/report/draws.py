@@ -31,12 +31,22 @@ def compare_draws(pairs: Sequence[tuple[Result, float, float]]) -> Comparison:
     Args:
         pairs: A result of either side with both sides' scores, at least one.
     """
+    first, second, clusters = zip(*paired_draws(pairs), strict=True)
+    return compare(first, second, clusters)
+
+
+def paired_draws(pairs: Iterable[tuple[Result, float, float]]) -> list[tuple[float, float, str]]:
+    """Both sides' scores of every draw, and its cluster.
+
+    Args:
+        pairs: A result of either side with both sides' scores.
+    """
+    pairs = list(pairs)
     first, second = (by_draw((one, scores[side]) for one, *scores in pairs) for side in (0, 1))
-    return compare(
-        [float(score or 0.0) for score, _ in first],
-        [float(score or 0.0) for score, _ in second],
-        [cluster for _, cluster in first],
-    )
+    return [
+        (float(one or 0.0), float(other or 0.0), cluster)
+        for (one, cluster), (other, _) in zip(first, second, strict=True)
+    ]
 
 
 def _groups(scored: Iterable[Scored]) -> list[list[Scored]]:

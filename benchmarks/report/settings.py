@@ -9,8 +9,14 @@ from benchmarks.run_folder import RunCard
 
 
 def greedy(card: RunCard) -> bool:
-    """Whether every temperature among the settings is 0; scripts have none, and always say the same."""
-    return all(value == 0 for path, value in leaves(card.settings) if path.split(".")[-1] == "temperature")
+    """Whether every temperature among the settings is 0; scripts have none, and always say the same.
+
+    A model that takes no temperature (`sampling = false`) samples as its provider likes.
+    """
+    told = [(path.split(".")[-1], value) for path, value in leaves(card.settings)]
+    return (
+        all(value == 0 for name, value in told if name == "temperature") and ("sampling", False) not in told
+    )
 
 
 def judge_model(card: RunCard) -> str | None:

@@ -220,8 +220,8 @@ def _title(suite: SuiteReport) -> str:
 
 
 def _counted(mode: ModeReport) -> str:
-    scored = str(mode.accuracy.ours.n)
-    return f"{scored} ({mode.behaviour.draws})" if mode.behaviour.unscored else scored
+    scored, draws = mode.accuracy.ours.n, mode.behaviour.draws
+    return f"{scored} ({draws})" if scored < draws else str(scored)
 
 
 def _official(suite: SuiteReport, mode: ModeReport) -> str:

@@ -18,10 +18,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scoring.boilerplate import not_for_judges
 from benchmarks.scoring.calibration import RIGHT, WRONG, Case, cases
 from benchmarks.scoring.judging import open_judge
 from deepeyes_env.config import JudgeConfig, load_config
+from deepeyes_env.rewards.boilerplate import not_for_judges
 from deepeyes_env.rewards.judge import Judge, JudgeError
 
 LEAST_AGREEMENT = 0.8

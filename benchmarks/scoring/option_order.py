@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmarks.suites.suite import Item
+from deepeyes_env.rewards.choice import known_label, right_label
 from deepeyes_env.task import Answer, Task
 
 OptionOrder = Literal["release", "shuffled", "averaged"]
@@ -49,7 +50,8 @@ class Shown:
 def layouts(item: Item, order: OptionOrder, seed: int) -> list[Shown]:
     """The ways in which an item is asked.
 
-    An item without options, or whose options speak of one another ("both A and B"), is asked as it is.
+    An item is asked as it is if it has no options, if they speak of one another ("both A and B") or are
+    letters themselves, which name what the picture shows, or if its reference is none of them.
 
     Args:
         item: As the release has it.
@@ -60,7 +62,7 @@ def layouts(item: Item, order: OptionOrder, seed: int) -> list[Shown]:
         LayoutError: The question does not show the options by their labels.
     """
     labels = tuple(item.task.answer.choices)
-    if order == "release" or len(labels) < 2 or _bound(item.task.answer):
+    if order == "release" or len(labels) < 2 or _bound(item.task.answer) or not _is_among(item.task.answer):
         return [Shown(item)]
     if order == "averaged":
         return [lay_out(item, labels[shift:] + labels[:shift]) for shift in range(len(labels))]
@@ -86,8 +88,8 @@ def lay_out(item: Item, order: tuple[str, ...]) -> Shown:
     choices = {label: answer.choices[released] for label, released in zip(labels, order, strict=True)}
     moved = replace(
         answer,
-        text=shown_as.get(answer.text, answer.text),
-        aliases=tuple(shown_as.get(alias, alias) for alias in answer.aliases),
+        text=_shown(answer.text, shown_as),
+        aliases=tuple(_shown(alias, shown_as) for alias in answer.aliases),
         choices=choices,
     )
     task = replace(item.task, question=_rewritten(item.task, choices), answer=moved)
@@ -95,7 +97,18 @@ def lay_out(item: Item, order: tuple[str, ...]) -> Shown:
 
 
 def _bound(answer: Answer) -> bool:
-    return any(_BOUND.search(option) for option in answer.choices.values())
+    labels = tuple(answer.choices)
+    return any(_BOUND.search(option) or known_label(option, labels) for option in answer.choices.values())
+
+
+def _is_among(answer: Answer) -> bool:
+    return right_label(answer) is not None
+
+
+def _shown(text: str, shown_as: Mapping[str, str]) -> str:
+    """A label, however it is written, as it is shown; an option's text moves with it."""
+    released = known_label(text, tuple(shown_as))
+    return text if released is None else shown_as[released]
 
 
 def _rewritten(task: Task, choices: Mapping[str, str]) -> str:

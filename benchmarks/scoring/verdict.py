@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.scoring.boilerplate import not_for_judges
 from benchmarks.scoring.refusal import refuses
 from benchmarks.suites.suite import Item, Official
 from deepeyes_env.outcome import Outcome
-from deepeyes_env.rewards.accuracy import LENGTH, Grade, grade_by_rule
+from deepeyes_env.rewards.accuracy import LENGTH, Grade, grade_by_judge, grade_by_rule
+from deepeyes_env.rewards.boilerplate import not_for_judges
 from deepeyes_env.rewards.judge import Judge, JudgeError
 from deepeyes_env.rewards.mathematics import MathematicsError
-from deepeyes_env.task import Answer
 
 UNSCORED = "unscored"
 """`Result.rule` where there is no verdict."""
+
+STRICT_RULES = (LENGTH, "number")
+"""Rules of ours by which an answer may be wrong that a judge calls right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def verdict(
 
     No answer is wrong by every metric; failed infrastructure, of the episode or of the rules, is no verdict.
     Where the official metric asks a judge, our own verdict stands in for its judge's, if there is a sure one.
-    A long answer is wrong by our reward alone: the suite's judge is asked.
+    The suite's judge is asked about numbers and long answers that we call wrong: to a judge 3518 may be
+    3518.17, and a long answer is wrong by our reward alone.
 
     Args:
         item: The item as it was shown.
@@ -66,11 +69,10 @@ def verdict(
     if answer is None:
         return Verdict(False, 0.0, "none")
     try:
-        ruled = grade_by_rule(answer, item.task.answer)
+        ruled, by_suite = grade_by_rule(answer, item.task.answer), official(item, answer)
     except MathematicsError:
         return Verdict(None, None, UNSCORED)
     refused = refuses(answer)
-    by_suite = official(item, answer)
     if ruled.confident or judge is None:
         grade, failed = ruled, False
     else:
@@ -79,36 +81,20 @@ def verdict(
     correct = None if failed else grade.correct
     also = None
     if beside and judge and ruled.confident and not_for_judges(answer) is None:
-        also = _asked(item, answer, judge)
-        failed = also is None
-    if by_suite is None and ruled.rule == LENGTH:
-        said = None if judge is None else _judged(item, answer, judge)
-        failed = failed or (judge is not None and said is None)
+        heard = _judged(item, answer, judge)
+        also, failed = None if heard is None else heard.correct, heard is None
+    if by_suite is None and judge is not None and not ruled.correct and ruled.rule in STRICT_RULES:
+        said = _judged(item, answer, judge) if also is None else Grade(also, "judge")
+        failed = failed or said is None
         by_suite = None if said is None else float(said.correct)
-    elif by_suite is None and grade.confident:
+    elif by_suite is None and grade.confident and grade.rule != LENGTH:
         by_suite = float(grade.correct)
     return Verdict(correct, by_suite, grade.rule, failed, also, refused)
 
 
 def _judged(item: Item, answer: str, judge: Judge) -> Grade | None:
     """The judge's grade, or ours for what it must not see; None if it failed."""
-    if (reason := not_for_judges(answer)) is not None:
-        return Grade(False, reason)
-    said = _asked(item, answer, judge)
-    return None if said is None else Grade(said, "judge")
-
-
-def _asked(item: Item, answer: str, judge: Judge) -> bool | None:
-    """What the judge says; None if it failed."""
     try:
-        return judge.says_equivalent(item.task.question, reference_for_judges(item.task.answer), answer)
+        return grade_by_judge(answer, item.task, judge)
     except JudgeError:
         return None
-
-
-def reference_for_judges(reference: Answer) -> str:
-    """Every wording that is right: a judge that knew only one of them would refuse the others."""
-    text = reference.text
-    if text in reference.choices:
-        text = f"{text}. {reference.choices[text]}"
-    return f"{text} (or: {'; '.join(reference.aliases)})" if reference.aliases else text

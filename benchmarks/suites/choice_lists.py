@@ -19,25 +19,35 @@ def listed_choices(text: str) -> dict[str, str]:
 
     Args:
         text: Options, perhaps after a question; where it has a heading (`Choices:`), they are after the last.
+            Of several lists the longest counts, of as long ones the last: a question may name its letters.
 
     Returns:
-        Letter -> text, in order; empty where fewer than two are listed.
+        Letter -> text, in order; empty where fewer than two are listed with a text: of letters alone the
+        picture shows what they name.
     """
     headings = list(_HEADING.finditer(text))
     text = text[headings[-1].end() :] if headings else text
-    marks = _marks(text)
+    starts = [mark.start() for mark in re.finditer(_MARK.format(letter=LETTERS[0]), text)]
+    lists = [_list(text, start) for start in reversed(starts)]
+    whole = [found for found in lists if all(option.strip(",.") for option in found.values())]
+    longest = max(whole, key=len, default={})
+    return longest if len(longest) >= 2 else {}
+
+
+def _list(text: str, start: int) -> dict[str, str]:
+    """The options from an `A` on."""
+    marks = _marks(text, start)
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    found = {
+    return {
         letter: text[mark.end() : end].strip(" ;\n\t")
         for letter, mark, end in zip(LETTERS, marks, ends, strict=False)
     }
-    return found if len(found) >= 2 else {}
 
 
-def _marks(text: str) -> list[re.Match[str]]:
+def _marks(text: str, start: int) -> list[re.Match[str]]:
     marks: list[re.Match[str]] = []
     for letter in LETTERS:
-        mark = re.compile(_MARK.format(letter=letter)).search(text, marks[-1].end() if marks else 0)
+        mark = re.compile(_MARK.format(letter=letter)).search(text, marks[-1].end() if marks else start)
         if mark is None:
             break
         marks.append(mark)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deepeyes_env.rewards.boilerplate import not_for_judges
 from deepeyes_env.rewards.choice import choose
 from deepeyes_env.rewards.judge import Judge
 from deepeyes_env.rewards.mathematics import equivalent
@@ -28,7 +29,8 @@ class Grade:
 
     Attributes:
         correct: Whether it is right.
-        rule: What decided: `empty`, `length`, `exact`, `alias`, `choice`, `number`, `math`, `judge`, `none`.
+        rule: What decided: `empty`, `length`, `exact`, `alias`, `choice`, `number`, `math`, `judge`, `none`;
+            `boilerplate` or `injection` for what no judge is shown.
         confident: False where no rule could decide and no judge was there.
     """
 
@@ -54,7 +56,26 @@ def grade(answer: str, task: Task, judge: Judge | None = None) -> Grade:
     verdict = grade_by_rule(answer, task.answer)
     if verdict.confident or judge is None:
         return verdict
-    return Grade(judge.says_equivalent(task.question, task.answer.text, answer), "judge")
+    return grade_by_judge(answer, task, judge)
+
+
+def grade_by_judge(answer: str, task: Task, judge: Judge) -> Grade:
+    """What a judge says of an answer; what only fools judges is wrong, and none is asked.
+
+    Raises:
+        JudgeError: The judge was asked and failed.
+    """
+    if (reason := not_for_judges(answer)) is not None:
+        return Grade(False, reason)
+    return Grade(judge.says_equivalent(task.question, reference_for_judges(task.answer), answer), "judge")
+
+
+def reference_for_judges(reference: Answer) -> str:
+    """Every wording that is right: a judge that knew only one of them would refuse the others."""
+    text = reference.text
+    if text in reference.choices:
+        text = f"{text}. {reference.choices[text]}"
+    return f"{text} (or: {'; '.join(reference.aliases)})" if reference.aliases else text
 
 
 def grade_by_rule(answer: str, reference: Answer) -> Grade:

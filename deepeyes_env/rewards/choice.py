@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from deepeyes_env.rewards.normalise import normalise, plain
 from deepeyes_env.rewards.number import parse_quantity
@@ -13,44 +14,56 @@ _LABEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_WRAPPED_LABEL = re.compile(
+    r"^(?:\*{1,3}|_{1,3}|`|\[|\\(?:boxed|text|textbf|textit|mathbf|mathrm)\{)+"
+    r"(?:(?:option|choice)\s+)?\(?\s*(?P<label>[^\W_]{1,2})\s*[).:]*"
+    r"(?:\*{1,3}|_{1,3}|`|\]|\})+[).:]*",
+    re.IGNORECASE,
+)
+"""A label that is set off: `**B.**`, `` `B` ``, `[B]`, `\boxed{B}`."""
+
 
 def choose(answer: str, reference: Answer) -> bool | None:
     """Whether the answer picks the right option, or None when it is not clear which one it picks.
 
-    An option is picked by its label alone ("B", "(b)", "B.", "Option B"), by its text, or by both if they
-    agree. A letter inside a sentence picks nothing.
+    An option is picked by its label alone ("B", "(b)", "B.", "Option B", "**B**"), by its text, or by both if
+    they agree. A letter inside a sentence picks nothing.
 
     Args:
         answer: What the policy wrote.
         reference: The reference; its text is the right label or the right option's text.
     """
-    right = _right_label(reference)
+    right = right_label(reference)
     picked = picked_label(answer, dict(reference.choices))
     return None if right is None or picked is None else picked == right
 
 
 def picked_label(answer: str, choices: dict[str, str]) -> str | None:
     """The label that the answer picks, or None."""
-    if label := _known_label(plain(answer), choices):
+    text = _WRAPPED_LABEL.sub(r"(\g<label>) ", plain(answer))
+    if label := known_label(text, choices):
         return label
     by_text = _labels_of_text(answer, choices)
     if len(by_text) == 1:
         return by_text[0]
-    match = _LABEL.match(plain(answer))
-    label = _known_label(match["round"] or match["bare"], choices) if match else None
+    match = _LABEL.match(text)
+    label = known_label(match["round"] or match["bare"], choices) if match else None
     if match and match["rest"].strip() and label not in _labels_of_text(match["rest"], choices):
         return None
     return label
 
 
-def _right_label(reference: Answer) -> str | None:
+def right_label(reference: Answer) -> str | None:
+    """The label of the right option; None if the reference is none of the options."""
     choices = dict(reference.choices)
     labels = _labels_of_text(reference.text, choices)
-    return _known_label(plain(reference.text), choices) or (labels[0] if len(labels) == 1 else None)
+    return known_label(plain(reference.text), choices) or (labels[0] if len(labels) == 1 else None)
 
 
-def _known_label(label: str, choices: dict[str, str]) -> str | None:
-    return next((known for known in choices if known.casefold() == label.strip("().: ").casefold()), None)
+def known_label(text: str, labels: Iterable[str]) -> str | None:
+    """The label that a text is, whatever its case and the signs around it; None if it is none."""
+    wanted = text.strip("().: ").casefold()
+    return next((label for label in labels if label.casefold() == wanted), None)
 
 
 def _labels_of_text(text: str, choices: dict[str, str]) -> list[str]:

@@ -69,8 +69,10 @@ def parse_quantity(text: str) -> Quantity | None:
         if not int(match["denominator"]):
             return None
         value /= int(match["denominator"])
-    scale, unit = _split_scale(match["unit"] or match["prefix"] or "")
-    return Quantity(value * scale, normalise_unit(unit))
+    scale, unit = _split_scale(match["unit"] or "")
+    if unit and match["prefix"]:
+        return None
+    return Quantity(value * scale, normalise_unit(unit or match["prefix"] or ""))
 
 
 _POWERS = str.maketrans({"²": "2", "³": "3", "^": None})

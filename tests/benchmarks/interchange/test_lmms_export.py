@@ -1,12 +1,14 @@
 """Logged samples have lmms-eval's fields, and its own loader reads their scores."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks.interchange.command import ExportOptions, export, main
-from benchmarks.interchange.exported import UNSCORED
+from benchmarks.interchange.exported import UNJUDGED, UNSCORED
+from benchmarks.run_folder import RESULTS
 
 
 def lines(file: Path):
@@ -54,6 +56,17 @@ def test_the_aggregate_stands_beside_the_samples(run, tmp_path):
 def test_what_has_no_score_is_left_out_and_said(run, tmp_path, capsys):
     main([str(run), "--format", "lmms-eval", "--out", str(tmp_path / "out")])
     assert f"left out 1: {UNSCORED}" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_suite_whose_metric_lacked_its_judge_has_no_mean(run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    results = [json.loads(line) for line in (copy / RESULTS).read_text().splitlines()]
+    results[1] |= {"correct": False, "official": None, "rule": "none"}
+    (copy / RESULTS).write_text("".join(f"{json.dumps(one)}\n" for one in results))
+    assert set(exported_to(copy, tmp_path / "out")) == {"org__tiny_model-off-seed0"}
+    main([str(copy), "--format", "lmms-eval", "--out", str(tmp_path / "again")])
+    assert f"left out 4: {UNJUDGED}" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):

@@ -257,6 +257,10 @@ def test_an_item_that_changed_is_asked_again_and_no_other(
     assert with_questions("Q0", "other") == []
 
 
+def test_a_seed_that_is_written_in_two_ways_is_one() -> None:
+    assert EvalOptions(policy="oracle", seeds="0, 00,1,0").seed_numbers == (0, 1)
+
+
 def test_options_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     for options, message in (
         ({"modes": "all,serch"}, "serch.*search"),

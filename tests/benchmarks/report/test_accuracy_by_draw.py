@@ -64,12 +64,13 @@ def test_samples_of_an_item_with_options_count_as_those_of_one_without():
     assert found.repeats.pass_1.value == 0.5
 
 
-def test_tool_effects_weigh_items_alike_and_count_what_was_asked():
-    """Without tools all is right, with them only the free question: one item of two, four draws."""
+def test_tool_effects_weigh_and_count_items_alike():
+    """Without tools all is right, with them only the free question: one item of two, in four orders."""
     without = [replace(one, mode="off", correct=True) for one in in_all_orders()]
     ((effect,),) = tool_effects([*in_all_orders(), *without]).values()
-    assert (effect.gain, effect.harm, effect.both_right) == (0, 4, 1)
+    assert (effect.gain, effect.harm, effect.both_right) == (0, 1, 1)
     assert (effect.net.pairs, effect.net.difference) == (2, -0.5)
+    assert (effect.solved_without.count, effect.solved_without.of) == (1, 1)
 
 
 def test_the_official_figures_see_each_item_once():

@@ -469,6 +469,8 @@ def test_seeds_judges_and_gaps_are_said():
     results = policy_with({"all": 0.5}, 191)
     hot = {"respondent": {"sampling": {"temperature": 1.0}}}
     assert "Sampled with 1 seed(s)" in said(results, settings=hot)
+    takes_none = {"respondent": {"temperature": 0.0, "sampling": False}}
+    assert "Sampled with 1 seed(s)" in said(results, settings=takes_none)
     undecided = [replace(one, rule="none", correct=False) for one in results]
     assert "No judge: 191 answers" in said(undecided)
     assert "No judge" not in said(undecided, judge={"model": "m"})

@@ -1,5 +1,7 @@
 """Options in another order: the same options, the same right one, scored on the labels shown."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,22 @@ def test_options_that_speak_of_others_stay_where_they_are(text: str) -> None:
     for order in ("shuffled", "averaged"):
         (shown,) = layouts(released, order, seed=1)  # type: ignore[arg-type]
         assert (shown.item, dict(shown.order)) == (released, {})
+
+
+@pytest.mark.parametrize("texts", [["A", "B", "C"], ["red", "(B)", "blue"]])
+def test_letters_that_name_what_is_in_the_picture_stay_where_they_are(texts: list[str]) -> None:
+    released = item(texts, 0)
+    assert [one.item for one in layouts(released, "averaged", seed=1)] == [released]
+
+
+def test_a_reference_may_be_written_as_it_likes_and_one_that_is_no_option_moves_nothing() -> None:
+    released = item(["red", "green", "blue"], 1)
+    for text, moved in (("(B)", ["B", "A", "C"]), ("b.", ["B", "A", "C"]), ("green", ["green"] * 3)):
+        task = replace(released.task, answer=replace(released.task.answer, text=text))
+        shown = layouts(replace(released, task=task), "averaged", seed=0)
+        assert [one.item.task.answer.text for one in shown] == moved
+    task = replace(released.task, answer=replace(released.task.answer, text="A, B"))
+    assert len(layouts(replace(released, task=task), "averaged", seed=0)) == 1
 
 
 def test_items_without_options_and_the_release_order_are_left_alone() -> None:

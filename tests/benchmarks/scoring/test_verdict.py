@@ -8,11 +8,12 @@ from judge_server import JudgeServer, always_yes, broken, silent, talkative, wel
 
 from benchmarks.scoring.judging import RememberingJudge, describe_judge, open_judge, sampled
 from benchmarks.scoring.refusal import refuses
-from benchmarks.scoring.verdict import UNSCORED, Verdict, reference_for_judges, verdict
+from benchmarks.scoring.verdict import UNSCORED, Verdict, verdict
 from benchmarks.suites.suite import Item
 from deepeyes_env.config import ConfigError, JudgeConfig
 from deepeyes_env.outcome import Outcome
 from deepeyes_env.rewards import mathematics
+from deepeyes_env.rewards.accuracy import reference_for_judges
 from deepeyes_env.rewards.judge import JudgeError
 from deepeyes_env.task import Answer, Task
 from deepeyes_env.tasks.worlds.fictional.answers import NO_RECORD
@@ -23,6 +24,9 @@ BRIDGE = Item(
     cluster="s/1",
 )
 YEAR = Item(Task("s/2", "When?", (), Answer("1859")), category="", cluster="s/2")
+COLOUR = Item(
+    Task("s/3", "Which?\nA. red\nB. blue", (), Answer("A", choices={"A": "red", "B": "blue"})), "", "s/3"
+)
 ANSWERED = Outcome.ANSWERED
 
 
@@ -42,8 +46,30 @@ def test_a_sure_rule_asks_nobody() -> None:
     with JudgeServer() as server:
         found = verdict(YEAR, "1859", ANSWERED, half, judge(server))
         assert found == Verdict(True, 0.5, "exact")
-        assert verdict(YEAR, "1860", ANSWERED, asks_a_judge, judge(server)) == Verdict(False, 0.0, "number")
+        assert verdict(YEAR, "1859.", ANSWERED, asks_a_judge, judge(server)) == Verdict(True, 1.0, "exact")
+        assert verdict(COLOUR, "B", ANSWERED, asks_a_judge, judge(server)) == Verdict(False, 0.0, "choice")
         assert server.asked == []
+
+
+def test_a_number_that_is_wrong_to_us_may_be_right_to_the_suites_judge() -> None:
+    with JudgeServer(always_yes) as server:
+        asked = judge(server)
+        assert verdict(YEAR, "1860", ANSWERED, asks_a_judge, asked) == Verdict(False, 1.0, "number")
+        assert verdict(YEAR, "1860", ANSWERED, half, asked) == Verdict(False, 0.5, "number")
+        beside = verdict(YEAR, "1860", ANSWERED, asks_a_judge, asked, beside=True)
+        assert beside == Verdict(False, 1.0, "number", judged=True)
+        assert len(server.asked) == 1
+    assert verdict(YEAR, "1860", ANSWERED, asks_a_judge) == Verdict(False, 0.0, "number")
+    with JudgeServer(broken) as server:
+        found = verdict(YEAR, "1860", ANSWERED, asks_a_judge, judge(server))
+    assert found == Verdict(False, None, "number", judge_failed=True)
+
+
+def test_a_helper_that_fails_in_the_suites_metric_is_no_verdict() -> None:
+    def fails(item: Item, answer: str) -> float | None:
+        raise mathematics.MathematicsError("gone")
+
+    assert verdict(YEAR, "1859", ANSWERED, fails) == Verdict(None, None, UNSCORED)
 
 
 def test_where_rules_are_not_sure_the_judge_decides_both_figures() -> None:
