@@ -14,7 +14,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -140,21 +140,28 @@ def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterato
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     has_segments = any(text_directory(directory).glob(segment_file(directory, "*").name))
-    failure: BaseException | None = None
+    finishing: deque[Future[tuple[Segment, bool]]] = deque()
     with ThreadPoolExecutor(FINISHERS) as finishers:
-        finishing: deque[Future[tuple[Segment, bool]]] = deque()
         try:
             for draft in _filled(entries, lambda: Draft(directory, building, has_segments)):
                 finishing.append(finishers.submit(draft.finish))
-                if len(finishing) > FINISHERS:
-                    yield finishing.popleft().result()
-        except (Exception, KeyboardInterrupt) as error:
-            failure = error  # what has been read until then is kept
-        while finishing:
-            yield finishing.popleft().result()
-    if failure is not None:
-        raise failure
+                yield from _finished(finishing, FINISHERS)
+            yield from _finished(finishing, 0)
+        except (Exception, KeyboardInterrupt):
+            # What has been read until then is kept, up to a segment that cannot be finished: no hole is left.
+            with suppress(Exception, KeyboardInterrupt):
+                yield from _finished(finishing, 0)
+            raise
     shutil.rmtree(building)
+
+
+def _finished(
+    finishing: deque[Future[tuple[Segment, bool]]], most_left: int
+) -> Iterator[tuple[Segment, bool]]:
+    while len(finishing) > most_left:
+        finished = finishing[0].result()
+        del finishing[0]  # not before: a segment whose wait is interrupted is still the next one
+        yield finished
 
 
 def _filled(entries: Iterable[tuple[Entry, bool]], begin: Callable[[], Draft]) -> Iterator[Draft]:

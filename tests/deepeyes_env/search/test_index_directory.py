@@ -3,8 +3,11 @@
 import io
 import json
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +20,9 @@ from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.corpora import Document, Picture
 from deepeyes_env.search.local import LocalSearchEngine, writer
 from deepeyes_env.search.local.cuts import Cuts
-from deepeyes_env.search.local.stored import StoredPages, read_contents
-from deepeyes_env.search.local.writer import PICTURE_SIDE, Update, update_index
+from deepeyes_env.search.local.draft import Draft
+from deepeyes_env.search.local.stored import Segment, StoredPages, read_contents
+from deepeyes_env.search.local.writer import FINISHERS, PICTURE_SIDE, Update, update_index
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 CUTS = Cuts(one_in=8, least=15, most=40, chars=10_000)
@@ -46,6 +50,10 @@ def answers(directory: Path) -> list[object]:
 def files(directory: Path) -> dict[str, bytes]:
     paths = [path for path in (directory / "text").iterdir() if path.name != "meta.json"]
     return {path.name: path.read_bytes() for path in paths}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
 
 
 def encoded(color: str, size: tuple[int, int] = (80, 60), kind: str = "PNG") -> bytes:
@@ -147,6 +155,53 @@ def test_an_interrupted_first_run_can_be_searched_and_goes_on(tmp_path: Path) ->
     assert update.written <= 100 - contents.documents
     index(tmp_path / "new")
     assert answers(tmp_path) == answers(tmp_path / "new")
+
+
+def test_an_interrupt_while_a_segment_is_waited_for_leaves_no_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Draft.finish
+    interrupts = iter([True])
+
+    def finish_late(draft: Draft) -> tuple[Segment, bool]:
+        if next(interrupts, False):
+            time.sleep(0.3)  # the corpus is read on as far as it may be; then this segment is waited for
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            time.sleep(0.1)
+        return finish(draft)
+
+    monkeypatch.setattr(Draft, "finish", finish_late)
+    with pytest.raises(KeyboardInterrupt):
+        index(tmp_path / "i")
+    listed = read_contents(tmp_path / "i").segments
+    assert len(listed) == FINISHERS + 1
+    index(tmp_path / "new")
+    assert listed == read_contents(tmp_path / "new").segments[: len(listed)]
+
+
+def unfinishable(directory: Path, place: int, corpus: Path) -> None:
+    """Make a segment that cannot be finished: a directory lies where a file of it belongs."""
+    digest = read_contents(corpus).segments[place].digest
+    (directory / "text" / f"{digest}.store").mkdir(parents=True)
+
+
+def test_a_segment_that_cannot_be_finished_leaves_no_hole(tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    with pytest.raises(OSError, match="Is a directory"):
+        index(tmp_path / "i")
+    segments = read_contents(tmp_path / "new").segments
+    assert read_contents(tmp_path / "i").segments == segments[:1]
+    assert {f"{one.digest}.store" for one in segments[:3]} <= files_in(tmp_path / "i" / "text")
+
+
+def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    segments = read_contents(tmp_path / "new").segments
+    unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    with pytest.raises(KeyboardInterrupt):
+        index(tmp_path / "i", broken_off(DOCUMENTS, sum(one.documents for one in segments[:2]) + 1))
+    assert read_contents(tmp_path / "i").segments == segments[:1]
 
 
 def test_an_interrupted_update_leaves_the_index_as_it_was(tmp_path: Path) -> None:
