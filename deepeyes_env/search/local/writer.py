@@ -136,12 +136,9 @@ def _before(directory: Path) -> Contents:
 
 def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterator[tuple[Segment, bool]]:
     """Segments in order, and whether they were written; the next one is filled while some are finished."""
-    building = directory / _BUILDING
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
     has_segments = any(text_directory(directory).glob(segment_file(directory, "*").name))
     finishing: deque[Future[tuple[Segment, bool]]] = deque()
-    with ThreadPoolExecutor(FINISHERS) as finishers:
+    with _building(directory) as building, ThreadPoolExecutor(FINISHERS) as finishers:
         try:
             for draft in _filled(entries, lambda: Draft(directory, building, has_segments)):
                 finishing.append(finishers.submit(draft.finish))
@@ -152,7 +149,20 @@ def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterato
             with suppress(Exception, KeyboardInterrupt):
                 yield from _finished(finishing, 0)
             raise
-    shutil.rmtree(building)
+        finally:
+            finishing.clear()  # an error that led to itself would stay, and with it a writer and its memory
+
+
+@contextmanager
+def _building(directory: Path) -> Iterator[Path]:
+    """A directory for files that are not whole; what a killed process left there goes first."""
+    building = directory / _BUILDING
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def _finished(
@@ -166,14 +176,17 @@ def _finished(
 
 def _filled(entries: Iterable[tuple[Entry, bool]], begin: Callable[[], Draft]) -> Iterator[Draft]:
     draft: Draft | None = None
-    for entry, begins in entries:
-        if draft is None or begins:
-            if draft is not None:
-                yield draft
-            draft = begin()
-        draft.add(entry)
-    if draft is not None:
-        yield draft
+    try:
+        for entry, begins in entries:
+            if draft is None or begins:
+                if draft is not None:
+                    yield draft
+                draft = begin()
+            draft.add(entry)
+        if draft is not None:
+            yield draft
+    finally:
+        draft = None  # the traceback of an error would keep its writer, with threads and memory
 
 
 def _entries(

@@ -1,5 +1,6 @@
 """An index directory is a function of the corpus: however it came about, and whoever reads it."""
 
+import gc
 import io
 import json
 import pickle
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from deepeyes_env.search.local import LocalSearchEngine, writer
 from deepeyes_env.search.local.cuts import Cuts
 from deepeyes_env.search.local.draft import Draft
 from deepeyes_env.search.local.stored import Segment, StoredPages, read_contents
+from deepeyes_env.search.local.text import SegmentWriter
 from deepeyes_env.search.local.writer import FINISHERS, PICTURE_SIDE, Update, update_index
 from deepeyes_env.tasks.dataset_error import DatasetError
 
@@ -202,6 +205,31 @@ def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         index(tmp_path / "i", broken_off(DOCUMENTS, sum(one.documents for one in segments[:2]) + 1))
     assert read_contents(tmp_path / "i").segments == segments[:1]
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("fault", ["the corpus", "a segment", "an interrupt"])
+def test_nothing_half_made_is_left(fault: str, tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    if fault == "a segment":
+        unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    documents = {
+        "the corpus": [*DOCUMENTS, DOCUMENTS[0]],
+        "a segment": DOCUMENTS,
+        "an interrupt": broken_off(DOCUMENTS, 99),
+    }
+    with suppress(DatasetError, OSError, KeyboardInterrupt):
+        index(tmp_path / "i", documents[fault])
+    assert not any(isinstance(one, SegmentWriter) for one in gc.get_objects())  # they hold threads and memory
+    assert files_in(tmp_path / "i") == {"lock", "text"}
 
 
 def test_an_interrupted_update_leaves_the_index_as_it_was(tmp_path: Path) -> None:
