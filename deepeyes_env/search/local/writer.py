@@ -36,6 +36,7 @@ from deepeyes_env.search.local.stored import (
     text_directory,
 )
 from deepeyes_env.search.local.whole_file import write_whole
+from deepeyes_env.search.local.writing import writing
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 PICTURE_SIDE = 640
@@ -85,8 +86,8 @@ def update_index(
         cuts: How long segments are; default: `Cuts()`.
 
     Raises:
-        DatasetError: The corpus cannot be read, has no document or one twice, or the directory is used for
-            something else or by another process.
+        DatasetError: The corpus cannot be read, has no document or one twice, or the directory cannot be
+            written, or is used for something else or by another process.
     """
     cuts = cuts or Cuts()
     with _locked(directory):
@@ -117,8 +118,10 @@ def _locked(directory: Path) -> Iterator[None]:
     )
     if is_used:
         raise DatasetError(directory, "is not an index and not empty", "name another --output")
-    text_directory(directory).mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as file:
+    with writing(directory):
+        text_directory(directory).mkdir(parents=True, exist_ok=True)
+        file = (directory / "lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -158,7 +161,8 @@ def _building(directory: Path) -> Iterator[Path]:
     """A directory for files that are not whole; what a killed process left there goes first."""
     building = directory / _BUILDING
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
+    with writing(directory):
+        building.mkdir()
     try:
         yield building
     finally:
@@ -217,7 +221,8 @@ def _stored(document: Document, picture: str | None) -> bytes:
 
 def _publish(directory: Path, contents: Contents) -> None:
     said = json.loads(segment_file(directory, contents.segments[0].digest).read_text(encoding="utf-8"))
-    write_whole(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
+    with writing(directory):
+        write_whole(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
 
 
 def _keep_picture(directory: Path, picture: Picture) -> str:
@@ -230,13 +235,15 @@ def _keep_picture(directory: Path, picture: Picture) -> str:
     name = sha256(data).hexdigest()
     file = picture_file(directory, name)
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_whole(file, _bounded(data))
+            bounded = _bounded(data)
         except ImageError as error:
             raise DatasetError(
                 picture.name, str(error), "mend the picture or leave it out of the corpus"
             ) from error
+        with writing(directory):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, bounded)
     return name
 
 

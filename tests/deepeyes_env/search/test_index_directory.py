@@ -191,7 +191,7 @@ def unfinishable(directory: Path, place: int, corpus: Path) -> None:
 def test_a_segment_that_cannot_be_finished_leaves_no_hole(tmp_path: Path) -> None:
     index(tmp_path / "new")
     unfinishable(tmp_path / "i", 1, tmp_path / "new")
-    with pytest.raises(OSError, match="Is a directory"):
+    with pytest.raises(DatasetError, match="Is a directory"):
         index(tmp_path / "i")
     segments = read_contents(tmp_path / "new").segments
     assert read_contents(tmp_path / "i").segments == segments[:1]
@@ -226,7 +226,7 @@ def test_nothing_half_made_is_left(fault: str, tmp_path: Path) -> None:
         "a segment": DOCUMENTS,
         "an interrupt": broken_off(DOCUMENTS, 99),
     }
-    with suppress(DatasetError, OSError, KeyboardInterrupt):
+    with suppress(DatasetError, KeyboardInterrupt):
         index(tmp_path / "i", documents[fault])
     assert not any(isinstance(one, SegmentWriter) for one in gc.get_objects())  # they hold threads and memory
     assert files_in(tmp_path / "i") == {"lock", "text"}
@@ -391,6 +391,42 @@ def test_what_cannot_be_indexed_is_named(tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.tex").touch()
     assert "not empty" in refused(tmp_path / "used")
+
+
+@pytest.mark.parametrize(
+    ("documents", "most_bytes"),
+    [
+        pytest.param(60_000, 500_000, id="while documents are added"),
+        pytest.param(300, 5_000, id="when the segment is finished"),
+        pytest.param(300, 0, id="at once"),
+    ],
+)
+def test_a_disk_without_room_is_named(
+    documents: int, most_bytes: int, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    lines = (json.dumps({"id": str(i), "contents": f"{i * i * i * i}\n{i**7}"}) for i in range(documents))
+    corpus.write_text("\n".join(lines))
+    program = """
+import resource, sys
+from deepeyes_env.search.local.writer import update_index
+from deepeyes_env.search.command import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+main(["index", *sys.argv[1:3]])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(corpus), f"--output={tmp_path / 'i'}", str(most_bytes)],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={"PYTHONPATH": str(pytestconfig.rootpath)},
+    )
+    last = done.stderr.splitlines()[-1]
+    assert "DatasetError" in last
+    assert f"{tmp_path / 'i'}': cannot be written" in last
+    assert "File too large" in last
+    assert "make room" in last
+    assert files_in(tmp_path / "i") == {"lock", "text"}
 
 
 def test_two_writers_at_once_are_one_too_many(tmp_path: Path) -> None:
