@@ -28,6 +28,7 @@ from deepeyes_env.search.local.cuts import Cuts, Entry, cut
 from deepeyes_env.search.local.draft import Draft
 from deepeyes_env.search.local.stored import (
     Contents,
+    DamagedIndexError,
     Segment,
     new_meta,
     picture_file,
@@ -132,9 +133,12 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _before(directory: Path) -> Contents:
-    if (text_directory(directory) / "meta.json").exists():
+    if not (text_directory(directory) / "meta.json").exists():
+        return Contents(complete=False)
+    try:
         return read_contents(directory)
-    return Contents(complete=False)
+    except DamagedIndexError:
+        return Contents(complete=False)  # nobody can open it; what is whole is kept, the rest written anew
 
 
 def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterator[tuple[Segment, bool]]:

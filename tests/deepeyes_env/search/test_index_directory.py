@@ -280,6 +280,53 @@ def test_reading_writes_nothing_into_the_directory(tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("*.store", None),
+        ("*.term", None),
+        ("*.segment.json", None),
+        ("*.segment.json", ""),
+        ("*.segment.json", "{}"),
+        ("*.segment.json", "[1]"),
+        ("*.segment.json", '{"documents": 1, "pictures": [5]}'),
+    ],
+)
+def test_what_is_damaged_is_written_anew(name: str, content: str | None, tmp_path: Path) -> None:
+    index(tmp_path)
+    whole, before = files(tmp_path), answers(tmp_path)
+    hurt = max((tmp_path / "text").glob(name))
+    if content is None:
+        hurt.unlink()
+    else:
+        hurt.write_text(content)
+    with pytest.raises(DatasetError, match=r"cannot be opened \(.*delete the directory and index again"):
+        LocalSearchEngine.open(tmp_path)
+    update = index(tmp_path)
+    assert 0 < update.written < 100
+    assert files(tmp_path) == whole
+    assert answers(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"payload": "{}"}'])
+def test_a_list_of_segments_that_may_be_another_programs_is_left_alone(content: str, tmp_path: Path) -> None:
+    index(tmp_path)
+    meta = tmp_path / "text" / "meta.json"
+    meta.write_text(content)
+    assert "delete the directory and index again" in refused(tmp_path)
+    assert meta.read_text() == content
+
+
+def test_a_list_without_segments_is_written_anew(tmp_path: Path) -> None:
+    index(tmp_path)
+    before = answers(tmp_path)
+    (tmp_path / "text" / "meta.json").write_text(r'{"payload": "{\"deepeyes\": 1}"}')
+    with pytest.raises(DatasetError, match="cannot be opened"):
+        read_contents(tmp_path)
+    assert index(tmp_path).written == 0
+    assert answers(tmp_path) == before
+
+
 def test_files_that_nobody_needs_go_away(tmp_path: Path) -> None:
     index(tmp_path)
     for _ in range(2):
@@ -446,6 +493,8 @@ def test_what_is_no_index_is_named(tmp_path: Path) -> None:
     meta.write_text("{")
     with pytest.raises(DatasetError, match="cannot be opened"):
         LocalSearchEngine.open(tmp_path / "i")
+    meta.write_text(text.replace(r"\"deepeyes\": 1", r"\"deepeyes\": 99"))
+    assert "version 99" in refused(tmp_path / "i")
     meta.write_text(text)
     next((tmp_path / "i" / "text").glob("*.store")).unlink()
     with pytest.raises(DatasetError, match="cannot be opened"):
