@@ -273,6 +273,16 @@ def test_an_open_engine_keeps_its_version(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(engine)).search_text("lamp") != before[0]
 
 
+def test_a_copy_of_an_engine_is_named_after_what_it_searches(tmp_path: Path) -> None:
+    index(tmp_path)
+    engine = LocalSearchEngine.open(tmp_path)
+    before = engine.identity
+    pickled = pickle.dumps(engine)
+    index(tmp_path, CHANGES["appended"])
+    assert engine.identity == before
+    assert pickle.loads(pickled).identity == read_contents(tmp_path).digest != before
+
+
 def test_reading_writes_nothing_into_the_directory(tmp_path: Path) -> None:
     index(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
