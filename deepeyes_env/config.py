@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from deepeyes_env.errors import ConfigError, nearest, require
+from deepeyes_env.errors import ConfigError, nearest, require, require_seconds
 from deepeyes_env.images import MAX_PIXELS, MIN_PIXELS
 from deepeyes_env.sandbox.base import SandboxLimits
 from deepeyes_env.sandbox.config import LocalSandboxConfig, SandboxConfig
@@ -53,7 +53,7 @@ class JudgeConfig:
         require(
             self.base_url.startswith(("http://", "https://")), "base_url", self.base_url, "an http(s) URL"
         )
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
         require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
         require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
 

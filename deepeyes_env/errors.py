@@ -46,6 +46,26 @@ def require(condition: bool, key: str, value: object, wanted: str) -> None:
         raise ConfigError(f"{key} = {value!r}: must be {wanted}")
 
 
+MOST_SECONDS = 7 * 24 * 3600.0
+"""A week, longer than anything is worth waiting for; sockets can wait for 24 days and no infinite time."""
+
+
+def require_seconds(key: str, seconds: float, *, may_be_zero: bool = False) -> None:
+    """Refuse a time to wait that nothing can wait for.
+
+    Args:
+        key: Its name.
+        seconds: The value.
+        may_be_zero: Whether not to wait at all is a choice as well.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    is_enough = seconds >= 0 if may_be_zero else seconds > 0
+    wanted = f"{'at least' if may_be_zero else 'above'} 0 and at most {MOST_SECONDS:.0f}, which is a week"
+    require(is_enough and seconds <= MOST_SECONDS, key, seconds, wanted)
+
+
 def require_folder(key: str, path: Path) -> None:
     """Refuse a folder that cannot be made, or in which nothing can be written; nothing is made yet.
 

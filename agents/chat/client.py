@@ -20,7 +20,7 @@ from agents.policy import PolicyError, SamplingParams
 from agents.transcript import ContextFull
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.loopback import direct_mounts
-from deepeyes_env.search.live.failure import seconds_to_wait, shown
+from deepeyes_env.search.live.failure import DETAIL_CHARS, on_one_line, seconds_to_wait
 from deepeyes_env.secret import read_secret
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class ChatClient:
     def _said(self, error: BaseException | None) -> str:
         """The failure for people, without the key, which some services repeat."""
         text = str(error) if self._key == NO_KEY else str(error).replace(self._key, "[secret]")
-        return f"{type(error).__name__}: {shown(text)}"
+        return f"{type(error).__name__}: {on_one_line(text)[:DETAIL_CHARS]}"
 
     def _final(self, error: openai.APIStatusError) -> Exception:
         config, said = self.config, f"status {error.status_code}: {self._said(error)}"

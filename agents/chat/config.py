@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deepeyes_env.errors import require, require_url
+from deepeyes_env.errors import require, require_seconds, require_url
 from deepeyes_env.search.config import RetryConfig
 
 
@@ -104,7 +104,7 @@ class ChatConfig:
     def __post_init__(self) -> None:
         require(bool(self.model.strip()), "model", self.model, "the model's name on the server")
         require_url("base_url", self.base_url)
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
         free = not (self.prices.input or self.prices.output)
         if self.budget.dollars is not None and free:
             require(

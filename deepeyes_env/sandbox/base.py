@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-from deepeyes_env.errors import require
+from deepeyes_env.errors import require, require_seconds
 
 
 class SandboxError(RuntimeError):
@@ -93,6 +93,7 @@ class SandboxLimits:
             limit = getattr(self, item.name)
             if limit is not None:
                 require(0 < limit < math.inf, f"limits.{item.name}", limit, "above 0 and finite")
+        require_seconds("limits.cell_seconds", self.cell_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import ConfigError, require, require_seconds
 
 TOKEN_VARIABLE = "DEEPEYES_SANDBOX_TOKEN"
 """Environment variable with the token that a code server asks for."""
@@ -87,8 +87,8 @@ class HttpSandboxConfig:
         require(parts.scheme in ("http", "https") and bool(parts.hostname), "url", self.url, "an http(s) URL")
         if parts.username or parts.password:
             raise ConfigError(f"url: no credentials in it; put a token into ${self.token_variable}")
-        require(self.patience_seconds > 0, "patience_seconds", self.patience_seconds, "above 0")
-        require(self.retry_seconds >= 0, "retry_seconds", self.retry_seconds, "at least 0")
+        require_seconds("patience_seconds", self.patience_seconds)
+        require_seconds("retry_seconds", self.retry_seconds, may_be_zero=True)
         require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
 
 
@@ -117,7 +117,7 @@ class E2BSandboxConfig:
 
     def __post_init__(self) -> None:
         require(self.session_seconds >= 1, "session_seconds", self.session_seconds, "at least 1")
-        require(self.request_seconds > 0, "request_seconds", self.request_seconds, "above 0")
+        require_seconds("request_seconds", self.request_seconds)
         require(self.max_reply_bytes > 0, "max_reply_bytes", self.max_reply_bytes, "above 0")
 
 

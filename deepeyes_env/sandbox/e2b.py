@@ -88,7 +88,10 @@ class E2BSandbox:
         session = E2BSession(machine, self._limits, self._forget)
         with self._lock:
             self._sessions.add(session)
+            is_late = self._closed  # while the machine was on its way, so `close` did not see it
         try:
+            if is_late:
+                raise SandboxError("the sandbox was closed")
             session.load(images, seed)
         except BaseException:
             session.close()

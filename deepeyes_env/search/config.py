@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deepeyes_env.errors import require, require_url
+from deepeyes_env.errors import require, require_seconds, require_url
 from deepeyes_env.search.live.config import DdgsConfig, LiveConfig
 
 RecordingMode = Literal["live", "record", "replay", "replay_or_live"]
@@ -54,7 +54,7 @@ class RetrieveSearchConfig:
 
     def __post_init__(self) -> None:
         require_url("url", self.url)
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class RetryConfig:
     def __post_init__(self) -> None:
         require(self.attempts >= 1, "attempts", self.attempts, "at least 1")
         for key in ("first_seconds", "longest_seconds", "total_seconds"):
-            require(getattr(self, key) >= 0, key, getattr(self, key), "at least 0")
+            require_seconds(key, getattr(self, key), may_be_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class RateConfig:
         if self.per_second is not None:
             require(self.per_second > 0, "per_second", self.per_second, "above 0")
         require(self.burst >= 1, "burst", self.burst, "at least 1")
-        require(self.patience_seconds >= 0, "patience_seconds", self.patience_seconds, "at least 0")
+        require_seconds("patience_seconds", self.patience_seconds, may_be_zero=True)
 
 
 @dataclass(frozen=True, slots=True)

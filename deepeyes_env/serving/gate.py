@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-"""Names by which this machine reaches itself."""
+from deepeyes_env.loopback import is_loopback
 
 
 class Gate:
@@ -40,7 +39,7 @@ class Gate:
         given = headers.get(b"authorization", b"")
         length = headers.get(b"content-length", b"0")
         refusal = None
-        if self._credentials is None and _name(headers.get(b"host", b"")) not in LOOPBACK_NAMES:
+        if self._credentials is None and not is_loopback(_name(headers.get(b"host", b""))):
             refusal = JSONResponse({"detail": "not a name of this machine"}, 400)
         elif self._credentials is None and not _is_from_here(headers.get(b"origin")):
             refusal = JSONResponse({"detail": "a page of another site asks"}, 403)
@@ -78,12 +77,12 @@ class Gate:
 
 def _is_from_here(origin: bytes | None) -> bool:
     """Whether no page asks, or one of this machine: browsers name the origin of what may change something."""
-    return origin is None or _name(origin.partition(b"://")[2]) in LOOPBACK_NAMES
+    return origin is None or is_loopback(_name(origin.partition(b"://")[2]))
 
 
-def _name(host: bytes) -> str | None:
-    """The name or address in a `Host` header, without the port."""
+def _name(host: bytes) -> str:
+    """The name or address in a `Host` header, without the port; empty if it is none."""
     try:
-        return urlsplit(f"//{host.decode('latin-1')}").hostname
+        return urlsplit(f"//{host.decode('latin-1')}").hostname or ""
     except ValueError:
-        return None
+        return ""

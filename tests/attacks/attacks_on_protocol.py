@@ -140,6 +140,22 @@ threading.Thread(target=steal).start()""",
         "    channel.send(bytes([byte]))\n    time.sleep(0.2)",
         CellStatus.KILLED,
     ),
+    _half(
+        "announce a picture and be silent",
+        (47,),
+        "signal.signal(2, signal.SIG_IGN)\n"
+        f"channel.sendall({_header(token='token()', images=1)} + struct.pack('<II', 500, 500))\n"
+        "time.sleep(99)",
+        CellStatus.KILLED,
+    ),
+    _half(
+        "send a picture slowly",
+        (48,),
+        "signal.signal(2, signal.SIG_IGN)\n"
+        f"channel.sendall({_header(token='token()', images=1)} + struct.pack('<II', 500, 500))\n"
+        "while True:\n    channel.send(bytes(1_000))\n    time.sleep(0.04)",
+        CellStatus.KILLED,
+    ),
     *(
         Attack(f"lose the socket: {code}", (51,), code, inside=PARSER, ends=OK | CRASHED, setup=FIND)
         for code in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deepeyes_env.errors import require
+from deepeyes_env.errors import require, require_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,6 @@ class RayConfig:
         least = max(self.min_actors, 1)
         most = self.max_actors
         require(most is None or most >= least, "max_actors", most, f"at least {least}, or left out")
-        for key in ("cpus", "idle_seconds"):
-            require(getattr(self, key) >= 0, key, getattr(self, key), "at least 0")
-        require(self.wait_seconds > 0, "wait_seconds", self.wait_seconds, "above 0")
+        require(self.cpus >= 0, "cpus", self.cpus, "at least 0")
+        require_seconds("idle_seconds", self.idle_seconds, may_be_zero=True)
+        require_seconds("wait_seconds", self.wait_seconds)

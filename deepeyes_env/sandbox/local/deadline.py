@@ -11,6 +11,10 @@ from collections.abc import Callable
 INTERRUPT_GRACE_SECONDS = 2.0
 """Time that a cell has to end after its interrupt, and its reply to arrive, before it is killed."""
 
+TRANSFER_BYTES_PER_SECOND = 10_000_000
+"""A reply that comes faster is not late. A hundredth of an idle machine's speed: on a loaded one, guest and
+host wait for a processor after each 200 kB."""
+
 _LEAST_WAIT_SECONDS = 0.002
 """Processor time is read no more often: about as long as an interrupt takes to be heard."""
 
@@ -67,6 +71,15 @@ class Deadline:
     def allow_transfer(self) -> None:
         """The cell has ended: its reply may take as long as the grace, beyond what the cell had."""
         self._end = max(self._end, time.monotonic() + INTERRUPT_GRACE_SECONDS)
+        self._look = self._end
+
+    def allow_rest(self, received: int) -> None:
+        """A part of the reply is here: the rest may take as much longer as this part may have taken.
+
+        Args:
+            received: Its length in bytes. What is only announced gives no time.
+        """
+        self._end += received / TRANSFER_BYTES_PER_SECOND
         self._look = self._end
 
     def _has_processor_time(self, now: float) -> bool:

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +43,9 @@ _KILLED_TEXT = "the cell ignored the interrupt, so its process was killed; all v
 
 _REPLY_BYTES = 1 << 16
 """Read at once, which is all of nearly every reply without images."""
+
+_LOOK_AGAIN = struct.pack("@ll", 0, 50_000)
+"""Time (`struct timeval`) that the kernel waits for the rest of a piece before the deadline is asked."""
 
 
 class _Died(Exception):
@@ -331,12 +335,18 @@ class _Live:
         data = bytearray(length)
         data[: len(head)] = head
         view = memoryview(data)[len(head) :]
+        # The kernel puts the piece together. Python would need its lock again after each 200 kB, and the
+        # guest would be charged for the time that busy threads of the host let it wait for that.
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LOOK_AGAIN)
+        self._channel.setblocking(True)
         while view:
             deadline.wait(self._readable)
-            count = self._channel.recv_into(view, 0)
+            count = self._channel.recv_into(view, 0, socket.MSG_WAITALL)
             if not count:
                 raise _Died
+            deadline.allow_rest(count)
             view = view[count:]
+        self._channel.setblocking(False)
         return data
 
 

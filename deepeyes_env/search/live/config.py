@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from deepeyes_env.errors import require, require_url
+from deepeyes_env.errors import require, require_seconds, require_url
 
 if TYPE_CHECKING:
     from deepeyes_env.search.base import SearchEngine
@@ -40,7 +40,7 @@ class DdgsConfig:
     certificates: str = ""
 
     def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
         require(self.max_results >= 1, "max_results", self.max_results, "at least 1")
         require("-" in self.region, "region", self.region, "a country and a language such as us-en")
 
@@ -70,7 +70,7 @@ class LiteLLMSearchConfig:
     def __post_init__(self) -> None:
         if self.base_url:
             require_url("base_url", self.base_url)
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class SerperConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
         require_url("base_url", self.base_url)
         require(self.dollars_per_credit >= 0, "dollars_per_credit", self.dollars_per_credit, "at least 0")
 
@@ -136,7 +136,7 @@ class SerpApiConfig:
     thumbnails: bool = False
 
     def __post_init__(self) -> None:
-        require(self.timeout_seconds > 0, "timeout_seconds", self.timeout_seconds, "above 0")
+        require_seconds("timeout_seconds", self.timeout_seconds)
         require_url("base_url", self.base_url)
         require(self.dollars_per_search >= 0, "dollars_per_search", self.dollars_per_search, "at least 0")
 

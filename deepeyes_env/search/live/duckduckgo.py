@@ -16,7 +16,7 @@ from PIL import Image
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.search.base import DEFAULT_HITS, Operation, Region, SearchErrorKind, SearchResponse
 from deepeyes_env.search.live.config import DdgsConfig
-from deepeyes_env.search.live.failure import SearchFailure, answer, checked, refusal, shown
+from deepeyes_env.search.live.failure import SearchFailure, answer, checked, on_one_line, refusal
 from deepeyes_env.search.live.hits import hits_of
 
 PROXY_VARIABLE = "DDGS_PROXY"
@@ -81,12 +81,12 @@ class DdgsEngine:
                 query=query, region=self._config.region, safesearch=self._config.safesearch
             )
         except RatelimitException as error:
-            raise SearchFailure(SearchErrorKind.RATE_LIMITED, shown(str(error))) from error
+            raise SearchFailure(SearchErrorKind.RATE_LIMITED, on_one_line(str(error))) from error
         except TimeoutException as error:
-            raise SearchFailure(SearchErrorKind.TIMEOUT, shown(str(error))) from error
+            raise SearchFailure(SearchErrorKind.TIMEOUT, on_one_line(str(error))) from error
         except Exception as error:  # a page that has changed makes it stumble over anything
             raise SearchFailure(
-                SearchErrorKind.UNAVAILABLE, f"{type(error).__name__}: {shown(str(error))}"
+                SearchErrorKind.UNAVAILABLE, f"{type(error).__name__}: {on_one_line(str(error))}"
             ) from error
         if found is None and watched.status == 200:
             raise SearchFailure(SearchErrorKind.UNAVAILABLE, "the site sent an empty page")

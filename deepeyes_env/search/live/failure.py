@@ -14,8 +14,8 @@ from deepeyes_env.exchange import printable
 from deepeyes_env.search.base import SearchErrorKind, SearchResponse
 from deepeyes_env.search.patience import within
 
-DETAIL_CHARS = 300
-"""Characters of a service's own message that are kept."""
+DETAIL_CHARS = 400
+"""Characters of what failed that are kept: ours come first, then the service's own."""
 
 QUERY_CHARS = 2_000
 """Characters of a query: it travels in an address, of which no more can be counted on (A.4)."""
@@ -76,7 +76,7 @@ def answer(
     except SearchFailure as failure:
         return SearchResponse(
             error=failure.kind,
-            detail=_without(secrets, failure.detail),
+            detail=_without(secrets, failure.detail)[:DETAIL_CHARS],
             backend=backend,
             recorded=isinstance(failure, UnaskableError),
             retry_after=failure.retry_after,
@@ -123,7 +123,7 @@ def refusal(
         proven: Whether it has understood one with these settings before. Until then it may be the settings (a
             country that it does not know) that it refuses, which is no fault of the policy.
     """
-    said = f"status {status}" + (f": {shown(message)}" if message.strip() else "")
+    said = f"status {status}" + (f": {on_one_line(message)}" if message.strip() else "")
     if status == 402 or (status in (400, 403, 429) and _is_spent(message)):
         return SearchFailure(SearchErrorKind.BUDGET, f"the account is used up ({said})")
     if status == 429:
@@ -161,9 +161,9 @@ def seconds_to_wait(retry_after: str | None) -> float | None:
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def shown(message: str) -> str:
-    """A service's message on one line, cut."""
-    return printable(" ".join(message.split()))[:DETAIL_CHARS]
+def on_one_line(message: str) -> str:
+    """A service's message on one line; `answer` cuts it, when no secret is in it that a cut could hide."""
+    return printable(" ".join(message.split()))
 
 
 def _without(secrets: Iterable[str], text: str) -> str:

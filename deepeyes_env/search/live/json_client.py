@@ -16,7 +16,7 @@ from deepeyes_env.loopback import direct_mounts
 from deepeyes_env.search.base import SearchErrorKind
 from deepeyes_env.search.fetch import FetchError
 from deepeyes_env.search.fetch.unpack import ACCEPTED_ENCODING, unpack
-from deepeyes_env.search.live.failure import SearchFailure, refusal, shown
+from deepeyes_env.search.live.failure import SearchFailure, on_one_line, refusal
 from deepeyes_env.search.patience import Deadline
 from deepeyes_env.secret import require_secret
 
@@ -133,7 +133,7 @@ class JsonClient:
             raise SearchFailure(SearchErrorKind.TIMEOUT, f"no answer in {self._seconds:g} seconds") from error
         except (httpx.HTTPError, FetchError) as error:
             detail = error.detail if isinstance(error, FetchError) else f"{type(error).__name__}: {error}"
-            raise SearchFailure(SearchErrorKind.UNAVAILABLE, shown(detail)) from error
+            raise SearchFailure(SearchErrorKind.UNAVAILABLE, on_one_line(detail)) from error
         if response.status_code != 200:
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise refusal(

@@ -11,7 +11,7 @@ from PIL import Image
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import to_rgb
 from deepeyes_env.search.base import Region, SearchErrorKind
-from deepeyes_env.search.live.failure import SearchFailure, UnaskableError, shown
+from deepeyes_env.search.live.failure import SearchFailure, UnaskableError, on_one_line
 from deepeyes_env.search.live.hits import web_address
 from deepeyes_env.search.request import ImageRequest
 
@@ -53,11 +53,13 @@ def public_address(upload: Upload, image: Image.Image, region: Region | None) ->
         address = upload(data)
     except Exception as error:  # the user's own code, which may raise anything
         raise SearchFailure(
-            SearchErrorKind.UNAVAILABLE, f"the upload failed: {type(error).__name__}: {shown(str(error))}"
+            SearchErrorKind.UNAVAILABLE,
+            f"the upload failed: {type(error).__name__}: {on_one_line(str(error))}",
         ) from error
     if not web_address(address):
         raise SearchFailure(
-            SearchErrorKind.UNAVAILABLE, f"the upload returned no http address but {shown(repr(address))}"
+            SearchErrorKind.UNAVAILABLE,
+            f"the upload returned no http address but {on_one_line(repr(address))}",
         )
     return address
 

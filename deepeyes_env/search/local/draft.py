@@ -19,6 +19,7 @@ from deepeyes_env.search.local.stored import (
 )
 from deepeyes_env.search.local.text import SegmentWriter
 from deepeyes_env.search.local.whole_file import write_whole
+from deepeyes_env.search.local.writing import unwritable, writing
 
 
 class Draft:
@@ -35,17 +36,25 @@ class Draft:
             directory: The index.
             building: A directory on the same file system, for files that are not whole.
             is_kept_possible: Whether the index has segments already.
+
+        Raises:
+            DatasetError: The index cannot be written.
         """
         self._directory = directory
-        self._place = Path(tempfile.mkdtemp(dir=building))
         self._hash = hashlib.blake2b(str(FORMAT).encode(), digest_size=16)
         self._length = 0
         self._pictures: list[tuple[int, str]] = []
         self._waiting: list[bytes] = []
-        self._writer = None if is_kept_possible else SegmentWriter(str(self._place))
+        with writing(directory):
+            self._place = Path(tempfile.mkdtemp(dir=building))
+            self._writer = None if is_kept_possible else SegmentWriter(str(self._place))
 
     def add(self, entry: Entry) -> None:
-        """Add the next document."""
+        """Add the next document.
+
+        Raises:
+            DatasetError: The index cannot be written.
+        """
         stored = entry.stored
         self._hash.update(len(stored).to_bytes(8))
         self._hash.update(stored)
@@ -54,15 +63,25 @@ class Draft:
         self._length += 1
         if self._writer is None:
             self._waiting.append(stored)
-        else:
+            return
+        try:  # which costs nothing, unlike `writing`
             self._writer.add(entry.document.title, entry.document.body, stored)
+        except ValueError as error:
+            raise unwritable(self._directory, error) from error
 
     def finish(self) -> tuple[Segment, bool]:
         """Write what is not written.
 
         Returns:
             The segment, and whether it was written.
+
+        Raises:
+            DatasetError: The index cannot be written.
         """
+        with writing(self._directory):
+            return self._finished()
+
+    def _finished(self) -> tuple[Segment, bool]:
         digest = self._hash.hexdigest()
         if self._writer is None:
             kept = read_segment(self._directory, digest)

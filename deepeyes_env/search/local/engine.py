@@ -24,20 +24,20 @@ BACKEND = "local"
 class LocalSearchEngine:
     """A `SearchEngine` over pages in memory or in an index directory (`open`).
 
-    Thread-safe; pickles as its pages or the directory's path, without its indexes.
-
-    Attributes:
-        identity: Names the corpus in recordings; empty where nobody has named it.
+    Thread-safe; pickles as its pages or the directory's path, without its indexes. A copy opens the directory
+    anew, as the version that is there by then.
     """
 
-    def __init__(self, pages: Sequence[Page] | Callable[[], Sequence[Page]], identity: str = "") -> None:
+    def __init__(
+        self, pages: Sequence[Page] | Callable[[], Sequence[Page]], identity: str | None = ""
+    ) -> None:
         """Take a corpus; nothing is read before the first search.
 
         Args:
             pages: The pages, or a function that writes them (picklable if the engine is to be pickled).
-            identity: A name that no other corpus has.
+            identity: A name that no other corpus has; None stands for pages of an index, which have one.
         """
-        self.identity = identity
+        self._identity = identity
         self._source = pages
         self._locks = Stripes()  # a process may fork while a thread makes an index
         self._pages: Sequence[Page] | None = None
@@ -60,9 +60,21 @@ class LocalSearchEngine:
 
         open_pages = partial(StoredPages, Path(directory), title_boost)
         pages = open_pages()
-        engine = cls(open_pages, pages.contents.digest)
+        engine = cls(open_pages, None)
         engine._pages = pages
         return engine
+
+    @property
+    def identity(self) -> str:
+        """Names the corpus in recordings; empty where nobody has named it."""
+        from deepeyes_env.search.local.stored import StoredPages
+
+        if self._identity is not None:
+            return self._identity
+        with self._locks.of(0):
+            pages = self._corpus()
+        assert isinstance(pages, StoredPages)
+        return pages.contents.digest
 
     def search_text(self, query: str, k: int = DEFAULT_HITS) -> SearchResponse:
         """The `k` best pages for `query`; `no_results` when no page has any of its words."""
@@ -115,7 +127,7 @@ class LocalSearchEngine:
             return pages, *self._images
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self._source, "identity": self.identity}
+        return {"source": self._source, "identity": self._identity}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         LocalSearchEngine.__init__(self, state["source"], state["identity"])

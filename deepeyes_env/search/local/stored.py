@@ -38,10 +38,17 @@ REBUILD = "delete the directory and index again: deepeyes search index SOURCE --
 _SEGMENT_FILES = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 """What the engine writes for a segment."""
 
+_MALFORMED = (ValueError, KeyError, TypeError)
+"""What reading JSON that is not what it should be ends in."""
+
 _OPENING_TRIES = 5
 """How often opening begins anew when the index is replaced meanwhile."""
 
 _JSON = json.JSONDecoder()
+
+
+class DamagedIndexError(DatasetError):
+    """Segments of an index are missing, or do not hold what they should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +114,21 @@ def read_contents(directory: Path) -> Contents:
     """Read what an index directory holds.
 
     Raises:
-        DatasetError: It is none, or of another version, or files are missing.
+        DamagedIndexError: Segments are missing or damaged.
+        DatasetError: It is none, or of another version.
     """
     return _contents(directory, _read_meta(directory))
 
 
 def read_segment(directory: Path, digest: str) -> Segment | None:
     """A segment that is there; None if it is not, or only in part."""
+    if not all((text_directory(directory) / f"{digest}.{kind}").exists() for kind in _SEGMENT_FILES):
+        return None
     try:
         said = json.loads(segment_file(directory, digest).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return Segment(digest, said["documents"], tuple((doc, name) for doc, name in said["pictures"]))
+    except (FileNotFoundError, *_MALFORMED):
         return None
-    return Segment(digest, said["documents"], tuple((doc, name) for doc, name in said["pictures"]))
 
 
 def read_stored(stored: bytes) -> tuple[list[Any], str]:
@@ -246,8 +256,8 @@ def _read_meta(directory: Path) -> dict[str, Any]:
     try:
         meta: dict[str, Any] = json.loads(text)
         version = json.loads(meta["payload"])["deepeyes"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(directory, error) from error
+    except _MALFORMED as error:  # it may be another program's, so nobody writes over it
+        raise DatasetError(directory, _unopenable(error), REBUILD) from error
     if version != FORMAT:
         raise DatasetError(
             directory, f"is an index of version {version}, and this program reads version {FORMAT}", REBUILD
@@ -256,19 +266,28 @@ def _read_meta(directory: Path) -> dict[str, Any]:
 
 
 def _contents(directory: Path, meta: dict[str, Any]) -> Contents:
-    segments = []
-    for listed in meta["segments"]:
-        segment = read_segment(directory, uuid.UUID(listed["segment_id"]).hex)
-        if segment is None:
-            raise DatasetError(directory, f"segment {listed['segment_id']} is missing", REBUILD)
-        segments.append(segment)
-    return Contents(tuple(segments), json.loads(meta["payload"])["complete"])
+    try:
+        segments = tuple(_listed(directory, uuid.UUID(one["segment_id"]).hex) for one in meta["segments"])
+        return Contents(segments, json.loads(meta["payload"])["complete"])
+    except _MALFORMED as error:
+        raise _damaged(directory, error) from error
+
+
+def _listed(directory: Path, digest: str) -> Segment:
+    segment = read_segment(directory, digest)
+    if segment is None:
+        raise ValueError(f"segment {digest} is not there as a whole")
+    return segment
 
 
 def _damaged(directory: Path, error: Exception) -> DatasetError:
     if isinstance(error, DatasetError):
         return error
-    return DatasetError(directory, f"is an index that cannot be opened ({error})", REBUILD)
+    return DamagedIndexError(directory, _unopenable(error), REBUILD)
+
+
+def _unopenable(error: Exception) -> str:
+    return f"is an index that cannot be opened ({error})"
 
 
 def _load_picture(file: Path) -> EncodedImage:

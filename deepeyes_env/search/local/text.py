@@ -105,18 +105,28 @@ class SegmentWriter:
             title: Title.
             body: Text.
             stored: What the index gives back for the page.
+
+        Raises:
+            ValueError: The engine cannot write.
         """
         try:
             document = _document(title, body, stored)
         except UnicodeEncodeError:
             document = _document(well_formed(title), well_formed(body), stored)
-        self._writer.add_document(document)
+        try:
+            self._writer.add_document(document)
+        except ValueError:
+            self._writer.commit()  # fails with the cause, where adding only says that there is one
+            raise
 
     def finish(self) -> tantivy.Index:
         """Write all that is not written.
 
         Returns:
             The index, whose documents are numbered in the order in which they came.
+
+        Raises:
+            ValueError: The engine cannot write.
         """
         self._writer.commit()
         self._writer.wait_merging_threads()

@@ -14,7 +14,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -28,6 +28,7 @@ from deepeyes_env.search.local.cuts import Cuts, Entry, cut
 from deepeyes_env.search.local.draft import Draft
 from deepeyes_env.search.local.stored import (
     Contents,
+    DamagedIndexError,
     Segment,
     new_meta,
     picture_file,
@@ -36,6 +37,7 @@ from deepeyes_env.search.local.stored import (
     text_directory,
 )
 from deepeyes_env.search.local.whole_file import write_whole
+from deepeyes_env.search.local.writing import writing
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 PICTURE_SIDE = 640
@@ -85,8 +87,8 @@ def update_index(
         cuts: How long segments are; default: `Cuts()`.
 
     Raises:
-        DatasetError: The corpus cannot be read, has no document or one twice, or the directory is used for
-            something else or by another process.
+        DatasetError: The corpus cannot be read, has no document or one twice, or the directory cannot be
+            written, or is used for something else or by another process.
     """
     cuts = cuts or Cuts()
     with _locked(directory):
@@ -117,8 +119,10 @@ def _locked(directory: Path) -> Iterator[None]:
     )
     if is_used:
         raise DatasetError(directory, "is not an index and not empty", "name another --output")
-    text_directory(directory).mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as file:
+    with writing(directory):
+        text_directory(directory).mkdir(parents=True, exist_ok=True)
+        file = (directory / "lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,44 +133,68 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _before(directory: Path) -> Contents:
-    if (text_directory(directory) / "meta.json").exists():
+    if not (text_directory(directory) / "meta.json").exists():
+        return Contents(complete=False)
+    try:
         return read_contents(directory)
-    return Contents(complete=False)
+    except DamagedIndexError:
+        return Contents(complete=False)  # nobody can open it; what is whole is kept, the rest written anew
 
 
 def _segments(directory: Path, entries: Iterable[tuple[Entry, bool]]) -> Iterator[tuple[Segment, bool]]:
     """Segments in order, and whether they were written; the next one is filled while some are finished."""
-    building = directory / _BUILDING
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
     has_segments = any(text_directory(directory).glob(segment_file(directory, "*").name))
-    failure: BaseException | None = None
-    with ThreadPoolExecutor(FINISHERS) as finishers:
-        finishing: deque[Future[tuple[Segment, bool]]] = deque()
+    finishing: deque[Future[tuple[Segment, bool]]] = deque()
+    with _building(directory) as building, ThreadPoolExecutor(FINISHERS) as finishers:
         try:
             for draft in _filled(entries, lambda: Draft(directory, building, has_segments)):
                 finishing.append(finishers.submit(draft.finish))
-                if len(finishing) > FINISHERS:
-                    yield finishing.popleft().result()
-        except (Exception, KeyboardInterrupt) as error:
-            failure = error  # what has been read until then is kept
-        while finishing:
-            yield finishing.popleft().result()
-    if failure is not None:
-        raise failure
-    shutil.rmtree(building)
+                yield from _finished(finishing, FINISHERS)
+            yield from _finished(finishing, 0)
+        except (Exception, KeyboardInterrupt):
+            # What has been read until then is kept, up to a segment that cannot be finished: no hole is left.
+            with suppress(Exception, KeyboardInterrupt):
+                yield from _finished(finishing, 0)
+            raise
+        finally:
+            finishing.clear()  # an error that led to itself would stay, and with it a writer and its memory
+
+
+@contextmanager
+def _building(directory: Path) -> Iterator[Path]:
+    """A directory for files that are not whole; what a killed process left there goes first."""
+    building = directory / _BUILDING
+    shutil.rmtree(building, ignore_errors=True)
+    with writing(directory):
+        building.mkdir()
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _finished(
+    finishing: deque[Future[tuple[Segment, bool]]], most_left: int
+) -> Iterator[tuple[Segment, bool]]:
+    while len(finishing) > most_left:
+        finished = finishing[0].result()
+        del finishing[0]  # not before: a segment whose wait is interrupted is still the next one
+        yield finished
 
 
 def _filled(entries: Iterable[tuple[Entry, bool]], begin: Callable[[], Draft]) -> Iterator[Draft]:
     draft: Draft | None = None
-    for entry, begins in entries:
-        if draft is None or begins:
-            if draft is not None:
-                yield draft
-            draft = begin()
-        draft.add(entry)
-    if draft is not None:
-        yield draft
+    try:
+        for entry, begins in entries:
+            if draft is None or begins:
+                if draft is not None:
+                    yield draft
+                draft = begin()
+            draft.add(entry)
+        if draft is not None:
+            yield draft
+    finally:
+        draft = None  # the traceback of an error would keep its writer, with threads and memory
 
 
 def _entries(
@@ -197,7 +225,8 @@ def _stored(document: Document, picture: str | None) -> bytes:
 
 def _publish(directory: Path, contents: Contents) -> None:
     said = json.loads(segment_file(directory, contents.segments[0].digest).read_text(encoding="utf-8"))
-    write_whole(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
+    with writing(directory):
+        write_whole(text_directory(directory) / "meta.json", new_meta(said["meta"], contents).encode())
 
 
 def _keep_picture(directory: Path, picture: Picture) -> str:
@@ -210,13 +239,15 @@ def _keep_picture(directory: Path, picture: Picture) -> str:
     name = sha256(data).hexdigest()
     file = picture_file(directory, name)
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_whole(file, _bounded(data))
+            bounded = _bounded(data)
         except ImageError as error:
             raise DatasetError(
                 picture.name, str(error), "mend the picture or leave it out of the corpus"
             ) from error
+        with writing(directory):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, bounded)
     return name
 
 

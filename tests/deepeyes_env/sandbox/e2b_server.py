@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,8 @@ class E2BServer:
         self.killed: list[str] = []
         self.lines: list[dict[str, Any]] | None = None
         """What `/execute` says in place of running the cell."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Done while a client waits for its machine."""
         self.app = FastAPI()
         self._control_plane()
         self._envd()
@@ -82,6 +84,7 @@ class E2BServer:
             name = uuid.uuid4().hex[:20]
             self.machines[name] = Machine(await request.json())
             self.created.append(self.machines[name].request)
+            await asyncio.to_thread(self.meanwhile)
             told = {"templateID": "x", "sandboxID": name, "clientID": "x", "envdVersion": "0.6.7"}
             return JSONResponse(told | {"envdAccessToken": "secret"}, 201)
 

@@ -77,6 +77,14 @@ def test_machines_end_with_their_session_and_with_the_sandbox(server: E2BServer)
         sandbox.open([])
 
 
+def test_a_machine_that_comes_when_the_sandbox_was_closed_is_ended(server: E2BServer) -> None:
+    sandbox = open_sandbox(E2BSandboxConfig(), LIMITS)
+    server.meanwhile = sandbox.close
+    with pytest.raises(SandboxError, match="the sandbox was closed"):
+        sandbox.open([PHOTO])
+    assert (len(server.killed), len(server.machines)) == (1, 0)
+
+
 def test_a_machine_whose_session_does_not_begin_is_ended(server: E2BServer) -> None:
     said(server, {"type": "error", "name": "MemoryError", "value": "", "traceback": "Traceback: no memory"})
     with pytest.raises(SandboxError, match="no memory"):

@@ -1,5 +1,7 @@
 """Every limit holds, has a name, and leaves the session usable where it can."""
 
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -58,6 +60,28 @@ def test_a_reply_in_time_is_in_time_however_late_the_host_looks(
 
     monkeypatch.setattr(session_module._Live, "receive", receive_late)
     assert hurried.run("print('done')") == CellResult(CellStatus.OK, "done\n")
+
+
+@pytest.fixture
+def busy_host() -> Iterator[None]:
+    """Another thread of this process computes, and gives the interpreter's lock away only every 50 ms."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.05)
+    over = threading.Event()
+    busy = threading.Thread(target=lambda: [None for _ in iter(over.is_set, True)])
+    busy.start()
+    yield
+    over.set()
+    busy.join()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("busy_host")
+def test_a_reply_takes_no_longer_because_the_host_is_busy(hurried: LocalSession) -> None:
+    result = hurried.run("from PIL import Image\ndisplay(Image.new('RGB', (4_000, 4_000), 'teal'))")
+    assert result.status is CellStatus.OK
+    (image,) = result.images
+    assert image.getpixel((3_999, 3_999)) == (0, 128, 128)
 
 
 def test_compiling_takes_no_longer_for_long_lines(hurried: LocalSession) -> None:

@@ -20,6 +20,7 @@ from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.fetch import Fetcher, FetchLimits
 from deepeyes_env.search.fetch.guard import Guard
 from deepeyes_env.search.live import SerpApiConfig, SerperConfig
+from deepeyes_env.search.live.failure import DETAIL_CHARS
 from deepeyes_env.search.live.json_client import JsonClient, Key
 from deepeyes_env.search.live.serpapi import SerpApiEngine
 from deepeyes_env.search.live.serper import SerperEngine
@@ -231,6 +232,15 @@ def test_a_bad_key_names_the_variable_to_mend(server: MisbehavingServer, service
     assert {"serper": "SERPER_API_KEY", "serpapi": "SERPAPI_API_KEY"}[service] in response.detail
     assert KEY not in response.detail
     assert "[secret]" in response.detail
+
+
+@both
+def test_no_part_of_a_key_is_left_by_a_cut(server: MisbehavingServer, service: str) -> None:
+    for length in range(200, DETAIL_CHARS, 5):
+        server.behaviours["echo"] = reply(401, json.dumps({"message": f"{'x' * length} {KEY}"}))
+        response = make(service, server.url("echo")).search_text("x")
+        assert KEY[:6] not in response.detail
+        assert len(response.detail) <= DETAIL_CHARS
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """An index directory is a function of the corpus: however it came about, and whoever reads it."""
 
+import gc
 import io
 import json
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,8 +22,10 @@ from deepeyes_env.search.base import SearchEngine, SearchErrorKind
 from deepeyes_env.search.corpora import Document, Picture
 from deepeyes_env.search.local import LocalSearchEngine, writer
 from deepeyes_env.search.local.cuts import Cuts
-from deepeyes_env.search.local.stored import StoredPages, read_contents
-from deepeyes_env.search.local.writer import PICTURE_SIDE, Update, update_index
+from deepeyes_env.search.local.draft import Draft
+from deepeyes_env.search.local.stored import Segment, StoredPages, read_contents
+from deepeyes_env.search.local.text import SegmentWriter
+from deepeyes_env.search.local.writer import FINISHERS, PICTURE_SIDE, Update, update_index
 from deepeyes_env.tasks.dataset_error import DatasetError
 
 CUTS = Cuts(one_in=8, least=15, most=40, chars=10_000)
@@ -46,6 +53,10 @@ def answers(directory: Path) -> list[object]:
 def files(directory: Path) -> dict[str, bytes]:
     paths = [path for path in (directory / "text").iterdir() if path.name != "meta.json"]
     return {path.name: path.read_bytes() for path in paths}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
 
 
 def encoded(color: str, size: tuple[int, int] = (80, 60), kind: str = "PNG") -> bytes:
@@ -149,6 +160,78 @@ def test_an_interrupted_first_run_can_be_searched_and_goes_on(tmp_path: Path) ->
     assert answers(tmp_path) == answers(tmp_path / "new")
 
 
+def test_an_interrupt_while_a_segment_is_waited_for_leaves_no_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Draft.finish
+    interrupts = iter([True])
+
+    def finish_late(draft: Draft) -> tuple[Segment, bool]:
+        if next(interrupts, False):
+            time.sleep(0.3)  # the corpus is read on as far as it may be; then this segment is waited for
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            time.sleep(0.1)
+        return finish(draft)
+
+    monkeypatch.setattr(Draft, "finish", finish_late)
+    with pytest.raises(KeyboardInterrupt):
+        index(tmp_path / "i")
+    listed = read_contents(tmp_path / "i").segments
+    assert len(listed) == FINISHERS + 1
+    index(tmp_path / "new")
+    assert listed == read_contents(tmp_path / "new").segments[: len(listed)]
+
+
+def unfinishable(directory: Path, place: int, corpus: Path) -> None:
+    """Make a segment that cannot be finished: a directory lies where a file of it belongs."""
+    digest = read_contents(corpus).segments[place].digest
+    (directory / "text" / f"{digest}.store").mkdir(parents=True)
+
+
+def test_a_segment_that_cannot_be_finished_leaves_no_hole(tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    with pytest.raises(DatasetError, match="Is a directory"):
+        index(tmp_path / "i")
+    segments = read_contents(tmp_path / "new").segments
+    assert read_contents(tmp_path / "i").segments == segments[:1]
+    assert {f"{one.digest}.store" for one in segments[:3]} <= files_in(tmp_path / "i" / "text")
+
+
+def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    segments = read_contents(tmp_path / "new").segments
+    unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    with pytest.raises(KeyboardInterrupt):
+        index(tmp_path / "i", broken_off(DOCUMENTS, sum(one.documents for one in segments[:2]) + 1))
+    assert read_contents(tmp_path / "i").segments == segments[:1]
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("fault", ["the corpus", "a segment", "an interrupt"])
+def test_nothing_half_made_is_left(fault: str, tmp_path: Path) -> None:
+    index(tmp_path / "new")
+    if fault == "a segment":
+        unfinishable(tmp_path / "i", 1, tmp_path / "new")
+    documents = {
+        "the corpus": [*DOCUMENTS, DOCUMENTS[0]],
+        "a segment": DOCUMENTS,
+        "an interrupt": broken_off(DOCUMENTS, 99),
+    }
+    with suppress(DatasetError, KeyboardInterrupt):
+        index(tmp_path / "i", documents[fault])
+    assert not any(isinstance(one, SegmentWriter) for one in gc.get_objects())  # they hold threads and memory
+    assert files_in(tmp_path / "i") == {"lock", "text"}
+
+
 def test_an_interrupted_update_leaves_the_index_as_it_was(tmp_path: Path) -> None:
     index(tmp_path)
     before = answers(tmp_path)
@@ -190,11 +273,68 @@ def test_an_open_engine_keeps_its_version(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(engine)).search_text("lamp") != before[0]
 
 
+def test_a_copy_of_an_engine_is_named_after_what_it_searches(tmp_path: Path) -> None:
+    index(tmp_path)
+    engine = LocalSearchEngine.open(tmp_path)
+    before = engine.identity
+    pickled = pickle.dumps(engine)
+    index(tmp_path, CHANGES["appended"])
+    assert engine.identity == before
+    assert pickle.loads(pickled).identity == read_contents(tmp_path).digest != before
+
+
 def test_reading_writes_nothing_into_the_directory(tmp_path: Path) -> None:
     index(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     answers(tmp_path)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("*.store", None),
+        ("*.term", None),
+        ("*.segment.json", None),
+        ("*.segment.json", ""),
+        ("*.segment.json", "{}"),
+        ("*.segment.json", "[1]"),
+        ("*.segment.json", '{"documents": 1, "pictures": [5]}'),
+    ],
+)
+def test_what_is_damaged_is_written_anew(name: str, content: str | None, tmp_path: Path) -> None:
+    index(tmp_path)
+    whole, before = files(tmp_path), answers(tmp_path)
+    hurt = max((tmp_path / "text").glob(name))
+    if content is None:
+        hurt.unlink()
+    else:
+        hurt.write_text(content)
+    with pytest.raises(DatasetError, match=r"cannot be opened \(.*delete the directory and index again"):
+        LocalSearchEngine.open(tmp_path)
+    update = index(tmp_path)
+    assert 0 < update.written < 100
+    assert files(tmp_path) == whole
+    assert answers(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"payload": "{}"}'])
+def test_a_list_of_segments_that_may_be_another_programs_is_left_alone(content: str, tmp_path: Path) -> None:
+    index(tmp_path)
+    meta = tmp_path / "text" / "meta.json"
+    meta.write_text(content)
+    assert "delete the directory and index again" in refused(tmp_path)
+    assert meta.read_text() == content
+
+
+def test_a_list_without_segments_is_written_anew(tmp_path: Path) -> None:
+    index(tmp_path)
+    before = answers(tmp_path)
+    (tmp_path / "text" / "meta.json").write_text(r'{"payload": "{\"deepeyes\": 1}"}')
+    with pytest.raises(DatasetError, match="cannot be opened"):
+        read_contents(tmp_path)
+    assert index(tmp_path).written == 0
+    assert answers(tmp_path) == before
 
 
 def test_files_that_nobody_needs_go_away(tmp_path: Path) -> None:
@@ -310,6 +450,42 @@ def test_what_cannot_be_indexed_is_named(tmp_path: Path) -> None:
     assert "not empty" in refused(tmp_path / "used")
 
 
+@pytest.mark.parametrize(
+    ("documents", "most_bytes"),
+    [
+        pytest.param(60_000, 500_000, id="while documents are added"),
+        pytest.param(300, 5_000, id="when the segment is finished"),
+        pytest.param(300, 0, id="at once"),
+    ],
+)
+def test_a_disk_without_room_is_named(
+    documents: int, most_bytes: int, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    lines = (json.dumps({"id": str(i), "contents": f"{i * i * i * i}\n{i**7}"}) for i in range(documents))
+    corpus.write_text("\n".join(lines))
+    program = """
+import resource, sys
+from deepeyes_env.search.local.writer import update_index
+from deepeyes_env.search.command import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+main(["index", *sys.argv[1:3]])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(corpus), f"--output={tmp_path / 'i'}", str(most_bytes)],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={"PYTHONPATH": str(pytestconfig.rootpath)},
+    )
+    last = done.stderr.splitlines()[-1]
+    assert "DatasetError" in last
+    assert f"{tmp_path / 'i'}': cannot be written" in last
+    assert "File too large" in last
+    assert "make room" in last
+    assert files_in(tmp_path / "i") == {"lock", "text"}
+
+
 def test_two_writers_at_once_are_one_too_many(tmp_path: Path) -> None:
     with writer._locked(tmp_path / "i"):
         assert "another process" in refused(tmp_path / "i")
@@ -327,6 +503,8 @@ def test_what_is_no_index_is_named(tmp_path: Path) -> None:
     meta.write_text("{")
     with pytest.raises(DatasetError, match="cannot be opened"):
         LocalSearchEngine.open(tmp_path / "i")
+    meta.write_text(text.replace(r"\"deepeyes\": 1", r"\"deepeyes\": 99"))
+    assert "version 99" in refused(tmp_path / "i")
     meta.write_text(text)
     next((tmp_path / "i" / "text").glob("*.store")).unlink()
     with pytest.raises(DatasetError, match="cannot be opened"):

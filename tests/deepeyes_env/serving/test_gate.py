@@ -29,6 +29,11 @@ def client(token: str | None) -> TestClient:
         (None, {**HOME, "Origin": "http://evil.example"}),
         (None, {**HOME, "Origin": "null"}),
         (None, {"Host": "evil.example"}),
+        (None, {"Host": "127.0.0.1.evil.example"}),
+        (None, {"Host": "192.168.0.2:8000"}),
+        (None, {"Host": "[::"}),
+        (None, {"Host": ""}),
+        (None, {**HOME, "Origin": "http://127.0.0.2.evil.example"}),
         ("right", HOME),
         ("right", {**HOME, "Authorization": "Bearer wrong"}),
     ],
@@ -47,6 +52,8 @@ def test_who_may_not_come_in_is_not_accepted(token: str | None, headers: dict[st
     [
         (None, HOME),
         (None, {**HOME, "Origin": "http://localhost:3000"}),
+        (None, {"Host": "127.0.0.2:8000", "Origin": "http://127.0.0.2:8000"}),
+        (None, {"Host": "[::1]:8000"}),
         ("right", {"Host": "gpu-node", "Authorization": "Bearer right"}),
     ],
 )
