@@ -55,7 +55,8 @@ class PolicyOptions:
         temperature: Of sampling; 0 is greedy.
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation above which it is truncated (reference 1.5).
-        episode_seconds: Wall time after which an episode is truncated; default: no limit.
+        episode_seconds: Wall time after which an episode is truncated, without the time in which an API must
+            not be asked yet; default: no limit.
         tool_seconds: Wall time after which a tool call counts as failed infrastructure; default: no limit
             but the tools' own.
         infra_retries: How often an episode is begun anew when the infrastructure failed.

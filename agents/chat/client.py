@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 OnText = Callable[[str], None]
 """Called with the text of a turn so far, whenever it has grown; it is shorter again when a request that broke
 is made anew."""
+
+Waiting = Callable[[], AbstractContextManager[None]]
+"""Entered while a request must not be made yet: its pace or a pause between attempts holds it back."""
 
 NO_KEY = "none"
 """Sent where there is no key, since the openai package demands one."""
@@ -109,6 +113,7 @@ class ChatClient:
         seed: int = 0,
         prompt_tokens: int = 0,
         on_text: OnText | None = None,
+        waiting: Waiting = nullcontext,
     ) -> Reply:
         """Ask for the next turn.
 
@@ -119,6 +124,7 @@ class ChatClient:
             prompt_tokens: About how many tokens the conversation has, for the pace and where the server does
                 not tell.
             on_text: Follows the text as it comes.
+            waiting: Entered while the service must not be asked yet.
 
         Returns:
             The finished turn.
@@ -128,15 +134,20 @@ class ChatClient:
             ContextFull: The conversation is too long for the model.
             PolicyError: It failed however often it was tried.
         """
+
+        async def pause(seconds: float) -> None:
+            with waiting():
+                await self._sleep(seconds)
+
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_pass),
             stop=self._stop,
             wait=self._pause,
-            sleep=self._sleep,
+            sleep=pause,
         )
         request = self._request(messages, params, seed)
         try:
-            return await retrying(self._attempt, request, params.stop, prompt_tokens, on_text)
+            return await retrying(self._attempt, request, params.stop, prompt_tokens, on_text, waiting)
         except tenacity.RetryError as error:
             last = error.last_attempt.exception()
             raise PolicyError(
@@ -164,14 +175,21 @@ class ChatClient:
         return request
 
     async def _attempt(
-        self, request: dict[str, Any], stop: Sequence[str], prompt_tokens: int, on_text: OnText | None
+        self,
+        request: dict[str, Any],
+        stop: Sequence[str],
+        prompt_tokens: int,
+        on_text: OnText | None,
+        waiting: Waiting,
     ) -> Reply:
         self.account.require_room()
         expected = prompt_tokens + self.account.mean_output
-        await self._requests.take()
-        await self._tokens.take(expected)
+        with waiting():
+            await self._tokens.take(expected)
         reply = Reply()
         try:
+            with waiting():
+                await self._requests.take()
             async with asyncio.timeout(self.config.timeout_seconds):
                 await self._read(reply, request, stop, on_text)
                 if reply.finish_reason in BROKEN_OFF:
