@@ -27,6 +27,12 @@ CONNECT_SECONDS = 5.0
 TURN_SECONDS = 900.0
 """Longest silence of a server: a turn of 8,192 tokens at 10 tokens a second, which a full server makes."""
 
+RESUME_SECONDS = 60.0
+"""Longest silence of a server that is told to go on: its engine may be loading weights until then."""
+
+PAUSE_SECONDS = 120.0
+"""How long a server may stay paused while a client wants to begin: another's weights are on their way."""
+
 HEALTH_SECONDS = 10.0
 """Longest silence of a server that is asked whether it is well, which costs it nothing."""
 
@@ -53,6 +59,7 @@ class VllmServer:
     Attributes:
         url: As given.
         alive: Whether it is to be asked.
+        paused: Whether it was told to pause, and has not said since that it goes on.
         awaits_weights: Whether it has been started anew and has not been given the weights of the others yet.
         version: Name of the weights that it has; every answer tells those that it was sampled with.
     """
@@ -60,6 +67,7 @@ class VllmServer:
     def __init__(self, url: str, dialect: Dialect, token: str | None) -> None:
         self.url = url.rstrip("/")
         self.alive = True
+        self.paused = False
         self.awaits_weights = False
         self.version = ""
         self._dialect = dialect
@@ -75,11 +83,14 @@ class VllmServer:
         """See that the server is there and speaks as it has to.
 
         Raises:
-            ServerDown: It is not there.
+            ServerDown: It is not there, or somebody has paused it and does not let it go on.
             EngineMismatch: It was started with other flags.
         """
         await self._send("GET", "/health")
         self.version = (await self._send("GET", "/weight_info")).json()["weight_version"]
+        if self.paused:
+            await self._go_on()
+        await self._wait_while_paused()
         # A token that is forced has log-probability 0, unless that of the raw logits is told.
         sampling = {"max_tokens": 1, "logit_bias": {FORCED: -BAN}, "logprobs": 0}
         body = await self.post("/inference/v1/generate", {"token_ids": [FORCED], "sampling_params": sampling})
@@ -88,6 +99,13 @@ class VllmServer:
                 f"{self.url} tells log-probabilities of the raw logits, which include banned tokens; start "
                 "it with --logprobs-mode processed_logprobs, or by `deepeyes serve vllm`"
             )
+
+    async def resume(self) -> None:
+        """Let a paused server go on; it is dead if it cannot be told, and is told again by `check`."""
+        try:
+            await self._go_on()
+        except (ServerDown, EngineMismatch):
+            self.alive = False
 
     async def settings(self) -> EngineSettings:
         """How it was started."""
@@ -140,6 +158,29 @@ class VllmServer:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def _go_on(self) -> None:
+        await self._send("POST", "/resume", timeout=RESUME_SECONDS)
+        self.paused = False
+
+    async def _wait_while_paused(self) -> None:
+        """A paused server keeps every request until it goes on."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PAUSE_SECONDS
+        while await self._is_paused():
+            if loop.time() > end:
+                raise ServerDown(
+                    f"{self.url} stays paused, as a weight update leaves it whose process was killed; if none "
+                    f"is under way, start it again, or let it go on: curl -X POST {self.url}/resume"
+                )
+            await asyncio.sleep(1)
+
+    async def _is_paused(self) -> bool:
+        try:
+            paused: bool = (await self._send("GET", "/is_paused")).json().get("is_paused", False)
+        except EngineMismatch:  # started without VLLM_SERVER_DEV_MODE, so nobody can pause it either
+            return False
+        return paused
 
     async def _is_well(self) -> bool:
         try:
