@@ -52,9 +52,15 @@ MENDS = {
 """What to do about statuses that do not pass."""
 
 
-BROKEN_OFF = ("abort", "error")
-"""Reasons for the end of a turn that are none of the model's: vLLM says so, with status 200, when its engine
-gives a request up."""
+ENDS = (
+    dict.fromkeys(("stop", "stop_sequence"), "stop")
+    | dict.fromkeys(("eos", "eos_token", "end_turn", "complete"), "end_turn")
+    | dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls")
+    | dict.fromkeys(("length", "max_tokens", "model_length", "repetition"), "length")
+)
+"""Reasons for the end of a turn that are the model's own, in the words of OpenAI, Anthropic, Mistral, TGI,
+Cohere and vLLM, and what they are called here. Any other is the service's doing, with status 200: vLLM's
+`abort` and `error`, DeepSeek's `insufficient_system_resource`, a `content_filter`."""
 
 MOST_CHARS, MOST_CHARS_PER_TOKEN = 1024, 16
 """A turn may have the first so many characters and so many more for each of its tokens, four times what texts
@@ -192,8 +198,7 @@ class ChatClient:
                 await self._requests.take()
             async with asyncio.timeout(self.config.timeout_seconds):
                 await self._read(reply, request, stop, on_text)
-                if reply.finish_reason in BROKEN_OFF:
-                    raise BrokenStream(f"the server broke the turn off ({reply.finish_reason!r})")
+                reply.finish_reason = _end(reply.finish_reason)
         finally:
             self._book(reply, prompt_tokens, expected)
         return reply
@@ -218,8 +223,6 @@ class ChatClient:
                 if reply.finish_reason is None and reply.written > most:
                     reply.finish_reason = "length"
                     return
-        if reply.finish_reason is None:
-            raise BrokenStream("the stream ended in the middle of the turn")
 
     def _book(self, reply: Reply, prompt_tokens: int, expected: float) -> None:
         """Count what was used, also by an attempt that broke after it had begun."""
@@ -262,6 +265,19 @@ class ChatClient:
         mend = MENDS[402] if error.code == "insufficient_quota" else MENDS.get(error.status_code, "")
         mend = mend.format(variable=config.api_key_variable, base_url=config.base_url)
         return ChatRefused(f"{config.base_url} refuses {config.model!r} ({said})" + (mend and f"; {mend}"))
+
+
+def _end(reason: str | None) -> str:
+    """What the end of a turn is called here.
+
+    Raises:
+        BrokenStream: It is no end of the model's.
+    """
+    if reason is None:
+        raise BrokenStream("the stream ended in the middle of the turn")
+    if (end := ENDS.get(reason.lower())) is None:
+        raise BrokenStream(f"the service broke the turn off (finish_reason {reason!r})")
+    return end
 
 
 _TOO_LONG = ("context length", "context size", "prompt is too long", "input token count", "too many tokens")

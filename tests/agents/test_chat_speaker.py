@@ -108,7 +108,7 @@ ENDINGS: dict[str, tuple[Behaviour, Outcome, str]] = {
     "cut": (says("<think>on and on", "length"), Outcome.TRUNCATED, "length"),
     "cut before its first word": (says("", "length"), Outcome.TRUNCATED, "length"),
     "silent": (says(""), Outcome.MALFORMED, "stop"),
-    "censored": (says("<think>", "content_filter"), Outcome.MALFORMED, "stop"),
+    "ended by the model": (says("<think>so", "end_turn"), Outcome.MALFORMED, "stop"),
     "cut behind its answer": (says(SAY + " and", "length"), Outcome.ANSWERED, "stop"),
 }
 
@@ -145,6 +145,13 @@ def test_a_failed_service_is_infrastructure() -> None:
         [begun_anew] = talk(server.url, infra_retries=1)
     assert begun_anew.answer == "7"
     assert len(begun_anew.turns) == 1
+
+
+@pytest.mark.parametrize("reason", ["abort", "insufficient_system_resource", "content_filter"])
+def test_a_turn_that_the_service_cuts_off_is_infrastructure(reason: str) -> None:
+    with ChatServer(says("<think>I can see", reason)) as server:
+        [spoiled] = talk(server.url)
+    assert spoiled.outcome is Outcome.INFRA_FAILED
 
 
 def test_a_refusal_ends_the_rollout() -> None:
