@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -257,8 +257,8 @@ class Actor:
 
     def play(
         self, env: DeepEyesAsyncEnv, requests: Iterable[RolloutRequest], stats: RolloutStats | None = None
-    ) -> Iterator[Trajectory]:
-        """Run one episode per request; trajectories in the order of the requests."""
+    ) -> Generator[Trajectory, None, None]:
+        """Run one episode per request; trajectories in the order of the requests. To be closed: `iterate`."""
         return iterate(self.stream(env, requests, stats))
 
     def stream(

@@ -123,8 +123,8 @@ def _roll_out(
         requests = _missing(options, task_id)
         _require_same_policy(options.out, actor.versions)
         keep_tokenizer(options.out, actor.vocabulary)
-        with live_progress(stats, len(requests)):
-            metrics = summarise(_written(actor.play(env, requests, stats), writer))
+        with live_progress(stats, len(requests)), closing(actor.play(env, requests, stats)) as played:
+            metrics = summarise(_written(played, writer))
     for line in (*stats.failures, *actor.bill()):
         print(line)
     return metrics

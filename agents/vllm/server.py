@@ -170,8 +170,8 @@ class VllmServer:
         while await self._is_paused():
             if loop.time() > end:
                 raise ServerDown(
-                    f"{self.url} stays paused, as a weight update leaves it whose process was killed; if none "
-                    f"is under way, start it again, or let it go on: curl -X POST {self.url}/resume"
+                    f"{self.url} stays paused, as a weight update leaves it whose process was killed; if none"
+                    f" is under way, start it again, or let it go on: curl -X POST {self.url}/resume"
                 )
             await asyncio.sleep(1)
 
