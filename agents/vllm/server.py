@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from agents.policy import GenerationRequest, PolicyError, SamplingParams
 from agents.vllm.requests import BAN, Answer, Dialect, EngineMismatch, EngineSettings
@@ -17,6 +17,8 @@ try:
     import tenacity
 except ImportError as error:
     raise ImportError("vLLM servers are spoken to with httpx: pip install 'deepeyes-gym[http]'") from error
+
+T = TypeVar("T")
 
 ATTEMPTS = 3
 """How often a request is sent before its server counts as dead: enough for a connection that was dropped."""
@@ -46,6 +48,10 @@ class ServerDown(PolicyError):
 
 class ServerErred(ServerDown):
     """The server answered every attempt with an error; it may be well but for this request."""
+
+
+class _Unreadable(Exception):
+    """Success by its status, but with something else in it than what vLLM says: a proxy's page, for one."""
 
 
 class VllmServer:
@@ -86,15 +92,15 @@ class VllmServer:
             ServerDown: It is not there, or somebody has paused it and does not let it go on.
             EngineMismatch: It was started with other flags.
         """
-        await self._send("GET", "/health")
-        self.version = (await self._send("GET", "/weight_info")).json()["weight_version"]
+        await self._send("GET", "/health", _nothing)
+        self.version = await self._send("GET", "/weight_info", lambda body: str(body["weight_version"]))
         if self.paused:
             await self._go_on()
         await self._wait_while_paused()
         # A token that is forced has log-probability 0, unless that of the raw logits is told.
         sampling = {"max_tokens": 1, "logit_bias": {FORCED: -BAN}, "logprobs": 0}
-        body = await self.post("/inference/v1/generate", {"token_ids": [FORCED], "sampling_params": sampling})
-        if body["choices"][0]["logprobs"]["content"][0]["logprob"] != 0:
+        body = {"token_ids": [FORCED], "sampling_params": sampling}
+        if await self._send("POST", "/inference/v1/generate", _first_logprob, json=body) != 0:
             raise EngineMismatch(
                 f"{self.url} tells log-probabilities of the raw logits, which include banned tokens; start "
                 "it with --logprobs-mode processed_logprobs, or by `deepeyes serve vllm`"
@@ -109,12 +115,7 @@ class VllmServer:
 
     async def settings(self) -> EngineSettings:
         """How it was started."""
-        response = await self._send("GET", "/server_info", params={"config_format": "json"})
-        config = response.json()["vllm_config"]
-        return EngineSettings(
-            device=config["device_config"]["device"],
-            can_sleep=config["model_config"]["enable_sleep_mode"],
-        )
+        return await self._send("GET", "/server_info", _settings, params={"config_format": "json"})
 
     async def generate(self, request: GenerationRequest, params: SamplingParams) -> Answer:
         """Sample one turn.
@@ -131,7 +132,7 @@ class VllmServer:
             "return_token_ids": True,
         }
         try:
-            return _answer(await self.post("/inference/v1/generate", body))
+            return await self._send("POST", "/inference/v1/generate", _answer, json=body)
         except ServerErred as error:
             # One request that a server cannot bear must not take the servers from all others, one by one.
             if await self._is_well():
@@ -152,15 +153,14 @@ class VllmServer:
         Returns:
             The answer's JSON, None if it has no body.
         """
-        response = await self._send("POST", path, json=body, params=query)
-        return response.json() if response.content else None
+        return await self._send("POST", path, lambda answer: answer, json=body, params=query)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
     async def _go_on(self) -> None:
-        await self._send("POST", "/resume", timeout=RESUME_SECONDS)
+        await self._send("POST", "/resume", _nothing, timeout=RESUME_SECONDS)
         self.paused = False
 
     async def _wait_while_paused(self) -> None:
@@ -177,10 +177,9 @@ class VllmServer:
 
     async def _is_paused(self) -> bool:
         try:
-            paused: bool = (await self._send("GET", "/is_paused")).json().get("is_paused", False)
+            return await self._send("GET", "/is_paused", lambda body: bool(body["is_paused"]))
         except EngineMismatch:  # started without VLLM_SERVER_DEV_MODE, so nobody can pause it either
             return False
-        return paused
 
     async def _is_well(self) -> bool:
         try:
@@ -188,36 +187,42 @@ class VllmServer:
         except httpx.TransportError:
             return False
 
-    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    async def _send(self, method: str, path: str, read: Callable[[Any], T], **arguments: Any) -> T:
         # With its seed a request gives the same answer again, so one that was lost half-way may be repeated.
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type((httpx.TransportError, httpx.HTTPStatusError)),
+            retry=tenacity.retry_if_exception_type((httpx.RequestError, httpx.HTTPStatusError, _Unreadable)),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
             reraise=True,
         )
         try:
-            response: httpx.Response = await retrying(self._attempt, method, path, **arguments)
+            return await retrying(self._attempt, method, path, read, **arguments)
         except httpx.HTTPStatusError as error:
             what = f"{error.response.status_code} {_reason(error.response)}"
             raise ServerErred(f"{self._failed(path)}: {what}; its log tells why") from error
-        except httpx.TransportError as error:
+        except _Unreadable as error:
+            raise ServerErred(
+                f"{self._failed(path)}: {error}; is this the address of a vLLM server itself?"
+            ) from error
+        except httpx.RequestError as error:
             raise ServerDown(f"{self._failed(path)}: {error!r}; is the server running?") from error
+
+    def _failed(self, path: str) -> str:
+        return f"{self.url}{path} failed {ATTEMPTS} times"
+
+    async def _attempt(self, method: str, path: str, read: Callable[[Any], T], **arguments: Any) -> T:
+        response = await self._http.request(method, path, **arguments)
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            response.raise_for_status()
         if response.is_client_error:
             raise EngineMismatch(
                 f"{self.url}{path} refuses the request ({response.status_code}): "
                 f"{_reason(response)}{_mend(path, response.status_code)}"
             )
-        return response
-
-    def _failed(self, path: str) -> str:
-        return f"{self.url}{path} failed {ATTEMPTS} times"
-
-    async def _attempt(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        response = await self._http.request(method, path, **arguments)
-        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            response.raise_for_status()
-        return response
+        try:
+            return read(None if read is _nothing or not response.content else response.json())
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise _Unreadable(f"its answer is none of vLLM's ({_reason(response)!r})") from error
 
 
 async def tell_all(
@@ -241,6 +246,22 @@ async def tell_all(
         raise PolicyError(f"no server is left at {path}: {reasons}")
 
 
+def _nothing(body: None) -> None:
+    """Reads an answer of which only the status counts; it need not be JSON."""
+
+
+def _first_logprob(body: Mapping[str, Any]) -> float:
+    return float(body["choices"][0]["logprobs"]["content"][0]["logprob"])
+
+
+def _settings(body: Mapping[str, Any]) -> EngineSettings:
+    config = body["vllm_config"]
+    return EngineSettings(
+        device=config["device_config"]["device"],
+        can_sleep=config["model_config"]["enable_sleep_mode"],
+    )
+
+
 def _content(image: EncodedImage) -> dict[str, str]:
     # vLLM recognises the format by the bytes. The hash names the image in its caches.
     data = base64.b64encode(image.data).decode("ascii")
@@ -251,8 +272,8 @@ def _answer(body: Mapping[str, Any]) -> Answer:
     [choice] = body["choices"]
     details = body["usage"].get("prompt_tokens_details") or {}
     return Answer(
-        prompt_ids=body["prompt_token_ids"],
-        token_ids=choice["token_ids"],
+        prompt_ids=list(body["prompt_token_ids"]),
+        token_ids=list(choice["token_ids"]),
         logprobs=[entry["logprob"] for entry in choice["logprobs"]["content"]],
         finish_reason=choice["finish_reason"],
         cached_tokens=details.get("cached_tokens") or 0,
