@@ -20,7 +20,7 @@ from agents.transcript import MAX_TOKENS, ContextFull
 from agents.vocabulary import Vocabulary, VocabularyError
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import ConfigError, require, require_url
 from deepeyes_env.task import Split, TaskSource
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class PolicyOptions:
         for key in ("episode_seconds", "tool_seconds"):
             seconds = getattr(self, key)
             require(seconds is None or seconds > 0, key, seconds, "more than 0, or left out for no limit")
+        for url in self.urls:  # before any is repeated in a message
+            require_url("urls", url)
         if self.urls and self.backend == "transformers":
             raise ConfigError(
                 f"urls = {self.urls!r}: the transformers backend runs here; add --backend vllm or api"

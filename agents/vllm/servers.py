@@ -23,6 +23,7 @@ from agents.vllm.server import ServerDown, VllmServer, tell_all
 from agents.vllm.settings import TOKEN_VARIABLE
 from agents.vllm.weights import WeightChannel, WeightFolder
 from agents.vocabulary import Vocabulary
+from deepeyes_env.errors import require_url
 from deepeyes_env.secret import read_secret
 
 
@@ -36,6 +37,7 @@ class VllmServers:
         weights: How new weights reach the servers; None is a temporary folder, for servers on this machine.
 
     Raises:
+        ConfigError: An address is none, or holds a password.
         PolicyError: A server is not there.
         EngineMismatch: A server was started with other flags.
 
@@ -52,6 +54,8 @@ class VllmServers:
         *,
         weights: WeightChannel | None = None,
     ) -> None:
+        for url in urls:
+            require_url("urls", url)
         self.vocabulary = vocabulary
         self._dialect = Dialect(vocabulary, width)
         self.prompts: PromptCount = self._dialect.count

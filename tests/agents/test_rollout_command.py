@@ -275,6 +275,14 @@ def test_vllm_samples_at_the_temperatures_whose_log_probabilities_it_tells():
     PolicyOptions(policy="m", temperature=0.7)
 
 
+@pytest.mark.parametrize("backend", ["vllm", "api", "transformers"])
+def test_no_address_holds_a_password_and_no_message_repeats_one(backend):
+    for url, said in (("http://me:secret@host:1", "urls: no credentials"), ("host:1", "of http or https")):
+        with pytest.raises(ConfigError, match=said) as refused:
+            PolicyOptions(policy="m", backend=backend, urls=("http://host:2", url))
+        assert "secret" not in str(refused.value)
+
+
 def test_without_httpx_the_extra_for_servers_is_named(tmp_path, env_file, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
     arguments = (

@@ -18,6 +18,7 @@ from agents.qwen import ModelError
 from agents.vllm.opening import open_vllm
 from agents.vllm.requests import EngineMismatch
 from agents.vllm.servers import VllmServers
+from deepeyes_env.errors import ConfigError
 
 
 def connect(*urls: str) -> VllmServers:
@@ -51,6 +52,19 @@ def test_a_server_that_is_not_there_is_named_at_the_start():
 def test_a_server_that_is_no_vllm_is_told_how_to_become_one(no_vllm):
     with pytest.raises(EngineMismatch, match=r"health refuses the request \(404\).*deepeyes serve vllm"):
         connect(no_vllm)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("127.0.0.1:8000", r"urls = '127\.0\.0\.1:8000': must be an address of http or https"),
+        ("http://me:secret@127.0.0.1:9", "urls: no credentials in it"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_password_is_refused_before_it_is_asked(url, said):
+    with pytest.raises(ConfigError, match=said) as raised:
+        connect("http://127.0.0.1:9", url)
+    assert "secret" not in str(raised.value)
 
 
 class Page(Refusing):
