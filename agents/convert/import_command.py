@@ -15,7 +15,7 @@ from rich.progress import track
 from agents.convert.formats import FORMATS
 from agents.convert.importer import Importer
 from agents.run_tokenizer import TOKENIZER, keep_tokenizer
-from agents.store import StoreError, TrajectoryReader, TrajectoryWriter
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, full_disk_told
 from agents.trajectory import SeedLineage, Trajectory, TrajectoryError
 from agents.transcript import MAX_TOKENS
 from agents.vocabulary import Vocabulary
@@ -121,7 +121,7 @@ def run(options: ImportOptions) -> Import:
     folder = options.file if options.file.is_dir() else options.file.parent
     records = read(options.file, options.image_root or folder)
     result = Import()
-    with TrajectoryWriter(options.run) as writer:
+    with full_disk_told(options.run, "run the same command again"), TrajectoryWriter(options.run) as writer:
         importer = cache(partial(_importer, options))  # what holds trajectories needs no tokenizer
         done = _held(options.run)
         for record in track(records, "importing", console=Console(stderr=True)):

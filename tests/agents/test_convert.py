@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from converting import ANSWER, CHATS, chat, export, imported, take_in, tokenizer
+from room import room_for
 from talk import noise_image, scripted, seen, vocabulary
 from test_store import write
 
@@ -209,6 +210,24 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"file/out cannot be written \(.*; name another output"):
         export(tmp_path / "run", tmp_path / "file" / "out", "sft")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, name):
+    write(tmp_path / "run", scripted())
+    full = r"out cannot be written \(.*File too large.*\); make room, then run the same command again"
+    with room_for(10_000), pytest.raises(SystemExit, match=full):
+        export(tmp_path / "run", tmp_path / "out", name)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_import_to_a_full_disk_goes_on_when_there_is_room(tmp_path):
+    write(tmp_path / "run", scripted())
+    out, new = export(tmp_path / "run", tmp_path / "out", "parquet"), tmp_path / "new"
+    full = r"new cannot be written \(File too large\); make room, then run the same command again"
+    with room_for(10_000), pytest.raises(SystemExit, match=full):
+        take_in(out, new, "parquet")
+    assert len(take_in(out, new, "parquet")) == 1
 
 
 def test_a_tokenizer_that_is_not_there_is_named(tmp_path):

@@ -1,11 +1,7 @@
 import io
 import json
 import re
-import resource
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import datasets
 import pytest
@@ -13,6 +9,7 @@ from actors import SAY, left_behind
 from chat_server import ChatServer, says, stalls, streams
 from PIL import Image
 from rich.console import Console
+from room import room_for
 from talk import scripted, tiny
 from test_store import write
 
@@ -117,25 +114,14 @@ def test_the_same_draws_of_another_split_are_others(tmp_path, env_file):
     assert (tmp_path / "run" / RECORDS).read_bytes() == before
 
 
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file may be larger: a write stops there, as it does on a full disk."""
-    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-
 def test_when_the_disk_is_full_no_episode_goes_on(tmp_path, env_file):
     run = tmp_path / "run"
     where = f"--policy m --backend api --out {run} --env {env_file} --num-envs 1"
     with ChatServer(*[says(SAY)] * 9, streams(then=stalls)) as server:
         rollout_main(f"{where} --urls {server.url} --n 8".split())
         before = (run / RECORDS).read_bytes()
-        with room_for(len(before) + 100), pytest.raises(OSError, match="File too large") as raised:
+        full = r"run cannot be written \(File too large\); make room, then run the same command with --resume"
+        with room_for(len(before) + 100), pytest.raises(SystemExit, match=full) as raised:
             rollout_main(f"{where} --urls {server.url} --n 12 --resume".split())
         assert not left_behind(), raised  # whose frames keep what they hold
     assert (run / RECORDS).read_bytes() == before
