@@ -93,7 +93,7 @@ class VllmServer:
             EngineMismatch: It was started with other flags.
         """
         await self._send("GET", "/health", _nothing)
-        self.version = await self._send("GET", "/weight_info", lambda body: str(body["weight_version"]))
+        self.version = await self._send("GET", "/weight_info", lambda body: body["weight_version"])
         if self.paused:
             await self._go_on()
         await self._wait_while_paused()
