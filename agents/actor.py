@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,7 @@ from agents.transcript import MAX_TOKENS, ContextFull
 from agents.vocabulary import Vocabulary, VocabularyError
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import EnvConfig, load_config
-from deepeyes_env.errors import ConfigError, require
+from deepeyes_env.errors import ConfigError, require, require_url
 from deepeyes_env.task import Split, TaskSource
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class PolicyOptions:
         temperature: Of sampling; 0 is greedy.
         max_turn_tokens: Tokens per turn (reference 1.5).
         max_tokens: Tokens of a conversation above which it is truncated (reference 1.5).
-        episode_seconds: Wall time after which an episode is truncated; default: no limit.
+        episode_seconds: Wall time after which an episode is truncated, without the time in which an API must
+            not be asked yet; default: no limit.
         tool_seconds: Wall time after which a tool call counts as failed infrastructure; default: no limit
             but the tools' own.
         infra_retries: How often an episode is begun anew when the infrastructure failed.
@@ -89,6 +90,8 @@ class PolicyOptions:
         for key in ("episode_seconds", "tool_seconds"):
             seconds = getattr(self, key)
             require(seconds is None or seconds > 0, key, seconds, "more than 0, or left out for no limit")
+        for url in self.urls:  # before any is repeated in a message
+            require_url("urls", url)
         if self.urls and self.backend == "transformers":
             raise ConfigError(
                 f"urls = {self.urls!r}: the transformers backend runs here; add --backend vllm or api"
@@ -256,8 +259,8 @@ class Actor:
 
     def play(
         self, env: DeepEyesAsyncEnv, requests: Iterable[RolloutRequest], stats: RolloutStats | None = None
-    ) -> Iterator[Trajectory]:
-        """Run one episode per request; trajectories in the order of the requests."""
+    ) -> Generator[Trajectory, None, None]:
+        """Run one episode per request; trajectories in the order of the requests. To be closed: `iterate`."""
         return iterate(self.stream(env, requests, stats))
 
     def stream(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -49,8 +49,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 loop.run_until_complete(task)
 
 
-def iterate(stream: AsyncIterator[T]) -> Iterator[T]:
-    """Take the items of an asynchronous stream one by one; dropping the iterator closes the stream.
+def iterate(stream: AsyncIterator[T]) -> Generator[T, None, None]:
+    """Take the items of an asynchronous stream one by one; closing the generator closes the stream.
+
+    A consumer that may fail closes it itself: an exception keeps the frames that it came through, and with
+    them a generator in the middle of a loop, whose stream would go on with the thread's next call.
 
     Raises:
         RuntimeError: This thread runs an event loop already; use `async for` there.

@@ -11,12 +11,12 @@ one waits for a tool, the policy generates for the others, and whoever ends make
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 from agents.ending import Ending
+from agents.episode_clock import EpisodeClock, OutOfTime
 from agents.event_loop import iterate
 from agents.lockstep import Lockstep
 from agents.policy import Policy, PolicyError, SamplingParams
@@ -37,8 +37,6 @@ from deepeyes_env.remote.error import RemoteError
 from deepeyes_env.runner import ACTION_NAMES, StepResult
 from deepeyes_env.task import Split
 
-T = TypeVar("T")
-
 WINDOW = 8
 """Requests begun ahead of the oldest unfinished one, in multiples of the episodes at once: what a straggler
 may hold back in memory."""
@@ -50,7 +48,8 @@ class RolloutLimits:
 
     Attributes:
         max_tokens: Tokens of a conversation above which nothing more is shown and the episode is truncated.
-        episode_seconds: Wall time after which an episode is truncated; None for no limit.
+        episode_seconds: Wall time after which an episode is truncated; None for no limit. It stands still
+            while a chat API must not be asked yet.
         tool_seconds: Wall time after which a turn that is performed counts as a failure of the
             infrastructure; None for no limit. The sandbox has limits of its own, and search engines retries.
     """
@@ -301,20 +300,22 @@ class _Driver:
         )
         system_prompt = episode.info["system_prompt"]
         transcript.start(system_prompt, episode.observation)
-        return LiveEpisode(request, episode.task, system_prompt, transcript, episode.observation, attempt)
+        clock = EpisodeClock(self.limits.episode_seconds)
+        return LiveEpisode(
+            request, episode.task, system_prompt, transcript, episode.observation, attempt, clock
+        )
 
     async def _converse(self, number: int, live: LiveEpisode, episode: AsyncEpisode) -> Ending:
         """Turn after turn, until the episode ends."""
-        deadline = _deadline(self.limits.episode_seconds)
         while True:
             if self.lockstep:
                 await self.lockstep.turn(number)
             try:
-                text = await self._speak(live, deadline)
+                text = await self._speak(live)
                 if text is None:
                     live.transcript.annotate("malformed")
                     return Ending.of(await episode.abandon())
-                result = await self._perform(live, episode, text, deadline)
+                result = await self._perform(live, episode, text)
                 live.transcript.annotate(result.info["action"], result.info.get("tool_ok"))
                 if result.done:
                     return self._ended(episode, result)
@@ -323,28 +324,26 @@ class _Driver:
                 if not live.transcript.turns:  # as for a prompt that is counted here: no policy could answer
                     raise
                 return Ending.of(await episode.abandon())
-            except _OutOfTime:
+            except OutOfTime:
                 return Ending(Outcome.TRUNCATED)
             except (PolicyError, ToolTimeout) as error:
                 self.stats.failures.append(f"{live.task.id}: {error}")
                 return Ending(Outcome.INFRA_FAILED)
             live.observation = result.observation
 
-    async def _speak(self, live: LiveEpisode, deadline: float | None) -> str | None:
+    async def _speak(self, live: LiveEpisode) -> str | None:
         with self.stats.generation():
-            text = await _within(deadline, self.speaker.speak(live))
+            text = await live.clock.within(self.speaker.speak(live))
         turn = live.transcript.turns[-1]
         self.stats.turns += 1
         self.stats.sampled_tokens += turn.end - turn.start
         return text
 
-    async def _perform(
-        self, live: LiveEpisode, episode: AsyncEpisode, text: str, deadline: float | None
-    ) -> StepResult:
+    async def _perform(self, live: LiveEpisode, episode: AsyncEpisode, text: str) -> StepResult:
         # What a turn that is not performed in time was, nobody will tell.
         live.transcript.annotate(ACTION_NAMES[type(parse_turn(text))])
         with self.stats.performance():
-            result = await _within(deadline, episode.step(text, self.limits.tool_seconds))
+            result = await live.clock.within(episode.step(text, self.limits.tool_seconds))
         self.stats.tool_turns += 1
         self.stats.tool_seconds += episode.last_seconds
         return result
@@ -354,32 +353,6 @@ class _Driver:
         if ending.outcome is Outcome.INFRA_FAILED:
             self.stats.failures += [f"{result.info['task_id']}: {reason}" for reason in episode.failures]
         return ending
-
-
-class _OutOfTime(Exception):
-    """The episode's wall time is used up."""
-
-
-async def _within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
-    """Wait for `work`, but not beyond the deadline.
-
-    Raises:
-        _OutOfTime: It took longer and was given up.
-    """
-    if deadline is None:
-        return await work
-    scope = asyncio.timeout_at(deadline)
-    try:
-        async with scope:
-            return await work
-    except TimeoutError as error:
-        if scope.expired():
-            raise _OutOfTime from error
-        raise
-
-
-def _deadline(seconds: float | None) -> float | None:
-    return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
 def group_requests(

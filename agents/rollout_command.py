@@ -22,13 +22,16 @@ from agents.rollout import group_requests
 from agents.rollout_stats import RolloutStats
 from agents.run_tokenizer import keep_tokenizer
 from agents.speaker import RolloutRequest
-from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finished, seal
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, finished, full_disk_told, seal
 from agents.trajectory import SeedLineage, Trajectory
 from agents.transcript import ContextFull
 from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.config import load_config
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.remote.error import RemoteError
+
+GO_ON = "run the same command with --resume"
+"""What there is to be done after a run that ended early."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ def main(argv: Sequence[str]) -> None:
     if not metrics.scored:
         raise SystemExit(
             "deepeyes rollout: the infrastructure failed in every episode, for the reasons above; mend it, "
-            "then run the same command with --resume"
+            f"then {GO_ON}"
         )
 
 
@@ -103,15 +106,16 @@ def run(options: RolloutOptions) -> RolloutMetrics:
             than asked for.
         ModelError: The policy is no Qwen2.5-VL.
         RemoteError: The cluster cannot be used.
-        StoreError: Another process writes to `options.out`.
+        StoreError: Another process writes to `options.out`, or the disk is full.
     """
     with closing(_open_env(options)) as env:
         options.require_tasks(env.tasks)
         task_id = cache(lambda index: env.tasks.task(index, options.split).id)
         _look_early(options, task_id)
-        with closing(Actor(options)) as actor:
+        with closing(Actor(options)) as actor, full_disk_told(options.out, GO_ON):
             metrics = _roll_out(options, env, actor, task_id)
-    _seal(options.out)
+    with full_disk_told(options.out, GO_ON):
+        _seal(options.out)
     return metrics
 
 
@@ -123,8 +127,8 @@ def _roll_out(
         requests = _missing(options, task_id)
         _require_same_policy(options.out, actor.versions)
         keep_tokenizer(options.out, actor.vocabulary)
-        with live_progress(stats, len(requests)):
-            metrics = summarise(_written(actor.play(env, requests, stats), writer))
+        with live_progress(stats, len(requests)), closing(actor.play(env, requests, stats)) as played:
+            metrics = summarise(_written(played, writer))
     for line in (*stats.failures, *actor.bill()):
         print(line)
     return metrics

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from agents.episode_clock import EpisodeClock
 from agents.policy import Policy, SamplingParams
 from agents.trajectory import SeedLineage
 from agents.transcript import Transcript
@@ -41,6 +42,7 @@ class LiveEpisode:
         transcript: The conversation so far.
         observation: What the policy saw last.
         attempt: From 0; above it after infrastructure failures.
+        clock: Its wall time; a speaker stops it while it waits until it may ask.
     """
 
     request: RolloutRequest
@@ -49,6 +51,7 @@ class LiveEpisode:
     transcript: Transcript
     observation: Observation
     attempt: int = 0
+    clock: EpisodeClock = field(default_factory=EpisodeClock)
 
 
 class Speaker(Protocol):

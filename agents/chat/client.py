@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -30,6 +31,9 @@ OnText = Callable[[str], None]
 """Called with the text of a turn so far, whenever it has grown; it is shorter again when a request that broke
 is made anew."""
 
+Waiting = Callable[[], AbstractContextManager[None]]
+"""Entered while a request must not be made yet: its pace or a pause between attempts holds it back."""
+
 NO_KEY = "none"
 """Sent where there is no key, since the openai package demands one."""
 
@@ -48,9 +52,15 @@ MENDS = {
 """What to do about statuses that do not pass."""
 
 
-BROKEN_OFF = ("abort", "error")
-"""Reasons for the end of a turn that are none of the model's: vLLM says so, with status 200, when its engine
-gives a request up."""
+ENDS = (
+    dict.fromkeys(("stop", "stop_sequence"), "stop")
+    | dict.fromkeys(("eos", "eos_token", "end_turn", "complete"), "end_turn")
+    | dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls")
+    | dict.fromkeys(("length", "max_tokens", "model_length", "repetition"), "length")
+)
+"""Reasons for the end of a turn that are the model's own, in the words of OpenAI, Anthropic, Mistral, TGI,
+Cohere and vLLM, and what they are called here. Any other is the service's doing, with status 200: vLLM's
+`abort` and `error`, DeepSeek's `insufficient_system_resource`, a `content_filter`."""
 
 MOST_CHARS, MOST_CHARS_PER_TOKEN = 1024, 16
 """A turn may have the first so many characters and so many more for each of its tokens, four times what texts
@@ -109,6 +119,7 @@ class ChatClient:
         seed: int = 0,
         prompt_tokens: int = 0,
         on_text: OnText | None = None,
+        waiting: Waiting = nullcontext,
     ) -> Reply:
         """Ask for the next turn.
 
@@ -119,6 +130,7 @@ class ChatClient:
             prompt_tokens: About how many tokens the conversation has, for the pace and where the server does
                 not tell.
             on_text: Follows the text as it comes.
+            waiting: Entered while the service must not be asked yet.
 
         Returns:
             The finished turn.
@@ -128,15 +140,20 @@ class ChatClient:
             ContextFull: The conversation is too long for the model.
             PolicyError: It failed however often it was tried.
         """
+
+        async def pause(seconds: float) -> None:
+            with waiting():
+                await self._sleep(seconds)
+
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_pass),
             stop=self._stop,
             wait=self._pause,
-            sleep=self._sleep,
+            sleep=pause,
         )
         request = self._request(messages, params, seed)
         try:
-            return await retrying(self._attempt, request, params.stop, prompt_tokens, on_text)
+            return await retrying(self._attempt, request, params.stop, prompt_tokens, on_text, waiting)
         except tenacity.RetryError as error:
             last = error.last_attempt.exception()
             raise PolicyError(
@@ -164,18 +181,24 @@ class ChatClient:
         return request
 
     async def _attempt(
-        self, request: dict[str, Any], stop: Sequence[str], prompt_tokens: int, on_text: OnText | None
+        self,
+        request: dict[str, Any],
+        stop: Sequence[str],
+        prompt_tokens: int,
+        on_text: OnText | None,
+        waiting: Waiting,
     ) -> Reply:
         self.account.require_room()
         expected = prompt_tokens + self.account.mean_output
-        await self._requests.take()
-        await self._tokens.take(expected)
+        with waiting():
+            await self._tokens.take(expected)
         reply = Reply()
         try:
+            with waiting():
+                await self._requests.take()
             async with asyncio.timeout(self.config.timeout_seconds):
                 await self._read(reply, request, stop, on_text)
-                if reply.finish_reason in BROKEN_OFF:
-                    raise BrokenStream(f"the server broke the turn off ({reply.finish_reason!r})")
+                reply.finish_reason = _end(reply.finish_reason)
         finally:
             self._book(reply, prompt_tokens, expected)
         return reply
@@ -200,8 +223,6 @@ class ChatClient:
                 if reply.finish_reason is None and reply.written > most:
                     reply.finish_reason = "length"
                     return
-        if reply.finish_reason is None:
-            raise BrokenStream("the stream ended in the middle of the turn")
 
     def _book(self, reply: Reply, prompt_tokens: int, expected: float) -> None:
         """Count what was used, also by an attempt that broke after it had begun."""
@@ -244,6 +265,19 @@ class ChatClient:
         mend = MENDS[402] if error.code == "insufficient_quota" else MENDS.get(error.status_code, "")
         mend = mend.format(variable=config.api_key_variable, base_url=config.base_url)
         return ChatRefused(f"{config.base_url} refuses {config.model!r} ({said})" + (mend and f"; {mend}"))
+
+
+def _end(reason: str | None) -> str:
+    """What the end of a turn is called here.
+
+    Raises:
+        BrokenStream: It is no end of the model's.
+    """
+    if reason is None:
+        raise BrokenStream("the stream ended in the middle of the turn")
+    if (end := ENDS.get(reason.lower())) is None:
+        raise BrokenStream(f"the service broke the turn off (finish_reason {reason!r})")
+    return end
 
 
 _TOO_LONG = ("context length", "context size", "prompt is too long", "input token count", "too many tokens")

@@ -12,7 +12,8 @@ from deepeyes_env.search.ledger import next_turn
 class Pace:
     """Spaces requests so that their amounts add up to no more than a rate, with no bursts.
 
-    A request takes its turn at once and then waits for it, so requests leave in the order in which they came.
+    Requests leave in the order in which they came. Only the first in line has a turn, so one that is given up
+    while it waits takes nothing from those behind it.
     """
 
     def __init__(
@@ -27,12 +28,19 @@ class Pace:
         self._seconds = 60.0 / per_minute if per_minute else 0.0
         self._free = 0.0
         self._sleep = sleep
+        self._line = asyncio.Lock()
 
     async def take(self, amount: float = 1.0) -> None:
         """Wait for the turn of a request of this amount."""
-        wait, self._free = next_turn(self._free, time.monotonic(), amount * self._seconds, burst=1)
-        if wait > 0:
-            await self._sleep(wait)
+        async with self._line:
+            wait, self._free = next_turn(self._free, time.monotonic(), amount * self._seconds, burst=1)
+            if wait <= 0:
+                return
+            try:
+                await self._sleep(wait)
+            except BaseException:
+                self.correct(-amount)
+                raise
 
     def correct(self, more: float) -> None:
         """Put right what a request took: `more` than it said it would, or less if negative."""

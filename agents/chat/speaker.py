@@ -73,6 +73,7 @@ class ChatSpeaker:
                 seed=turn_seed(episode.request.lineage, len(transcript.turns)),
                 prompt_tokens=tokens,
                 on_text=self.on_text,
+                waiting=episode.clock.stopped,
             )
         except ContextFull as error:
             raise ContextFull(f"{transcript.name}: {error}") from error

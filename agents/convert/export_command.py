@@ -14,7 +14,7 @@ from rich.progress import track
 
 from agents.convert.formats import FORMATS, Format
 from agents.convert.whole_directory import whole_directory
-from agents.store import StoreError, Summary, TrajectoryReader
+from agents.store import StoreError, Summary, TrajectoryReader, full_disk_told
 from agents.trajectory import Trajectory
 from deepeyes_env.outcome import Outcome
 
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
 
     Raises:
         ConfigError: The output is there already, or a library is missing.
-        SystemExit: The run cannot be read; the message says why.
+        SystemExit: The run cannot be read, or the disk is full; the message says why.
     """
     options = tyro.cli(ExportOptions, args=list(argv), prog="deepeyes export")
     try:
@@ -101,10 +101,14 @@ def run(options: ExportOptions) -> Export:
 
     Raises:
         ConfigError: The output is there already, or a library is missing.
-        StoreError: The run cannot be read.
+        StoreError: The run cannot be read, or the disk is full.
     """
     export = Export(0, 0, Counter())
-    with TrajectoryReader(options.run) as reader, whole_directory(options.out) as directory:
+    with (
+        full_disk_told(options.out, "run the same command again"),
+        TrajectoryReader(options.run) as reader,
+        whole_directory(options.out) as directory,
+    ):
         FORMATS[options.format].write(_chosen(reader, options, export), directory)
     return export
 

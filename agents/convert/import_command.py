@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 from agents.convert.formats import FORMATS
-from agents.convert.importer import Importer
+from agents.convert.importer import Importer, Record
+from agents.convert.same_tokenizer import require_same_tokenizer
 from agents.run_tokenizer import TOKENIZER, keep_tokenizer
-from agents.store import StoreError, TrajectoryReader, TrajectoryWriter
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, full_disk_told
 from agents.trajectory import SeedLineage, Trajectory, TrajectoryError
 from agents.transcript import MAX_TOKENS
 from agents.vocabulary import Vocabulary
@@ -37,7 +38,9 @@ class ImportOptions:
         run: Directory that the trajectories are appended to.
         format: Whose format it is.
         tokenizer: Directory or hub id of the tokenizer that encodes the texts: that of the model to be
-            trained. Default: the run's own, else that of the tiny model of `deepeyes quickstart`.
+            trained. Default: the run's own, else that of the tiny model of `deepeyes quickstart`. The tokens
+            of parquet stay as they are, and must be this one's; without it and in a run without any, nobody
+            knows whose they are.
         image_root: Folder that image paths are relative to and may not leave; default: the file's.
         accuracy: What answered conversations are said to earn; demonstrations are kept as they are right.
         max_tokens: Tokens of a conversation above which it cannot be used (reference 1.5).
@@ -121,24 +124,32 @@ def run(options: ImportOptions) -> Import:
     folder = options.file if options.file.is_dir() else options.file.parent
     records = read(options.file, options.image_root or folder)
     result = Import()
-    with TrajectoryWriter(options.run) as writer:
-        importer = cache(partial(_importer, options))  # what holds trajectories needs no tokenizer
+    with full_disk_told(options.run, "run the same command again"), TrajectoryWriter(options.run) as writer:
+        importer = cache(partial(_importer, options))
+        checked = options.tokenizer is not None or (options.run / TOKENIZER).is_dir()
         done = _held(options.run)
         for record in track(records, "importing", console=Console(stderr=True)):
             if (record.lineage, record.task_id) in done:
                 result.known += 1
                 continue
             try:
-                content = record.read()
-                writer.append(
-                    content if isinstance(content, Trajectory) else importer()(content, record.origin)
-                )
+                writer.append(_trajectory(record, importer, checked))
                 result.written += 1
             except DatasetError as error:
                 if not options.skip_bad:
                     raise
                 result.errors.append(error)
     return result
+
+
+def _trajectory(record: Record, importer: Callable[[], Importer], checked: bool) -> Trajectory:
+    """What a record becomes; one that is a trajectory stays as it is, its tokens `checked` or not."""
+    content = record.read()
+    if not isinstance(content, Trajectory):
+        return importer()(content, record.origin)
+    if checked:
+        require_same_tokenizer(content, importer().vocabulary, record.origin)
+    return content
 
 
 def _held(run: Path) -> set[tuple[SeedLineage, str]]:

@@ -11,6 +11,7 @@ was appended before, and a torn last line is recognised. docs/trajectories.md na
 """
 
 from agents.store.errors import StoreError, TornRecordWarning
+from agents.store.full_disk import full_disk_told
 from agents.store.layout import IMAGES, PARQUET, RECORDS
 from agents.store.reader import TrajectoryReader, finished, read_trajectories
 from agents.store.seal import seal
@@ -27,6 +28,7 @@ __all__ = [
     "TrajectoryReader",
     "TrajectoryWriter",
     "finished",
+    "full_disk_told",
     "read_trajectories",
     "seal",
 ]

@@ -11,7 +11,7 @@ from agents.viewer.segments import split_turn
 from agents.viewer.tokens import Strip, strip
 from deepeyes_env.protocol import IMAGE_MARKER
 
-_BLANK_EDGES = re.compile(r"\A(?:[ \t]*\n)+|\s+\Z")
+_BLANK_LINES_FIRST = re.compile(r"\A(?:[ \t]*\n)+")
 _PARTS = re.compile(rf"(.*?)((?:{IMAGE_MARKER}\s*)+|\Z)", re.DOTALL)
 
 
@@ -155,7 +155,7 @@ def _observation(text: str, pictures: list[Picture]) -> list[Shown]:
     shown: list[Shown] = []
     for words, markers in _PARTS.findall(text):
         count = markers.count(IMAGE_MARKER)
-        shown.append({"text": _BLANK_EDGES.sub("", words), "pictures": waiting[:count]})
+        shown.append({"text": _BLANK_LINES_FIRST.sub("", words).rstrip(), "pictures": waiting[:count]})
         del waiting[:count]
     shown.append({"text": "", "pictures": waiting})
     return [one for one in shown if one["text"].strip() or one["pictures"]]

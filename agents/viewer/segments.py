@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from deepeyes_env.protocol import turn_spans
 
-_FENCE = re.compile(r"\A\s*```[a-z0-9]*\n(.*?)\n?\s*(?:```\s*)?\Z", re.DOTALL)
+_FENCE = "```"
+_FENCE_OPENING = re.compile(r"\s*```[a-z0-9]*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def split_turn(text: str) -> tuple[Segment, ...]:
 
 def _inner(kind: str, text: str) -> str:
     text = text.removeprefix(f"<{kind}>").removesuffix(f"</{kind}>")
-    if kind == "code" and (fence := _FENCE.match(text)):
-        text = fence[1]
+    if kind == "code" and (opening := _FENCE_OPENING.match(text)):
+        # Not by one pattern for all of it, which would look at every run of blanks again from each of them.
+        text = text[opening.end() :].rstrip().removesuffix(_FENCE).rstrip()
     return text.strip("\n") if kind == "code" else text.strip()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from agents.policy import GenerationRequest, PolicyError, Sample, SamplingParams
@@ -22,6 +23,7 @@ from agents.vllm.server import ServerDown, VllmServer, tell_all
 from agents.vllm.settings import TOKEN_VARIABLE
 from agents.vllm.weights import WeightChannel, WeightFolder
 from agents.vocabulary import Vocabulary
+from deepeyes_env.errors import require_url
 from deepeyes_env.secret import read_secret
 
 
@@ -35,6 +37,7 @@ class VllmServers:
         weights: How new weights reach the servers; None is a temporary folder, for servers on this machine.
 
     Raises:
+        ConfigError: An address is none, or holds a password.
         PolicyError: A server is not there.
         EngineMismatch: A server was started with other flags.
 
@@ -51,6 +54,8 @@ class VllmServers:
         *,
         weights: WeightChannel | None = None,
     ) -> None:
+        for url in urls:
+            require_url("urls", url)
         self.vocabulary = vocabulary
         self._dialect = Dialect(vocabulary, width)
         self.prompts: PromptCount = self._dialect.count
@@ -59,6 +64,7 @@ class VllmServers:
         token = read_secret(TOKEN_VARIABLE)
         self._servers = [VllmServer(url, self._dialect, token) for url in urls]
         self._has_new_weights = False
+        self._updating = asyncio.Lock()
         self._recall = asyncio.Lock()
         self._recalls = 0
         try:
@@ -174,13 +180,16 @@ class VllmServers:
         return sorted(self._servers, key=lambda s: hashlib.sha256(f"{name}\n{s.url}".encode()).digest())
 
     async def _update(self, model: Any) -> None:
+        async with self._updating:
+            await self._update_all(model)
+
+    async def _update_all(self, model: Any) -> None:
         self._has_new_weights = True
         for server in self._servers:
             # Once it is back it has the weights that it was started with, and is not to be asked yet.
             server.awaits_weights |= not server.alive
         await asyncio.gather(*(_revive(server) for server in self._servers))
-        await tell_all(self._servers, "/pause", mode="wait")
-        try:
+        async with _paused(self._servers):
             await self._weights.send(model, self._servers)
             for cache in ("prefix", "mm", "encoder"):
                 await tell_all(self._servers, f"/reset_{cache}_cache")
@@ -188,8 +197,8 @@ class VllmServers:
             await tell_all(self._servers, "/update_weight_version", {"new_version": version})
             for server in self._servers:
                 server.version, server.awaits_weights = version, False
-        finally:
-            await tell_all(self._servers, "/resume")
+        if not any(server.alive for server in self._servers):
+            raise PolicyError("no server is left: none goes on after it was given weights; start them again")
 
     async def _adopt(self) -> None:
         self._has_new_weights = True
@@ -206,14 +215,38 @@ class VllmServers:
                 (await server.settings()).check_sleep()
         await tell_all(self._servers, "/sleep", level=level, mode="wait")
 
+    async def _settled(self) -> None:
+        """Wait for an update that was given up: it lets the servers go on first."""
+        async with self._updating:
+            pass
+
     # --- Any thread ----------------------------------------------------------------------------------------
 
     def _shut(self) -> None:
         if self._loop.running:
+            self._loop.block(self._settled())
             for server in self._servers:
                 self._loop.block(server.close())
             self._loop.stop()
             self._weights.close()
+
+
+@asynccontextmanager
+async def _paused(servers: Sequence[VllmServer]) -> AsyncIterator[None]:
+    """Servers that have finished their running turns and begin no others meanwhile.
+
+    Raises:
+        PolicyError: No server is left that could be paused.
+    """
+    asked = [server for server in servers if server.alive]
+    for server in asked:
+        server.paused = True
+    try:
+        await tell_all(asked, "/pause", mode="wait")
+        yield
+    finally:
+        # Those too that have failed meanwhile: they would keep all requests of whoever asks them next.
+        await asyncio.gather(*(server.resume() for server in asked))
 
 
 async def _revive(server: VllmServer) -> None:

@@ -9,7 +9,7 @@ What a foreign harness says about sampling is not heard: an episode has limits a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import tyro
@@ -139,8 +139,8 @@ class Answerer:
         ]
         stats, answers = RolloutStats(), []
         try:
-            with _explained():
-                for one in self._actor.play(self._env, requests, stats):
+            with _explained(), closing(self._actor.play(self._env, requests, stats)) as played:
+                for one in played:
                     if one.outcome is Outcome.INFRA_FAILED:
                         raise AnswerError(
                             f"{one.task_id}: {'; '.join(stats.failures) or 'no reason is known'}"

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from talk import noise_image, vocabulary
 
+from agents import event_loop
 from agents.policy import GenerationRequest, Sample, SamplingParams
 from agents.trajectory import SeedLineage
 from deepeyes_env.async_env import DeepEyesAsyncEnv
@@ -138,3 +139,8 @@ def make_env(num_envs: int = 2, sandbox: object | None = None, **overrides: obje
 
 def lineages(count: int) -> list[SeedLineage]:
     return [SeedLineage(5, prompt=number) for number in range(count)]
+
+
+def left_behind() -> set[asyncio.Task[object]]:
+    """What nobody waits for any more and would go on with the next call; see `agents.event_loop`."""
+    return asyncio.all_tasks(event_loop._LOCAL.runner.get_loop())

@@ -153,6 +153,9 @@ PASSING: dict[str, Behaviour] = {
     "nothing": raw(""),
     "given up by the engine": says("<think>no", "abort"),
     "failed in the engine": says("<think>no", "error"),
+    "no room in the service": says("<think>no", "insufficient_system_resource"),
+    "held back by a filter": says("<think>no", "content_filter"),
+    "a reason that nobody knows": says("<think>no", "network_error"),
 }
 
 
@@ -171,6 +174,26 @@ def test_what_does_not_pass_is_a_failure_of_the_policy(name: str) -> None:
     ):
         Conversation(server).turn()
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        ("stop", "stop"),
+        ("stop_sequence", "stop"),
+        ("end_turn", "end_turn"),
+        ("eos", "end_turn"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("MAX_TOKENS", "length"),
+    ],
+)
+def test_an_end_of_the_models_own_is_one_in_every_services_words(reason: str, end: str) -> None:
+    with ChatServer(says(TURN, reason)) as server:
+        _, [reply] = Conversation(server).turns()
+    assert reply.finish_reason == end
+    assert reply.turn(()) == TURN
+    assert len(server.requests) == 1
 
 
 def test_a_broken_text_is_shown_anew() -> None:

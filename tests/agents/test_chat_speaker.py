@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 from actors import LOOK, SAY, Riddles, lineages, make_env
-from chat_server import Behaviour, ChatServer, says, status
+from chat_server import Behaviour, ChatServer, says, stalls, status, streams
 from talk import SYSTEM, noise_image, scripted, seen, vocabulary
 from transformers_serve import serve
 
 from agents.actor import UNCOUNTED, Actor, ActorOptions, PolicyOptions
 from agents.chat.client import ChatClient
-from agents.chat.config import ChatConfig
+from agents.chat.config import ChatConfig, ChatRates
 from agents.chat.refused import ChatRefused
 from agents.chat.speaker import ChatSpeaker, about_tokens
 from agents.event_loop import iterate, run
 from agents.policy import SamplingParams
-from agents.rollout import stream
+from agents.rollout import RolloutLimits, stream
 from agents.rollout_command import main as rollout
 from agents.speaker import LiveEpisode, RolloutRequest, turn_seed
 from agents.store import read_trajectories
@@ -36,12 +36,14 @@ ONCE = RetryConfig(attempts=1)
 def talk(server_url: str, episodes: int = 1, infra_retries: int = 0, **settings: Any) -> list[Trajectory]:
     """Riddles, played by the model behind `server_url`."""
     tokens, room = settings.pop("max_tokens", 60), settings.pop("room", None)
+    limits = RolloutLimits(episode_seconds=settings.pop("episode_seconds", None))
+    envs = settings.pop("num_envs", 2)
     config = ChatConfig(**{"model": "m", "base_url": server_url, "retry": ONCE} | settings)
     speaker = ChatSpeaker(ChatClient(config), vocabulary(), SamplingParams(1.0, tokens), max_tokens=room)
     requests = [RolloutRequest(number, lineage=line) for number, line in enumerate(lineages(episodes))]
-    env = make_env()
+    env = make_env(envs)
     try:
-        played = list(iterate(stream(speaker, env, requests, infra_retries=infra_retries)))
+        played = list(iterate(stream(speaker, env, requests, limits=limits, infra_retries=infra_retries)))
     finally:
         env.close()
     for trajectory in played:
@@ -88,11 +90,25 @@ def test_many_episodes_at_once() -> None:
     assert all(one.answer == "7" for one in played)
 
 
+def test_waiting_for_ones_own_pace_is_not_the_episodes_time() -> None:
+    rates, wait = ChatRates(requests_per_minute=300), RetryConfig(attempts=2, first_seconds=0)
+    with ChatServer(status(429, Retry_After="2"), says(SAY)) as server:
+        played = talk(server.url, episodes=12, num_envs=12, episode_seconds=1.5, rates=rates, retry=wait)
+    assert [one.outcome for one in played] == [Outcome.ANSWERED] * 12
+    assert len(server.requests) == 13
+
+
+def test_a_server_that_takes_too_long_uses_up_the_episodes_time() -> None:
+    with ChatServer(says(LOOK), streams(then=stalls)) as server:
+        [trajectory] = talk(server.url, episode_seconds=2.0)
+    assert (trajectory.outcome, len(trajectory.turns)) == (Outcome.TRUNCATED, 1)
+
+
 ENDINGS: dict[str, tuple[Behaviour, Outcome, str]] = {
     "cut": (says("<think>on and on", "length"), Outcome.TRUNCATED, "length"),
     "cut before its first word": (says("", "length"), Outcome.TRUNCATED, "length"),
     "silent": (says(""), Outcome.MALFORMED, "stop"),
-    "censored": (says("<think>", "content_filter"), Outcome.MALFORMED, "stop"),
+    "ended by the model": (says("<think>so", "end_turn"), Outcome.MALFORMED, "stop"),
     "cut behind its answer": (says(SAY + " and", "length"), Outcome.ANSWERED, "stop"),
 }
 
@@ -129,6 +145,13 @@ def test_a_failed_service_is_infrastructure() -> None:
         [begun_anew] = talk(server.url, infra_retries=1)
     assert begun_anew.answer == "7"
     assert len(begun_anew.turns) == 1
+
+
+@pytest.mark.parametrize("reason", ["abort", "insufficient_system_resource", "content_filter"])
+def test_a_turn_that_the_service_cuts_off_is_infrastructure(reason: str) -> None:
+    with ChatServer(says("<think>I can see", reason)) as server:
+        [spoiled] = talk(server.url)
+    assert spoiled.outcome is Outcome.INFRA_FAILED
 
 
 def test_a_refusal_ends_the_rollout() -> None:

@@ -8,14 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from converting import ANSWER, CHATS, chat, export, imported, take_in, tokenizer
-from talk import noise_image, scripted, seen, vocabulary
+from room import room_for
+from talk import finish, noise_image, scripted, seen, vocabulary
 from test_store import write
 
 from agents.convert import export_command, import_command
 from agents.convert.formats import FORMATS
 from agents.convert.image_folder import container
-from agents.store import StoreError, TrajectoryReader, read_trajectories, seal
+from agents.run_tokenizer import TOKENIZER, keep_tokenizer
+from agents.store import StoreError, TrajectoryReader, TrajectoryWriter, read_trajectories, seal
+from agents.tiny import build_tokenizer
+from agents.trajectory import Trajectory
 from agents.transcript import Transcript
+from agents.vocabulary import Vocabulary
 from deepeyes_env.config import EnvConfig
 from deepeyes_env.errors import ConfigError
 from deepeyes_env.images import EncodedImage
@@ -197,6 +202,50 @@ def test_media_of_llama_factory_are_refused(tmp_path, capsys):
     assert "holds <video>" in capsys.readouterr().out
 
 
+def other_vocabulary() -> Vocabulary:
+    """As many words as the tiny model's, but others."""
+    return Vocabulary(build_tokenizer(["zebra quokka 12345 <think> </think> <answer> wombat giraffe"] * 30))
+
+
+def written_with(words: Vocabulary, **changes) -> Trajectory:
+    transcript = Transcript(words, name="other")
+    transcript.start("You help.", seen("<image>\nWhat?", noise_image(0)))
+    transcript.append_text("<think>seven wombats</think><answer>7</answer>")
+    transcript.annotate("answer")
+    return replace(finish(transcript), **changes)
+
+
+def test_tokens_of_another_tokenizer_are_not_added_to_a_run(tmp_path):
+    write(tmp_path / "run", written_with(vocabulary()))
+    out = export(tmp_path / "run", tmp_path / "out", "parquet")
+    mine = tmp_path / "mine"
+    with TrajectoryWriter(mine) as writer:
+        keep_tokenizer(mine, other_vocabulary())
+        writer.append(written_with(other_vocabulary(), task_id="mine"))
+    for options in ((), ("--tokenizer", str(mine / TOKENIZER))):
+        with pytest.raises(DatasetError, match=r"row 0, column 'input_ids': .*run's tokenizer.*of its own"):
+            take_in(out, mine, "parquet", *options)
+    with pytest.raises(DatasetError, match="run's tokenizer"):
+        take_in(out, tmp_path / "new", "parquet", "--tokenizer", str(mine / TOKENIZER))
+    assert [one.task_id for one in take_in(out, mine, "parquet", "--skip-bad")] == ["mine"]
+
+
+def test_the_named_tokenizer_is_checked_and_lies_beside_the_run(tmp_path):
+    said = "<think>e\u0301 \u2028 \U0001f98a <|im_end|></think>\n<answer>7</answer>"
+    transcript = Transcript(vocabulary(), name="odd")
+    transcript.start("You help.", seen("<image>\nWhat?", noise_image(0)))
+    for text in (said, said.removesuffix("</answer>")):
+        transcript.append_text(text)
+        transcript.annotate("answer")
+        transcript.append_observation(seen("go on"))
+    transcript.append_text("<think>cut", "length")
+    write(tmp_path / "run", finish(transcript), scripted())
+    out = export(tmp_path / "run", tmp_path / "out", "parquet")
+    back = take_in(out, tmp_path / "back", "parquet", "--tokenizer", tokenizer())
+    assert [one.task_id for one in back] == ["odd", "t"]
+    assert (tmp_path / "back" / TOKENIZER).is_dir()
+
+
 def test_an_output_that_is_there_is_kept(tmp_path):
     write(tmp_path / "run", scripted())
     (tmp_path / "out").mkdir()
@@ -209,6 +258,24 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"file/out cannot be written \(.*; name another output"):
         export(tmp_path / "run", tmp_path / "file" / "out", "sft")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, name):
+    write(tmp_path / "run", scripted())
+    full = r"out cannot be written \(.*File too large.*\); make room, then run the same command again"
+    with room_for(10_000), pytest.raises(SystemExit, match=full):
+        export(tmp_path / "run", tmp_path / "out", name)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_import_to_a_full_disk_goes_on_when_there_is_room(tmp_path):
+    write(tmp_path / "run", scripted())
+    out, new = export(tmp_path / "run", tmp_path / "out", "parquet"), tmp_path / "new"
+    full = r"new cannot be written \(File too large\); make room, then run the same command again"
+    with room_for(10_000), pytest.raises(SystemExit, match=full):
+        take_in(out, new, "parquet")
+    assert len(take_in(out, new, "parquet")) == 1
 
 
 def test_a_tokenizer_that_is_not_there_is_named(tmp_path):

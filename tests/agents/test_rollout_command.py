@@ -5,8 +5,11 @@ import sys
 
 import datasets
 import pytest
+from actors import SAY, left_behind
+from chat_server import ChatServer, says, stalls, streams
 from PIL import Image
 from rich.console import Console
+from room import room_for
 from talk import scripted, tiny
 from test_store import write
 
@@ -109,6 +112,22 @@ def test_the_same_draws_of_another_split_are_others(tmp_path, env_file):
     before = (tmp_path / "run" / RECORDS).read_bytes()
     rollout_main(f"{where} --split test".split())
     assert (tmp_path / "run" / RECORDS).read_bytes() == before
+
+
+def test_when_the_disk_is_full_no_episode_goes_on(tmp_path, env_file):
+    run = tmp_path / "run"
+    where = f"--policy m --backend api --out {run} --env {env_file} --num-envs 1"
+    with ChatServer(*[says(SAY)] * 9, streams(then=stalls)) as server:
+        rollout_main(f"{where} --urls {server.url} --n 8".split())
+        before = (run / RECORDS).read_bytes()
+        full = r"run cannot be written \(File too large\); make room, then run the same command with --resume"
+        with room_for(len(before) + 100), pytest.raises(SystemExit, match=full) as raised:
+            rollout_main(f"{where} --urls {server.url} --n 12 --resume".split())
+        assert not left_behind(), raised  # whose frames keep what they hold
+    assert (run / RECORDS).read_bytes() == before
+    with ChatServer(says(SAY)) as server:
+        rollout_main(f"{where} --urls {server.url} --n 12 --resume".split())
+    assert [one.lineage.prompt for one in read_trajectories(run)] == list(range(12))
 
 
 def test_another_policy_does_not_go_on_with_a_run(tmp_path, env_file):
@@ -240,6 +259,14 @@ def test_vllm_samples_at_the_temperatures_whose_log_probabilities_it_tells():
     for temperature in (0, 1):
         PolicyOptions(policy="m", backend="vllm", temperature=temperature)
     PolicyOptions(policy="m", temperature=0.7)
+
+
+@pytest.mark.parametrize("backend", ["vllm", "api", "transformers"])
+def test_no_address_holds_a_password_and_no_message_repeats_one(backend):
+    for url, said in (("http://me:secret@host:1", "urls: no credentials"), ("host:1", "of http or https")):
+        with pytest.raises(ConfigError, match=said) as refused:
+            PolicyOptions(policy="m", backend=backend, urls=("http://host:2", url))
+        assert "secret" not in str(refused.value)
 
 
 def test_without_httpx_the_extra_for_servers_is_named(tmp_path, env_file, monkeypatch):

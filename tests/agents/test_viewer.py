@@ -73,6 +73,40 @@ def test_split_turn_finds_the_blocks_and_what_stands_outside():
     ]
 
 
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("```python\nx = 1\n```", "x = 1"),
+        ("\n ```\n  x = 1\n\n ``` \n", "  x = 1"),
+        ("```python\nx = 1\n", "x = 1"),
+        ("```python\nx = 1 ``` ```", "x = 1 ```"),
+        ("```python\n```", None),
+        ("x = 1 ```", "x = 1 ```"),
+        ("``` x = 1\n```", "``` x = 1\n```"),
+    ],
+)
+def test_code_is_shown_without_its_fence(cell, code):
+    shown = [piece.text for piece in split_turn(f"<code>{cell}</code>")]
+    assert shown == ([] if code is None else [code])
+
+
+def test_observations_begin_and_end_with_what_is_to_be_seen():
+    one = trajectory("code", "answer", observation=" \n\n  seven\n\neight \n <image>")
+    (shown,) = detail(one)["turns"][0]["observation"]
+    assert shown["text"] == "  seven\n\neight"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("blank", ["\n", " ", "\n "])
+def test_blanks_take_no_more_time_than_letters(blank):
+    """With a million of them, a pattern that looks again from each would take hours."""
+    blanks = blank * 1_000_000
+    (code,) = split_turn(f"<code>\n```python\nx{blanks}y\n```\n</code>")
+    assert code.text == f"x{blanks}y"
+    one = trajectory("code", "answer", observation=f"x{blanks}y<image>")
+    assert detail(one)["turns"][0]["observation"][0]["text"] == f"x{blanks}y"
+
+
 MARKUP = ["<code>", "</code>", "```python\n", "\n```\n", "<think>", "</think>", "<answer>", "A B\n"]
 
 

@@ -130,8 +130,9 @@ class Rollouts:
             with (
                 closing(DeepEyesAsyncEnv(self._effort.num_envs, self._config, tasks=source)) as env,
                 live_progress(stats, len(missing)),
+                closing(iterate(self._stream(speaks, env, missing, stats))) as played,
             ):
-                for one in iterate(self._stream(speaks, env, missing, stats)):
+                for one in played:
                     writer.append(one)
         return stats.failures
 

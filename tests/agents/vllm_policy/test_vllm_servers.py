@@ -18,6 +18,7 @@ from agents.qwen import ModelError
 from agents.vllm.opening import open_vllm
 from agents.vllm.requests import EngineMismatch
 from agents.vllm.servers import VllmServers
+from deepeyes_env.errors import ConfigError
 
 
 def connect(*urls: str) -> VllmServers:
@@ -53,13 +54,67 @@ def test_a_server_that_is_no_vllm_is_told_how_to_become_one(no_vllm):
         connect(no_vllm)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("127.0.0.1:8000", r"urls = '127\.0\.0\.1:8000': must be an address of http or https"),
+        ("http://me:secret@127.0.0.1:9", "urls: no credentials in it"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_password_is_refused_before_it_is_asked(url, said):
+    with pytest.raises(ConfigError, match=said) as raised:
+        connect("http://127.0.0.1:9", url)
+    assert "secret" not in str(raised.value)
+
+
+class Page(Refusing):
+    """A web server that greets everybody, whatever is asked."""
+
+    def do_GET(self) -> None:
+        self.greet(b"<html>welcome</html>")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
+
+    def greet(self, page: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+class Cut(Page):
+    """Says that its answer is packed, which it is not."""
+
+    def greet(self, page: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-encoding", "gzip")
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+@pytest.mark.parametrize(("handler", "said"), [(Page, "<html>welcome</html>"), (Cut, "DecodingError")])
+def test_a_web_server_of_another_kind_is_named(handler, said, monkeypatch):
+    monkeypatch.setattr("agents.vllm.server.ATTEMPTS", 1)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever).start()
+    try:
+        with pytest.raises(PolicyError, match=rf"127\.0\.0\.1:{server.server_port}.*{said}"):
+            connect(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 class Versioned(BaseHTTPRequestHandler):
     """As much of a vLLM server as a client looks at when it connects."""
 
     version = "old"
 
     def do_GET(self) -> None:
-        self.answer({"weight_version": self.version})
+        self.answer({"weight_version": self.version, "is_paused": False})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -97,6 +152,7 @@ class Small(Versioned):
     """Answers every turn with one token; long prompts are more than it can bear."""
 
     well = True
+    garbled: bytes | None = None
 
     def do_GET(self) -> None:
         if self.well:
@@ -111,6 +167,12 @@ class Small(Versioned):
             return
         if not self.well or len(asked["token_ids"]) > 100:
             self.send_error(500)
+            return
+        if self.garbled is not None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(self.garbled)))
+            self.end_headers()
+            self.wfile.write(self.garbled)
             return
         choice = {
             "token_ids": vocabulary().encode("a"),
@@ -145,6 +207,25 @@ def test_a_turn_that_servers_cannot_bear_takes_them_from_nobody_else(small):
     with pytest.raises(PolicyError, match=r"'poison'.*failed 1 times: 500.*says that it is well"):
         one_turn(small, "poison", words=200)
     assert [server.alive for server in small._servers] == [True, True]
+    assert one_turn(small) == "a"
+
+
+GARBLED = {
+    "a page": b"<html>try later</html>",
+    "no text": b"\xff\xfe",
+    "nothing": b"",
+    "a list": b"[]",
+    "no choice": b'{"choices": []}',
+    "no tokens": b'{"choices": [{"token_ids": null}], "prompt_token_ids": [], "usage": {}}',
+}
+
+
+@pytest.mark.parametrize("name", GARBLED)
+def test_an_answer_that_is_none_is_a_failure_of_the_infrastructure(small, monkeypatch, name):
+    monkeypatch.setattr(Small, "garbled", GARBLED[name])
+    with pytest.raises(PolicyError, match=r"'short'.*is none of vLLM's.*says that it is well"):
+        one_turn(small)
+    monkeypatch.setattr(Small, "garbled", None)
     assert one_turn(small) == "a"
 
 

@@ -1,7 +1,8 @@
 """One episode answers each question, whoever asks."""
 
 import pytest
-from chat_server import ChatServer, says, status
+from actors import left_behind
+from chat_server import ChatServer, says, stalls, status, streams
 from PIL import Image
 
 from agents.actor import ORACLE
@@ -70,6 +71,23 @@ def test_an_episode_without_an_answer_is_empty_and_a_failed_one_is_an_error(tmp_
             assert answerer.answer(asked) == [""]
             with pytest.raises(AnswerError, match="asked/1"):
                 answerer.answer(asked)
+        finally:
+            answerer.close()
+
+
+def test_after_a_failure_no_other_question_is_asked_any_more(tmp_path):
+    def fails_at_the_first(server: ChatServer, request: dict):
+        is_first = "number 0" in str(request["messages"])
+        return (status(500) if is_first else streams(then=stalls))(server, request)
+
+    api = tmp_path / "api.toml"
+    api.write_text("[retry]\nattempts = 1\n")
+    with ChatServer(fails_at_the_first) as server:
+        answerer = Answerer(opened(server, api=api, infra_retries=0, num_envs=3))
+        try:
+            with pytest.raises(AnswerError, match="asked/0") as raised:
+                answerer.answer([question([picture("red"), f"Say number {n}"]) for n in range(3)])
+            assert not left_behind(), raised  # whose frames keep what they hold
         finally:
             answerer.close()
 
