@@ -31,6 +31,7 @@ from trainers.dapo.group_rollout import NothingScored
 from trainers.dapo.own_policy import own_policy
 from trainers.dapo.prompts import prompt_limit
 from trainers.dapo.train import train_dapo
+from trainers.distributed.layouts.base import NotFinite
 from trainers.distributed.ranks import PeerFailed, Ranks, first_launched, launched
 from trainers.distributed.shares import collected
 from trainers.preflight.dry_run import NotReady, dry_run_dapo
@@ -110,6 +111,7 @@ def main(argv: Sequence[str]) -> None:
         NothingScored,
         PolicyError,
         HubError,
+        NotFinite,
         NotReady,
         PeerFailed,
     ) as error:

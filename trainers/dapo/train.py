@@ -83,6 +83,7 @@ def train_dapo(
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
+        NotFinite: Gradients are infinite or no numbers, update after update.
     """
     policy = own_policy(config, model, tokenizer) if policy is None else require_token_exact(policy)
     with (

@@ -15,6 +15,7 @@ from deepeyes_env.errors import ConfigError, make_folder, require
 from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
 from trainers.config import Precision, SftConfig, check_precision
+from trainers.distributed.layouts.base import NotFinite
 from trainers.distributed.ranks import PeerFailed, Ranks, first_launched
 from trainers.preflight.dry_run import NotReady, dry_run_sft
 from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
@@ -88,6 +89,7 @@ def main(argv: Sequence[str]) -> None:
         DatasetError,
         CheckpointError,
         HubError,
+        NotFinite,
         NotReady,
         Interrupted,
         PeerFailed,

@@ -9,6 +9,7 @@ they have moved in all.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -59,7 +60,7 @@ def directory(guesser_weights: dict[str, torch.Tensor], tmp_path_factory: pytest
     names = [scene.__name__ for scene in SCENES]
     cut = names.index("shard")
     run_two(directory, names[:cut])
-    run_two(directory, [*names[cut:], "gradient"])
+    run_two(directory, [*names[cut:], "gradient", "not_finite"])
     return directory
 
 
@@ -181,6 +182,20 @@ def test_the_gradient_is_the_sum_of_the_shares(directory: Path, name: str, layou
             assert found.keys() == expected.keys()
         for parameter, gradient in expected.items():
             torch.testing.assert_close(found[parameter], gradient, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("layout", ["replicated", "fsdp2"])
+def test_a_gradient_that_is_no_number_in_one_process_moves_no_weight_in_any(
+    directory: Path, layout: str
+) -> None:
+    paths = [directory / f"not-finite-{layout}-{rank}.json" for rank in (0, 1)]
+    first, second = (json.loads(path.read_text()) for path in paths)
+    assert first == second
+    assert first["skipped"] == [True, False]
+    before, left, moved = first["weights"]
+    assert left == before
+    assert moved != before
+    assert math.isfinite(moved)
 
 
 @pytest.mark.parametrize("scene", ["sft_whole", "sft_goes_on", "sft_in_parts"])
