@@ -383,8 +383,8 @@ def dapo_ahead(directory: Path) -> Any:
 
 
 def one_cannot_sample_ahead(directory: Path) -> Any:
-    """The second process's policy fails at the second step."""
-    qwen = guesser(directory)
+    """The second process's policy fails at the second step, when the first is trained and not saved."""
+    qwen, run_dir = guesser(directory), directory / "dapo-fails-ahead"
 
     class Broken(TransformersPolicy):
         async def generate(self, request: Any, params: Any) -> Any:
@@ -396,9 +396,14 @@ def one_cannot_sample_ahead(directory: Path) -> Any:
     policy = kind(copy.deepcopy(qwen.model), qwen.tokenizer)
     env = DeepEyesAsyncEnv(num_envs=8, tasks=GuessSource(), prompt="minimal")
     try:
-        train_dapo(AHEAD, qwen.model, qwen.tokenizer, env, policy=policy)
+        rare = replace(AHEAD, save_every=100)
+        train_dapo(rare, qwen.model, qwen.tokenizer, env, policy=policy, run_dir=run_dir)
     except (PeerFailed, OSError) as error:
-        return f"{type(error).__name__}: {error}"
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "saved": latest_checkpoint(run_dir).name,
+            "resumed": len(dapo(directory, run_dir.name, AHEAD, resume=latest_checkpoint(run_dir))),
+        }
     finally:
         env.close()
 

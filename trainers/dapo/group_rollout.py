@@ -17,7 +17,7 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
-from trainers.dapo.prompts import prompt_limit
+from trainers.dapo.prompts import PromptLimit, prompt_limit
 from trainers.dapo.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
 from trainers.distributed.ranks import Ranks
 from trainers.distributed.shares import collected
@@ -83,7 +83,8 @@ class Sampler:
             groups += new
             passed_over += draws[-1] + 1 - drawn - count
             drawn = draws[-1] + 1
-        _require_scored(groups)
+        with self.ranks.together("sampling a step"):
+            _require_scored(groups)
         return Sampled(tuple(groups), rounds.selection(), drawn, passed_over)
 
     def _draws(self, first: int, count: int) -> list[int]:
@@ -98,18 +99,22 @@ class Sampler:
         taken: list[int] = []
         looked = range(first, first)
         while len(taken) < count:
+            passed_over = looked.stop - (taken[-1] + 1 if taken else first)
             looked = range(looked.stop, looked.stop + count - len(taken))
             with self.ranks.together("measuring prompts"):
+                self._require_hope(passed_over, limit)
                 own = [limit.fits(self._task(draw), "train") for draw in self.ranks.deal(looked)]
             fits = [one for part in self.ranks.tell(own) for one in part]
             taken += [draw for draw, fit in zip(looked, fits, strict=True) if fit]
-            if looked.stop - (taken[-1] + 1 if taken else first) >= MOST_PASSED_OVER:
-                raise ConfigError(
-                    f"max_prompt_tokens = {self.config.max_prompt_tokens}: {MOST_PASSED_OVER} prompts in a "
-                    f"row have more than {limit.tokens} tokens; raise it (and max_tokens), or lower "
-                    "max_pixels of the environment"
-                )
         return taken
+
+    def _require_hope(self, passed_over: int, limit: PromptLimit) -> None:
+        if passed_over >= MOST_PASSED_OVER:
+            raise ConfigError(
+                f"max_prompt_tokens = {self.config.max_prompt_tokens}: {MOST_PASSED_OVER} prompts in a "
+                f"row have more than {limit.tokens} tokens; raise it (and max_tokens), or lower "
+                "max_pixels of the environment"
+            )
 
     async def _sample_groups(self, step: int, weights: int, draws: Sequence[int]) -> list[Group]:
         """Roll out one group per draw, each process its share."""

@@ -127,7 +127,7 @@ def _train(
         with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()
-                with watch("rollout"):
+                with watch("rollout"), run.sparing():
                     sampled = rollouts.take(step)
                 metrics = rollout_metrics(step, sampled)
                 with watch("update"):

@@ -14,6 +14,7 @@ from deepeyes_env.errors import require_folder
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.dapo.sampling import Sampled
 from trainers.distributed.engine import Engine
+from trainers.distributed.ranks import PeerFailed
 from trainers.distributed.shares import with_pictures
 from trainers.runs.best import Best, best_step, keep_best, spoiled
 from trainers.runs.checkpoint import (
@@ -90,6 +91,7 @@ class Run:
         self._saved = _own_checkpoint(hooks, progress.step)  # of the step that it has come to
         self.history: list[Metrics] = engine.ranks.tell(read_metrics(hooks.run_dir, progress.step))[0]
         self._before = progress.step - len(self.history)
+        self._begun = progress.step
         self._keep_best()
 
     def end_step(self, report: StepReport, progress: Progress) -> None:
@@ -98,17 +100,53 @@ class Run:
         Raises:
             Interrupted: A stop was requested and more steps were to come.
             CheckpointError: Saving failed.
+            Exception: What the evaluation raised, when the step is recorded and saved without it.
         """
         self.progress, self._saved = progress, None
-        report = replace(report, metrics=self._judged(report.metrics | self._evaluation()))
-        self.history.append(report.metrics)
-        self.recorder.record(report)
-        if self._hooks.on_step is not None:
-            self._call(self._hooks.on_step, report)
+        try:
+            found = self._evaluation()
+        except Exception as error:
+            if self.ranks.share(error):
+                self._record(report)
+                self._rescue()
+            raise
+        self._record(replace(report, metrics=report.metrics | found))
         if self._due(self._config.save_every) or self._is_best():
             self._save()
         if self.ranks.any(self.stop.made) and progress.step < self._total:
             self.interrupt()
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """A block between two steps; if it fails, the finished ones are saved before its error goes on."""
+        try:
+            yield
+        except (Interrupted, CheckpointError):  # they have tried
+            raise
+        except Exception as error:
+            if self.ranks.share(error):
+                self._rescue()
+            raise
+
+    def _rescue(self) -> None:
+        """Save the state after the last finished step, and say where it is; there is an error to be raised."""
+        if self.progress.step == self._begun:
+            return
+        state = f"the state after step {self.progress.step}"
+        try:
+            saved = self._saved or self._save()
+        except (CheckpointError, PeerFailed) as error:
+            self.recorder.tell(f"{state} is not saved: {error}")
+            return
+        if saved is not None:
+            self.recorder.tell(f"{state} is saved in {saved}; add --resume to go on from it")
+
+    def _record(self, report: StepReport) -> None:
+        report = replace(report, metrics=self._judged(report.metrics))
+        self.history.append(report.metrics)
+        self.recorder.record(report)
+        if self._hooks.on_step is not None:
+            self._call(self._hooks.on_step, report)
 
     def _call(self, on_step: OnStep, report: StepReport) -> None:
         """In the first process, with all pictures."""

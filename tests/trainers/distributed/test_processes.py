@@ -266,8 +266,13 @@ def test_two_processes_sample_ahead_as_one_does(directory: Path) -> None:
 
 def test_a_failure_ahead_in_one_process_ends_both_with_its_message(directory: Path) -> None:
     first, second = results(directory, "one_cannot_sample_ahead")
-    assert second == "OSError: the disk is gone"
-    assert first == "PeerFailed: process 1 of 2 failed while rolling out: OSError: the disk is gone"
+    assert second["error"] == "OSError: the disk is gone"
+    assert first["error"] == "PeerFailed: process 1 of 2 failed while rolling out: OSError: the disk is gone"
+
+
+def test_a_failure_in_one_process_costs_no_finished_step(directory: Path) -> None:
+    for found in results(directory, "one_cannot_sample_ahead"):
+        assert (found["saved"], found["resumed"]) == ("step-000001", process.AHEAD.steps)
 
 
 def test_a_failure_in_one_process_ends_both_with_its_message(directory: Path) -> None:
