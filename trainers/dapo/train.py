@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,9 @@ def _train(
     ) as run:
         # Sampling ahead, they talk of samples while others of their threads talk of updates.
         ranks = run.ranks.apart() if config.staleness else run.ranks
-        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, ranks, keep)
+        # A prompt comes again in every epoch; what is wrong with it is told once.
+        tell = cache(run.recorder.tell)
+        sampler = Sampler(config, policy, env, run.recorder.working, tell, run.stop, ranks, keep)
         with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()

@@ -45,7 +45,7 @@ from trainers.runs.progress import Progress, describe, restore
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout; another one is refused."""
 
 

@@ -129,7 +129,7 @@ class Run:
             raise
 
     def _rescue(self) -> None:
-        """Save the state after the last finished step, and say where it is; there is an error to be raised."""
+        """Save the state after the last finished step, and say where it is."""
         if self.progress.step == self._begun:
             return
         state = f"the state after step {self.progress.step}"
