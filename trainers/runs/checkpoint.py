@@ -127,9 +127,20 @@ def save_checkpoint(
             f"could not write the checkpoint {final} ({error}); {rest}. {mend(error)}, then resume."
         ) from error
     if engine.ranks.first:
-        for old in checkpoints(run_dir)[:-keep]:
+        others = [one for one in checkpoints(run_dir) if one != final]
+        for old in others[: max(0, len(others) + 1 - keep)]:
             disappear(old)
     return final
+
+
+def take_back(run_dir: Path, step: int) -> None:
+    """Remove the checkpoints after a step, from which the run goes on another way.
+
+    Left there, they would pass for newer than those that it is going to write.
+    """
+    for later in checkpoints(run_dir):
+        if later.name > checkpoint_path(run_dir, step).name:
+            disappear(later)
 
 
 def is_of_writing(error: BaseException) -> bool:

@@ -23,6 +23,7 @@ from trainers.runs.checkpoint import (
     checkpoints,
     load_checkpoint,
     save_checkpoint,
+    take_back,
 )
 from trainers.runs.health import summary, with_health
 from trainers.runs.interrupt import Interrupted, StopRequest, stop_on_signal
@@ -170,7 +171,7 @@ class Run:
             self.recorder.tell(summary(self.history, self._before))
         if best := self._best():
             model = self._keep_best()
-            where = f": {model}" if model else ""
+            where = f": {model}" if model else ", whose checkpoint is gone" if self._hooks.run_dir else ""
             self.recorder.tell(f"best: step {best.step} with eval/accuracy {best.accuracy:.4g}{where}")
 
     def _evaluation(self) -> Metrics:
@@ -254,6 +255,9 @@ def open_run(
         require_run_dir(hooks.run_dir, hooks.resume)
     settings = {project: fixed_settings(config), **data}
     progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
+    with engine.ranks.together("taking back later steps"):
+        if hooks.run_dir is not None and _own_checkpoint(hooks, progress.step) and engine.ranks.first:
+            take_back(hooks.run_dir, progress.step)
     recorder = Recorder(
         engine.accelerator,
         config,

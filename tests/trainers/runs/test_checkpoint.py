@@ -110,6 +110,14 @@ def test_the_last_ones_are_kept(tiny: Qwen, tmp_path: Path) -> None:
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000002", "step-000003"]
 
 
+def test_the_one_just_written_is_kept_whatever_its_number(tiny: Qwen, tmp_path: Path) -> None:
+    """Beside those of another run, say, whose numbers are higher."""
+    one = engine(tiny)
+    for number in (8, 9, 3):
+        saved = save_checkpoint(tmp_path, Progress(number), one, tiny.tokenizer, SETTINGS, keep=1)
+        assert checkpoints(tmp_path) == [saved]
+
+
 @pytest.mark.parametrize("limit", [100, 20_000, 200_000])
 def test_a_full_disk_leaves_the_checkpoint_before(tiny: Qwen, tmp_path: Path, limit: int) -> None:
     one = engine(tiny)
