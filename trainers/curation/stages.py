@@ -75,8 +75,9 @@ class Stages:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        for unfinished in directory.glob(".*"):
-            shutil.rmtree(unfinished)
+        for unfinished in directory.glob(".*-*.*"):  # as `whole_directory` names them
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)
 
     def find(self, name: str, settings: Any, inputs: Sequence[str] = ()) -> Stage | None:
         """The result, if it is there."""

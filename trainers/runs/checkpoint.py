@@ -270,12 +270,19 @@ def _appearing_for_all(final: Path, ranks: Ranks) -> Iterator[Path]:
     with ExitStack() as stack:
         with ranks.together("beginning a checkpoint"):
             if ranks.first:
-                for left in final.parent.glob(".*"):  # by killed processes
-                    shutil.rmtree(left)
+                _clear(final.parent)
                 stack.enter_context(appearing(final))
         yield final.with_name(f".writing-{final.name}")
         with ranks.together("ending a checkpoint"):
             stack.close()
+
+
+def _clear(directory: Path) -> None:
+    """Remove what killed processes left; what others put there, as file managers do, is none of ours."""
+    for name in (".writing-step-*", ".old-step-*"):
+        for left in directory.glob(name):
+            if left.is_dir():
+                shutil.rmtree(left)
 
 
 def disappear(directory: Path) -> None:

@@ -181,6 +181,15 @@ def test_a_killed_writer_leaves_no_checkpoint(tiny: Qwen, tmp_path: Path) -> Non
     assert not litter.exists()
 
 
+def test_what_others_put_beside_the_checkpoints_stays(tiny: Qwen, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    (folder / ".DS_Store").write_text("of a file manager")
+    saved = save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
+    assert checkpoints(tmp_path) == [saved]
+    assert {path.name for path in folder.iterdir()} == {saved.name, ".DS_Store", ".ipynb_checkpoints"}
+
+
 def test_another_format_is_refused(tiny: Qwen, tmp_path: Path) -> None:
     saved = save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
     (saved / "checkpoint.json").write_text('{"format": 99}')
