@@ -6,12 +6,11 @@ OUT/stages/<name>-<key>/records.jsonl     what it found, one record a line (most
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from typing import Any
 from agents.convert.whole_directory import whole_directory
 from deepeyes_env.errors import ConfigError
 from trainers.curation.keys import plain, stage_key
+from trainers.lock import held
 
-RECORDS_FILE, DESCRIPTION, LOCK = "records.jsonl", "stage.json", "lock"
+RECORDS_FILE, DESCRIPTION = "records.jsonl", "stage.json"
 
 Record = dict[str, Any]
 
@@ -154,20 +154,16 @@ def locked(directory: Path) -> Iterator[None]:
         ConfigError: It cannot be written.
         CurationError: Another process has it.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigError(f"out = {str(directory)!r}: cannot be written ({error.strerror})") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(directory))
+        except BlockingIOError as error:
+            raise CurationError(
+                f"another process curates in {directory}; wait for it, or use another --out"
+            ) from error
+        except OSError as error:
+            raise ConfigError(f"out = {str(directory)!r}: cannot be written ({error.strerror})") from error
         yield
-    except BlockingIOError as error:
-        raise CurationError(
-            f"another process curates in {directory}; wait for it, or use another --out"
-        ) from error
-    finally:
-        os.close(file)
 
 
 def point(name: Path, stage: Stage) -> None:

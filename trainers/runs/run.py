@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,8 +14,9 @@ from deepeyes_env.errors import require_folder
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.dapo.sampling import Sampled
 from trainers.distributed.engine import Engine
-from trainers.distributed.ranks import PeerFailed
+from trainers.distributed.ranks import PeerFailed, Ranks
 from trainers.distributed.shares import with_pictures
+from trainers.lock import held
 from trainers.runs.best import Best, best_step, keep_best, spoiled
 from trainers.runs.checkpoint import (
     CheckpointError,
@@ -248,29 +249,52 @@ def open_run(
         health: Whether the rules of `trainers.runs.health` look at every step.
 
     Raises:
-        CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
+        CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run, or one is
+            at work there.
         ConfigError: Nothing can be written into `hooks.run_dir`.
     """
-    with engine.ranks.together("looking at the run's directory"):
-        require_run_dir(hooks.run_dir, hooks.resume)
-    settings = {project: fixed_settings(config), **data}
-    progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
-    with engine.ranks.together("taking back later steps"):
-        if hooks.run_dir is not None and _own_checkpoint(hooks, progress.step) and engine.ranks.first:
-            take_back(hooks.run_dir, progress.step)
-    recorder = Recorder(
-        engine.accelerator,
-        config,
-        total=total,
-        done=progress.step,
-        run_dir=hooks.run_dir,
-        project=project,
-        shown=shown,
-    )
-    with recorder, stop_on_signal() as stop:
-        run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
-        yield run
-        run.finish()
+    with _own_directory(hooks, engine.ranks):
+        settings = {project: fixed_settings(config), **data}
+        progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
+        with engine.ranks.together("taking back later steps"):
+            if hooks.run_dir is not None and _own_checkpoint(hooks, progress.step) and engine.ranks.first:
+                take_back(hooks.run_dir, progress.step)
+        recorder = Recorder(
+            engine.accelerator,
+            config,
+            total=total,
+            done=progress.step,
+            run_dir=hooks.run_dir,
+            project=project,
+            shown=shown,
+        )
+        with recorder, stop_on_signal() as stop:
+            run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
+            yield run
+            run.finish()
+
+
+@contextmanager
+def _own_directory(hooks: Hooks, ranks: Ranks) -> Iterator[None]:
+    """Have the run's directory, in which no other run may write meanwhile."""
+    with ExitStack() as stack:
+        with ranks.together("looking at the run's directory"):
+            require_run_dir(hooks.run_dir, hooks.resume)
+            if hooks.run_dir is not None and ranks.first:
+                stack.enter_context(_alone(hooks.run_dir))
+        yield
+
+
+@contextmanager
+def _alone(run_dir: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(run_dir))
+        except BlockingIOError as error:
+            raise CheckpointError(
+                f"another process trains in {run_dir}; wait for it, or choose another directory"
+            ) from error
+        yield
 
 
 def _own_checkpoint(hooks: Hooks, step: int) -> Path | None:
