@@ -10,6 +10,7 @@ import torch
 
 from agents.qwen import ModelError, Qwen, load_qwen
 from agents.store import StoreError
+from agents.trajectory import TrajectoryError
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError, make_folder, require
 from deepeyes_env.tasks.dataset_error import DatasetError
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> None:
         ModelError,
         StoreError,
         DatasetError,
+        TrajectoryError,
         CheckpointError,
         HubError,
         NotFinite,
