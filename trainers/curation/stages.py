@@ -127,6 +127,9 @@ class Stages:
             settings: What else decides the result.
             inputs: The results that it is made from.
             write: Writes it into an empty directory.
+
+        Raises:
+            CurationError: The disk refuses.
         """
         stage = self._stage(name, settings, inputs)
         if not stage.directory.is_dir():
@@ -136,7 +139,7 @@ class Stages:
                 "settings": plain(settings),
                 "inputs": list(inputs),
             }
-            with whole_directory(stage.directory) as directory:
+            with making(stage.directory), whole_directory(stage.directory) as directory:
                 write(directory)
                 (directory / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
         return stage
@@ -166,9 +169,42 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def making(what: Path) -> Iterator[None]:
+    """A block that writes something, and may find that the disk refuses.
+
+    Raises:
+        CurationError: It does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CurationError(
+            f"{what} could not be made ({error}); make room on the disk, or see that the place can be "
+            "written, then start again: what is finished is not made anew"
+        ) from error
+
+
+def require_name(name: Path) -> None:
+    """See that `point` can take a name, before everything is computed for it.
+
+    Raises:
+        CurationError: Something of somebody else has it.
+    """
+    if name.exists() and not name.is_symlink():
+        raise CurationError(
+            f"{name} is there and no link to a result of this command; move it away, or use another --out"
+        )
+
+
 def point(name: Path, stage: Stage) -> None:
-    """Let a lasting name lead to a result: a relative link, replaced in one step."""
+    """Let a lasting name lead to a result: a relative link, replaced in one step.
+
+    Raises:
+        CurationError: The disk refuses.
+    """
     link = name.with_name(f".{name.name}.new")
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(stage.directory, name.parent))
-    os.replace(link, name)
+    with making(name):
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(stage.directory, name.parent))
+        os.replace(link, name)

@@ -146,7 +146,8 @@ class Run:
     def _record(self, report: StepReport) -> None:
         report = replace(report, metrics=self._judged(report.metrics))
         self.history.append(report.metrics)
-        self.recorder.record(report)
+        with self.ranks.together("recording a step"):
+            self.recorder.record(report)
         if self._hooks.on_step is not None:
             self._call(self._hooks.on_step, report)
 
@@ -154,7 +155,7 @@ class Run:
         """In the first process, with all pictures."""
         everything = range(len(report.trajectories)) if self.ranks.first else ()
         trajectories = with_pictures(self.ranks, report.trajectories, everything)
-        with self.ranks.together("recording a step"):
+        with self.ranks.together("calling on_step"):
             if self.ranks.first:
                 on_step(replace(report, trajectories=tuple(trajectories)))
 

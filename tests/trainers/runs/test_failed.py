@@ -16,11 +16,12 @@ from agents.policy import GenerationRequest, PolicyError, Sample, SamplingParams
 from agents.qwen import Qwen
 from agents.transformers_policy import TransformersPolicy
 from deepeyes_env.async_env import DeepEyesAsyncEnv
-from trainers.config import DapoConfig
+from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.group_rollout import NothingScored
 from trainers.dapo.train import train_dapo
-from trainers.runs.checkpoint import checkpoint_path, checkpoints, latest_checkpoint
-from trainers.runs.metrics import Metrics, read_metrics
+from trainers.runs.checkpoint import CheckpointError, checkpoint_path, checkpoints, latest_checkpoint
+from trainers.runs.metrics import Metrics, StepReport, read_metrics
+from trainers.sft.train import train_sft
 
 CONFIG = DapoConfig(
     steps=4,
@@ -120,6 +121,21 @@ def test_evaluating(guesser: Qwen, guess_env: DeepEyesAsyncEnv, tmp_path: Path, 
     assert [row.pop("eval/figure", None) for row in found] == [1, 2, None, 4]
     assert found == history
     assert_same_weights(resumed, whole)
+
+
+def test_metrics_that_cannot_be_written(tiny: Qwen, make_trajectory: Any, tmp_path: Path) -> None:
+    """A step without its metrics is not saved, and the message says why."""
+
+    def fill_the_disk(report: StepReport) -> None:
+        if report.step == 2:
+            (tmp_path / "metrics.jsonl").unlink()
+            (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+
+    config = SftConfig(epochs=4, batch_size=1, save_every=1, progress=False)
+    data = [make_trajectory(0)]
+    with pytest.raises(CheckpointError, match=r"could not write step 3 .*\.jsonl.*Make room on the disk"):
+        train_sft(config, tiny.model, tiny.tokenizer, data, run_dir=tmp_path, on_step=fill_the_disk)
+    assert checkpoints(tmp_path)[-1] == checkpoint_path(tmp_path, 2)
 
 
 @pytest.fixture
