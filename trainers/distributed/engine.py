@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
+from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
@@ -221,7 +222,12 @@ def accelerator(config: SftConfig | DapoConfig, run_dir: Path | None) -> Acceler
             precision that cannot be resumed, or a tracker cannot be used.
     """
     _check_trackers(config.trackers, run_dir)
-    made = Accelerator(log_with=list(config.trackers) or None, project_dir=run_dir)
+    # Losses are divided by what the whole update is divided by; accelerate would divide by its steps too,
+    # if the environment or the launcher's configuration names some.
+    whole = GradientAccumulationPlugin(num_steps=1)
+    made = Accelerator(
+        log_with=list(config.trackers) or None, project_dir=run_dir, gradient_accumulation_plugin=whole
+    )
     if made.mixed_precision in ("fp16", "fp8"):
         raise ConfigError(
             f"mixed_precision = {made.mixed_precision!r}: a resumed run could not go on exactly, because its "

@@ -89,6 +89,17 @@ def test_a_skipped_update_leaves_no_trace(tiny: Qwen, value: float) -> None:
     assert all(torch.equal(weight, weights[name]) for name, weight in tiny.model.state_dict().items())
 
 
+def test_gradients_are_not_divided_by_accelerates_steps(tiny: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+    for steps in (None, "4"):
+        if steps is not None:
+            monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", steps)
+        one = engine(Qwen(copy.deepcopy(tiny.model), tiny.tokenizer))
+        backward(one)
+        norms.append(one.update().grad_norm)
+    assert norms[0] == norms[1]
+
+
 def test_many_in_a_row_end_the_run(tiny: Qwen) -> None:
     one = engine(tiny)
     for _ in range(2):  # a sound one between them, and nothing ends
