@@ -172,7 +172,7 @@ def _require_scored(groups: list[Group]) -> None:
         raise NothingScored(
             f"all {len(members)} rollouts of this step failed for infrastructure reasons, so there is "
             "nothing to learn from; check the sandbox and the search engine (`deepeyes play` runs one "
-            "episode), then resume"
+            "episode), then go on with --resume, or begin again if no step was finished"
         )
 
 
