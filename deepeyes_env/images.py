@@ -13,7 +13,7 @@ import os
 import weakref
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepeyes_env.stripes import Stripes
 
@@ -393,6 +393,8 @@ def decode_rgb(data: bytes, max_pixels: int = MAX_DECODED_PIXELS) -> Image.Image
     except (
         Exception
     ) as error:  # Pillow's readers raise whatever they stumble over: struct.error, KeyError, ...
+        # Pillow names the object in memory, and the same picture would be told of in other words every time.
+        reason = "in no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(
-            f"the image does not decode ({error}); expected one of {', '.join(FORMATS)}"
+            f"the image does not decode ({reason}); expected one of {', '.join(FORMATS)}"
         ) from error

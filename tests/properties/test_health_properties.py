@@ -31,6 +31,8 @@ def row(progress: float, noise: float) -> Metrics:
         "groups_all_right": 90,
         "groups_all_wrong": 54,
         "sampling_exhausted": int(noise > 0.09),
+        "updates": 8,
+        "updates_skipped": 0,
     }
 
 
@@ -48,6 +50,7 @@ FAILURES = {
     "growing_truncation": {"truncated": 0.5},
     "infra_failures": {"infra_failures": 600},
     "no_variance": {"sampling_exhausted": 1},
+    "skipped_updates": {"updates": 7, "updates_skipped": 1},
 }
 
 

@@ -96,10 +96,19 @@ def data(qwen: Qwen) -> list[Trajectory]:
     return [*seen, episode(vocabulary, 6, tool=False, picture=False)]
 
 
-def scored(qwen: Qwen, trajectories: Sequence[Trajectory]) -> Engine:
-    """An engine that has the gradient of the mean cross-entropy over `trajectories`, in shares."""
+def scored(
+    qwen: Qwen, trajectories: Sequence[Trajectory], *, rate: float = 0.0, factor: float = 1.0
+) -> Engine:
+    """An engine that has the gradient of the mean cross-entropy over `trajectories`, in shares.
+
+    Args:
+        qwen: The model.
+        trajectories: All of them.
+        rate: Learning rate.
+        factor: What this process's share is multiplied with.
+    """
     parameters = [parameter for parameter in qwen.model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(parameters, lr=0.0)
+    optimizer = torch.optim.SGD(parameters, lr=rate)
     schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
     engine = Engine(accelerator(SFT, None), qwen.model, optimizer, schedule, max_grad_norm=1e9)
     vocabulary = Vocabulary(qwen.tokenizer)
@@ -110,7 +119,7 @@ def scored(qwen: Qwen, trajectories: Sequence[Trajectory]) -> Engine:
     with training(engine.model):
         for i in engine.passes(engine.share([len(one.input_ids) for one in trajectories])):
             logprobs = token_logprobs(engine.model, scorer.batch([trajectories[i]]), banned)
-            engine.backward(-logprobs.sum() / tokens)
+            engine.backward(-factor * logprobs.sum() / tokens)
     return engine
 
 
@@ -216,6 +225,27 @@ def gradient(directory: Path) -> Any:
         found = summed(engine)
         save_file(found, directory / f"gradient-{engine.layout}-{name}-{engine.ranks.rank}.safetensors")
     return None
+
+
+def not_finite(directory: Path) -> Any:
+    """The gradient of the second process alone is no number; and then it is one again."""
+    qwen = fresh()
+    broken = scored(qwen, data(qwen), rate=0.1, factor=float("nan") if Ranks().rank == 1 else 1.0)
+    before = _sum(broken)
+    skipped = [broken.update().skipped]
+    left = _sum(broken)
+    sound = scored(fresh(), data(qwen), rate=0.1)
+    skipped.append(sound.update().skipped)
+    found = {"skipped": skipped, "weights": [before, left, _sum(sound)]}
+    path = directory / f"not-finite-{broken.layout}-{Ranks().rank}.json"
+    path.write_text(json.dumps(found))
+
+
+def _sum(engine: Engine) -> float:
+    """Tells one set of weights from another."""
+    whole = engine.whole()
+    weights = whole.state_dict().values() if engine.ranks.first else ()
+    return engine.ranks.total([sum(float(one.double().sum()) for one in weights)])[0]
 
 
 def shard(directory: Path) -> Any:
@@ -353,8 +383,8 @@ def dapo_ahead(directory: Path) -> Any:
 
 
 def one_cannot_sample_ahead(directory: Path) -> Any:
-    """The second process's policy fails at the second step."""
-    qwen = guesser(directory)
+    """The second process's policy fails at the second step, when the first is trained and not saved."""
+    qwen, run_dir = guesser(directory), directory / "dapo-fails-ahead"
 
     class Broken(TransformersPolicy):
         async def generate(self, request: Any, params: Any) -> Any:
@@ -366,9 +396,14 @@ def one_cannot_sample_ahead(directory: Path) -> Any:
     policy = kind(copy.deepcopy(qwen.model), qwen.tokenizer)
     env = DeepEyesAsyncEnv(num_envs=8, tasks=GuessSource(), prompt="minimal")
     try:
-        train_dapo(AHEAD, qwen.model, qwen.tokenizer, env, policy=policy)
+        rare = replace(AHEAD, save_every=100)
+        train_dapo(rare, qwen.model, qwen.tokenizer, env, policy=policy, run_dir=run_dir)
     except (PeerFailed, OSError) as error:
-        return f"{type(error).__name__}: {error}"
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "saved": latest_checkpoint(run_dir).name,
+            "resumed": len(dapo(directory, run_dir.name, AHEAD, resume=latest_checkpoint(run_dir))),
+        }
     finally:
         env.close()
 
@@ -407,6 +442,7 @@ SCENES: tuple[Callable[[Path], Any], ...] = (
     rows,
     pictures,
     gradient,
+    not_finite,
     sft_whole,
     sft_goes_on,
     sft_in_parts,

@@ -33,10 +33,13 @@ from trainers.curation.placement import Findings, Place, only, placements
 from trainers.curation.plan import Curated, Plan
 from trainers.curation.recipe import Recipe
 from trainers.curation.rollouts import Draws, Rollouts
-from trainers.curation.stages import CurationError, Record, Stage, Stages, locked, point
+from trainers.curation.stages import CurationError, Record, Stage, Stages, locked, point, require_name
 from trainers.curation.survey import survey, within
 from trainers.curation.voices import OpenSpeaker, opened_once, tokenizer_digest
 from trainers.source_name import source_name
+
+RL, SFT = "rl", "sft"
+"""Lasting names of the two sets."""
 
 DIFFICULTY, BENEFIT, SYNTHESIS = range(3)
 """`SeedLineage.step` of the three kinds of rollouts."""
@@ -53,13 +56,16 @@ def curate(plan: Plan) -> Curated:
 
     Raises:
         ConfigError: Something that the plan names cannot be used.
-        CurationError: Another process works in `plan.out`, or the infrastructure failed in every rollout.
+        CurationError: Another process works in `plan.out`, something else has the name of a result there,
+            the disk refuses, or the infrastructure failed in every rollout.
         DatasetError: A benchmark's copy cannot be read.
         StoreError: The rollouts in `plan.out` cannot be read or written.
         ContextFull: A task's prompt alone exceeds the token limit.
     """
     thought.check_files(plan.recipe.thought.files)  # before anything is sampled for nothing
     with locked(plan.out):
+        for name in (RL, SFT):
+            require_name(plan.out / name)
         return _Curating(plan, Stages(plan.out / "stages")).run()
 
 
@@ -326,7 +332,7 @@ class _Curating:
             [_ref(cards)],
             lambda directory: write_rl(directory, selection, plan.env, source),
         )
-        point(plan.out / "rl", self._keep(stage))
+        point(plan.out / RL, self._keep(stage))
 
     def _write_sft(self, chosen: Sequence[tuple[Card, int]], rollouts: Rollouts, thoughts: Stage) -> None:
         plan = self.plan
@@ -347,7 +353,7 @@ class _Curating:
             [f"rollouts-{rollouts.key}", thoughts.ref],
             lambda directory: write_sft(directory, demonstrations(), plan.vocabulary),
         )
-        point(plan.out / "sft", self._keep(stage))
+        point(plan.out / SFT, self._keep(stage))
 
     # --- Results -------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from trainers.curation.keys import plain
 from trainers.curation.pipeline import SYNTHESIS
 from trainers.curation.placement import Place, only
 from trainers.curation.plan import Curated, Plan
+from trainers.curation.stages import making
 
 EXAMPLES = 4
 """Tasks shown per place, of different families where there are some."""
@@ -58,6 +59,9 @@ def write_report(plan: Plan, done: Curated, path: Path) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        CurationError: The disk refuses.
     """
     environment = Environment(
         loader=PackageLoader("trainers.curation", "."),
@@ -84,7 +88,8 @@ def write_report(plan: Plan, done: Curated, path: Path) -> Path:
         stages=done.stages,
     )
     page = render_page(episodes(plan, done), plan.vocabulary, title="DeepEyes curation", extra_html=summary)
-    path.write_text(page, encoding="utf-8", errors="replace")
+    with making(path):
+        path.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 

@@ -6,12 +6,11 @@ OUT/stages/<name>-<key>/records.jsonl     what it found, one record a line (most
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from typing import Any
 from agents.convert.whole_directory import whole_directory
 from deepeyes_env.errors import ConfigError
 from trainers.curation.keys import plain, stage_key
+from trainers.lock import held
 
-RECORDS_FILE, DESCRIPTION, LOCK = "records.jsonl", "stage.json", "lock"
+RECORDS_FILE, DESCRIPTION = "records.jsonl", "stage.json"
 
 Record = dict[str, Any]
 
@@ -75,8 +75,9 @@ class Stages:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        for unfinished in directory.glob(".*"):
-            shutil.rmtree(unfinished)
+        for unfinished in directory.glob(".*-*.*"):  # as `whole_directory` names them
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)
 
     def find(self, name: str, settings: Any, inputs: Sequence[str] = ()) -> Stage | None:
         """The result, if it is there."""
@@ -126,6 +127,9 @@ class Stages:
             settings: What else decides the result.
             inputs: The results that it is made from.
             write: Writes it into an empty directory.
+
+        Raises:
+            CurationError: The disk refuses.
         """
         stage = self._stage(name, settings, inputs)
         if not stage.directory.is_dir():
@@ -135,7 +139,7 @@ class Stages:
                 "settings": plain(settings),
                 "inputs": list(inputs),
             }
-            with whole_directory(stage.directory) as directory:
+            with making(stage.directory), whole_directory(stage.directory) as directory:
                 write(directory)
                 (directory / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
         return stage
@@ -153,25 +157,54 @@ def locked(directory: Path) -> Iterator[None]:
         ConfigError: It cannot be written.
         CurationError: Another process has it.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigError(f"out = {str(directory)!r}: cannot be written ({error.strerror})") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(directory))
+        except BlockingIOError as error:
+            raise CurationError(
+                f"another process curates in {directory}; wait for it, or use another --out"
+            ) from error
+        except OSError as error:
+            raise ConfigError(f"out = {str(directory)!r}: cannot be written ({error.strerror})") from error
         yield
-    except BlockingIOError as error:
+
+
+@contextmanager
+def making(what: Path) -> Iterator[None]:
+    """A block that writes something, and may find that the disk refuses.
+
+    Raises:
+        CurationError: It does.
+    """
+    try:
+        yield
+    except OSError as error:
         raise CurationError(
-            f"another process curates in {directory}; wait for it, or use another --out"
+            f"{what} could not be made ({error}); make room on the disk, or see that the place can be "
+            "written, then start again: what is finished is not made anew"
         ) from error
-    finally:
-        os.close(file)
+
+
+def require_name(name: Path) -> None:
+    """See that `point` can take a name, before everything is computed for it.
+
+    Raises:
+        CurationError: Something of somebody else has it.
+    """
+    if name.exists() and not name.is_symlink():
+        raise CurationError(
+            f"{name} is there and no link to a result of this command; move it away, or use another --out"
+        )
 
 
 def point(name: Path, stage: Stage) -> None:
-    """Let a lasting name lead to a result: a relative link, replaced in one step."""
+    """Let a lasting name lead to a result: a relative link, replaced in one step.
+
+    Raises:
+        CurationError: The disk refuses.
+    """
     link = name.with_name(f".{name.name}.new")
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(stage.directory, name.parent))
-    os.replace(link, name)
+    with making(name):
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(stage.directory, name.parent))
+        os.replace(link, name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -29,8 +31,9 @@ from trainers.arguments import parse_options
 from trainers.config import DapoConfig, Precision, check_precision
 from trainers.dapo.group_rollout import NothingScored
 from trainers.dapo.own_policy import own_policy
-from trainers.dapo.prompts import prompt_limit
+from trainers.dapo.prompts import Look, prompt_limit
 from trainers.dapo.train import train_dapo
+from trainers.distributed.layouts.base import NotFinite
 from trainers.distributed.ranks import PeerFailed, Ranks, first_launched, launched
 from trainers.distributed.shares import collected
 from trainers.preflight.dry_run import NotReady, dry_run_dapo
@@ -110,6 +113,7 @@ def main(argv: Sequence[str]) -> None:
         NothingScored,
         PolicyError,
         HubError,
+        NotFinite,
         NotReady,
         PeerFailed,
     ) as error:
@@ -236,11 +240,13 @@ class Validation:
         options: Of the command.
         policy: The policy in training.
         env: Where it acts.
+        tell: Takes words about tasks that cannot be used.
     """
 
     options: DapoOptions
     policy: Policy
     env: DeepEyesAsyncEnv
+    tell: Callable[[str], None] = field(default_factory=lambda: cache(_say))
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """What the policy does after `step` steps."""
@@ -249,10 +255,16 @@ class Validation:
         count = self.options.eval_tasks if size is None else min(size, self.options.eval_tasks)
         requests = [RolloutRequest(i, "validation", SeedLineage(train.seed, step, i)) for i in range(count)]
         ranks, limit = Ranks(), prompt_limit(train, self.env, self.policy.vocabulary)
+        with ranks.together("measuring prompts"):
+            own_looks = [limit.look(one.index, one.split) for one in ranks.deal(requests)]
+        looks = [Look(*one) for part in ranks.tell(own_looks) for one in part]
+        unusable = [look.unusable for look in looks if look.unusable]
+        for reason in unusable if ranks.first else ():
+            self.tell(f"dapo: passed over in evaluations: {reason}")
         finished = rollout(
             self.policy,
             self.env,
-            (one for one in ranks.deal(requests) if limit.fits(one.index, one.split)),
+            [one for one, look in zip(ranks.deal(requests), own_looks, strict=True) if look.fits],
             SamplingParams(temperature=0.0, max_tokens=train.max_turn_tokens),
             limits=RolloutLimits(train.max_tokens, tool_seconds=train.tool_seconds),
             infra_retries=train.infra_retries,
@@ -264,4 +276,9 @@ class Validation:
         counts = {"episodes": found.episodes, "scored": found.scored, "infra_failures": found.infra_failures}
         # Without a scored episode the rates are no zeros: there are none.
         figures = found.as_dict() if found.scored else counts
-        return figures | {"prompts_too_long": count - found.episodes}
+        too_long = count - found.episodes - len(unusable)
+        return figures | {"prompts_too_long": too_long, "prompts_unusable": len(unusable)}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -17,7 +17,7 @@ from deepeyes_env.errors import ConfigError
 from deepeyes_env.outcome import Outcome
 from trainers.batching import prompt_index
 from trainers.config import DapoConfig
-from trainers.dapo.prompts import prompt_limit
+from trainers.dapo.prompts import Look, PromptLimit, prompt_limit
 from trainers.dapo.sampling import Group, Keep, Sampled, StepSampler, accuracy_varies
 from trainers.distributed.ranks import Ranks
 from trainers.distributed.shares import collected
@@ -25,7 +25,7 @@ from trainers.runs.interrupt import StopRequest
 from trainers.runs.metrics import Metrics
 
 MOST_PASSED_OVER = 1000
-"""Draws in a row whose prompt is too long, after which no other is expected."""
+"""Draws in a row whose prompt is too long or unusable, after which no other is expected."""
 
 
 class NothingScored(RuntimeError):
@@ -45,6 +45,7 @@ class Sampler:
         policy: Samples.
         env: Where it acts; tasks come from its `train` split.
         working: Takes words for how far it is.
+        tell: Takes words that are worth a line of their own, whether they were told before or not.
         stop: Whether to stop.
         ranks: The processes, which sample a share each.
         keep: Which groups train.
@@ -54,6 +55,7 @@ class Sampler:
     policy: Policy
     env: DeepEyesAsyncEnv
     working: Callable[[str], None]
+    tell: Callable[[str], None]
     stop: StopRequest
     ranks: Ranks
     keep: Keep = accuracy_varies
@@ -75,19 +77,23 @@ class Sampler:
         """
         rounds = StepSampler(self.config.prompts_per_step, self.config.max_rounds, carried, self.keep)
         groups: list[Group] = []
-        passed_over = 0
+        passed_over = unusable = 0
         while count := rounds.next_round():
-            draws = self._draws(drawn, count)
+            draws, broken = self._draws(drawn, count)
             new = await self._sample_groups(step, weights, draws)
             rounds.add(new)
             groups += new
-            passed_over += draws[-1] + 1 - drawn - count
+            unusable += broken
+            passed_over += draws[-1] + 1 - drawn - count - broken
             drawn = draws[-1] + 1
-        _require_scored(groups)
-        return Sampled(tuple(groups), rounds.selection(), drawn, passed_over)
+        with self.ranks.together("sampling a step"):
+            _require_scored(groups)
+        return Sampled(tuple(groups), rounds.selection(), drawn, passed_over, unusable)
 
-    def _draws(self, first: int, count: int) -> list[int]:
+    def _draws(self, first: int, count: int) -> tuple[list[int], int]:
         """The next draws whose prompt is short enough; each process measures its share.
+
+        Also how many were passed over because they cannot be used; which, is told.
 
         No draw behind the last of them has been looked at, so the run goes on with the one after it.
 
@@ -96,20 +102,29 @@ class Sampler:
         """
         limit = prompt_limit(self.config, self.env, self.policy.vocabulary)
         taken: list[int] = []
+        unusable = 0
         looked = range(first, first)
         while len(taken) < count:
+            passed_over = looked.stop - (taken[-1] + 1 if taken else first)
             looked = range(looked.stop, looked.stop + count - len(taken))
             with self.ranks.together("measuring prompts"):
-                own = [limit.fits(self._task(draw), "train") for draw in self.ranks.deal(looked)]
-            fits = [one for part in self.ranks.tell(own) for one in part]
-            taken += [draw for draw, fit in zip(looked, fits, strict=True) if fit]
-            if looked.stop - (taken[-1] + 1 if taken else first) >= MOST_PASSED_OVER:
-                raise ConfigError(
-                    f"max_prompt_tokens = {self.config.max_prompt_tokens}: {MOST_PASSED_OVER} prompts in a "
-                    f"row have more than {limit.tokens} tokens; raise it (and max_tokens), or lower "
-                    "max_pixels of the environment"
-                )
-        return taken
+                self._require_hope(passed_over, limit)
+                own = [limit.look(self._task(draw), "train") for draw in self.ranks.deal(looked)]
+            looks = [Look(*one) for part in self.ranks.tell(own) for one in part]
+            for look in looks:
+                if look.unusable:
+                    unusable += 1
+                    self.tell(f"passed over: {look.unusable}")
+            taken += [draw for draw, look in zip(looked, looks, strict=True) if look.fits]
+        return taken, unusable
+
+    def _require_hope(self, passed_over: int, limit: PromptLimit) -> None:
+        if passed_over >= MOST_PASSED_OVER:
+            raise ConfigError(
+                f"max_prompt_tokens = {self.config.max_prompt_tokens}: {MOST_PASSED_OVER} prompts in a "
+                f"row have more than {limit.tokens} tokens or cannot be used; raise it (and max_tokens), or "
+                "lower max_pixels of the environment, or mend what was told of"
+            )
 
     async def _sample_groups(self, step: int, weights: int, draws: Sequence[int]) -> list[Group]:
         """Roll out one group per draw, each process its share."""
@@ -157,7 +172,7 @@ def _require_scored(groups: list[Group]) -> None:
         raise NothingScored(
             f"all {len(members)} rollouts of this step failed for infrastructure reasons, so there is "
             "nothing to learn from; check the sandbox and the search engine (`deepeyes play` runs one "
-            "episode), then resume"
+            "episode), then go on with --resume, or begin again if no step was finished"
         )
 
 
@@ -177,6 +192,7 @@ def rollout_metrics(step: int, sampled: Sampled) -> Metrics:
     return {
         **summarise(sampled.trajectories).as_dict(),
         "prompts_too_long": sampled.passed_over,
+        "prompts_unusable": sampled.unusable,
         "groups_drawn": len(sampled.groups),
         "groups_trained": len(selection.train),
         "groups_carried": len(selection.carried),

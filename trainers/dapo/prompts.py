@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.vocabulary import Vocabulary
 from deepeyes_env.adapters.verl_data import prompt_tokens
@@ -10,7 +11,20 @@ from deepeyes_env.async_env import DeepEyesAsyncEnv
 from deepeyes_env.images import ImageError
 from deepeyes_env.remote.host import RemoteTasks
 from deepeyes_env.task import Split
+from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.config import DapoConfig
+
+
+class Look(NamedTuple):
+    """What a look at a prompt has shown; JSON can hold it.
+
+    Attributes:
+        fits: Whether it may begin a conversation.
+        unusable: Why nobody could begin one with it, whatever the limit; empty if it is only too long.
+    """
+
+    fits: bool
+    unusable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +41,28 @@ class PromptLimit:
     vocabulary: Vocabulary
     tokens: int
 
-    def fits(self, index: int, split: Split) -> bool:
-        """Whether a task's prompt may begin a conversation.
+    def look(self, index: int, split: Split) -> Look:
+        """Whether a task's prompt may begin a conversation, and if not, why.
+
+        A row or a picture that cannot be read is one of many, so it ends no run.
 
         Args:
             index: The task.
             split: The part of the source.
         """
         if isinstance(self.env.tasks, RemoteTasks):  # the server shows them to nobody
-            return True
-        task, config = self.env.tasks.task(index, split), self.env.config
-        if len(task.images) > config.max_images:
-            return False
+            return Look(True)
+        config = self.env.config
         try:
-            return prompt_tokens(task, config, self.vocabulary.tokenizer) <= self.tokens
-        except ImageError:  # nobody can look at it
-            return False
+            task = self.env.tasks.task(index, split)
+        except DatasetError as error:
+            return Look(False, str(error))
+        if len(task.images) > config.max_images:
+            return Look(False)
+        try:
+            return Look(prompt_tokens(task, config, self.vocabulary.tokenizer) <= self.tokens)
+        except ImageError as error:
+            return Look(False, f"task {task.id!r}: {error}")
 
 
 def prompt_limit(config: DapoConfig, env: DeepEyesAsyncEnv, vocabulary: Vocabulary) -> PromptLimit:

@@ -106,12 +106,14 @@ class Sampled:
         selection: What became of them and of those carried over.
         drawn: Prompts drawn in the run so far, those that were passed over included.
         passed_over: Prompts drawn for this step that were too long.
+        unusable: Prompts drawn for this step whose row or picture cannot be read.
     """
 
     groups: tuple[Group, ...]
     selection: Selection
     drawn: int
     passed_over: int = 0
+    unusable: int = 0
 
     @property
     def carried(self) -> tuple[Group, ...]:

@@ -116,10 +116,20 @@ class SamplingAhead:
         """Wait until the policy is idle.
 
         Returns:
-            What it has sampled for the next steps with weights that the trainer no longer has.
+            What it has sampled for the next steps with weights that the trainer no longer has; nothing from a
+            step on that failed, which `take` will raise. A resumed run samples that step with newer weights.
         """
-        step = self._run.progress.step
-        return tuple(job.result.result() for job in self._jobs if job.weights < step)
+        done: list[Sampled] = []
+        for job in self._jobs:
+            if job.weights == self._run.progress.step:
+                break
+            try:
+                done.append(job.result.result())
+            except Exception as error:
+                if not self._run.ranks.share(error):
+                    raise
+                break
+        return tuple(done)
 
     def close(self) -> None:
         """Give up what is being sampled, and end the thread."""

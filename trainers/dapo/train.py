@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def train_dapo(
         Interrupted: Ctrl-C; the state after the last whole step is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
         NothingScored: The infrastructure failed in every rollout of a step.
+        NotFinite: Gradients are infinite or no numbers, update after update.
     """
     policy = own_policy(config, model, tokenizer) if policy is None else require_token_exact(policy)
     with (
@@ -122,11 +123,13 @@ def _train(
     ) as run:
         # Sampling ahead, they talk of samples while others of their threads talk of updates.
         ranks = run.ranks.apart() if config.staleness else run.ranks
-        sampler = Sampler(config, policy, env, run.recorder.working, run.stop, ranks, keep)
+        # A prompt comes again in every epoch; what is wrong with it is told once.
+        tell = cache(run.recorder.tell)
+        sampler = Sampler(config, policy, env, run.recorder.working, tell, run.stop, ranks, keep)
         with open_rollouts(sampler, config.staleness, give_weights, engine.plain, run) as rollouts:
             for step in range(run.progress.step, config.steps):
                 watch = Stopwatch()
-                with watch("rollout"):
+                with watch("rollout"), run.sparing():
                     sampled = rollouts.take(step)
                 metrics = rollout_metrics(step, sampled)
                 with watch("update"):

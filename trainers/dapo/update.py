@@ -74,19 +74,25 @@ def _updates(
     # Every token of the step weighs the same, whichever mini-batch it falls into (as TRL's `dapo`). Those
     # that a mask took out are not counted (as verl's `token-mean` over what its masks leave).
     tokens = sum(int(one.mask.sum()) for group in groups for one in group)
-    losses, stats, norms, rate = [], LossStats(), [], 0.0
+    losses, stats, norms, rate, skipped = [], LossStats(), [], 0.0, 0
     for inner in range(config.inner_updates):
         order = shuffled(len(groups), config.seed, step, inner)
         for part in np.array_split(order, count):
             members = [one for i in part for one in groups[i]]
             loss, part_stats = minibatch(config, engine, scorer, members, tokens / count)
             done = engine.update()
+            if done.skipped:  # its figures are no numbers
+                skipped += 1
+                continue
             losses.append(loss)
             stats += part_stats
             norms.append(done.grad_norm)
             rate = done.learning_rate
+    counts: Metrics = {"updates": len(losses), "updates_skipped": skipped}
+    if not losses:
+        return counts
     return {
-        "updates": len(losses),
+        **counts,
         "loss": float(np.mean(losses)),
         "grad_norm": float(np.mean(norms)),
         "learning_rate": rate,

@@ -6,6 +6,7 @@ How the model is spread over processes is in `layouts`; here it looks the same i
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
+from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
@@ -23,11 +25,15 @@ from transformers import PreTrainedModel
 from deepeyes_env.errors import ConfigError
 from trainers.config import DapoConfig, SftConfig
 from trainers.distributed.layouts import spread
-from trainers.distributed.layouts.base import IdlePass
+from trainers.distributed.layouts.base import IdlePass, NotFinite
 from trainers.distributed.ranks import Ranks, launched
 from trainers.distributed.shares import balanced
 
 T = TypeVar("T")
+
+MOST_SKIPPED = 5
+"""Updates in a row whose gradient is not finite, after which none is expected to be: a batch that does not
+fit is one of many, but the weights that made the gradient are still the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,12 @@ class Update:
     Attributes:
         grad_norm: Norm of the gradient before clipping.
         learning_rate: Rate that was used.
+        skipped: Whether the gradient was not finite, so that weights, optimiser and schedule are as before.
     """
 
     grad_norm: float
     learning_rate: float
+    skipped: bool = False
 
 
 class Engine:
@@ -74,6 +82,7 @@ class Engine:
         self.idle: IdlePass = _no_idle_pass
         self._layout = spread(accelerator, self.ranks, model, optimizer, max_grad_norm)
         self._scheduler = scheduler
+        self._skipped = 0  # in a row
 
     @property
     def model(self) -> Any:
@@ -129,11 +138,26 @@ class Engine:
         self._layout.backward(loss)
 
     def update(self) -> Update:
-        """Sum the gradients over the processes, clip them, step and forget them."""
-        rate = self._scheduler.get_last_lr()[0]
+        """Sum the gradients over the processes, clip them, step and forget them.
+
+        Raises:
+            NotFinite: `MOST_SKIPPED` of them in a row were not finite.
+        """
+        rate = float(self._scheduler.get_last_lr()[0])
         norm = self._layout.step(self.idle)
-        self._scheduler.step()
-        return Update(grad_norm=norm, learning_rate=float(rate))
+        if math.isfinite(norm):
+            self._skipped = 0
+            self._scheduler.step()
+            return Update(norm, rate)
+        self._skipped += 1
+        if self._skipped == MOST_SKIPPED:
+            raise NotFinite(
+                f"the gradients of {MOST_SKIPPED} updates in a row were not finite (the last norm: {norm}); "
+                "they were skipped, and the weights are as before. See whether the weights of --model are "
+                "finite and what the last batches hold; then resume, or begin anew from the model of the "
+                "last checkpoint with a smaller train.learning_rate or in float32"
+            )
+        return Update(norm, rate, skipped=True)
 
     def whole(self) -> Any:
         """The model in one piece, as policies and checkpoints take it; None but in the first process.
@@ -198,7 +222,12 @@ def accelerator(config: SftConfig | DapoConfig, run_dir: Path | None) -> Acceler
             precision that cannot be resumed, or a tracker cannot be used.
     """
     _check_trackers(config.trackers, run_dir)
-    made = Accelerator(log_with=list(config.trackers) or None, project_dir=run_dir)
+    # Losses are divided by what the whole update is divided by; accelerate would divide by its steps too,
+    # if the environment or the launcher's configuration names some.
+    whole = GradientAccumulationPlugin(num_steps=1)
+    made = Accelerator(
+        log_with=list(config.trackers) or None, project_dir=run_dir, gradient_accumulation_plugin=whole
+    )
     if made.mixed_precision in ("fp16", "fp8"):
         raise ConfigError(
             f"mixed_precision = {made.mixed_precision!r}: a resumed run could not go on exactly, because its "

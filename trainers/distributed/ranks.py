@@ -28,6 +28,10 @@ PATIENCE = timedelta(hours=12)
 anybody wait so long."""
 
 
+_IN_ALL = "failed_in_all_processes"
+"""Attribute of an error that `Ranks.together` has told to all processes."""
+
+
 class PeerFailed(RuntimeError):
     """Another process of the run failed, so this one cannot go on; the message is the other one's."""
 
@@ -124,11 +128,19 @@ class Ranks:
         except Exception as error:
             failure = error
         reasons = self.tell(failure and f"{type(failure).__name__}: {failure}")
-        if failure is not None:
-            raise failure
-        for rank, reason in enumerate(reasons):
-            if reason is not None:
-                raise PeerFailed(f"process {rank} of {self.size} failed while {doing}: {reason}")
+        failed = [rank for rank, reason in enumerate(reasons) if reason is not None]
+        if failed:
+            peer = f"process {failed[0]} of {self.size} failed while {doing}: {reasons[failed[0]]}"
+            known = PeerFailed(peer) if failure is None else failure
+            setattr(known, _IN_ALL, True)
+            raise known
+
+    def share(self, error: Exception) -> bool:
+        """Whether all processes have this error, or one because of it, so that they can still talk.
+
+        Of one that a single process has, the others hear when it ends; until then they wait for it elsewhere.
+        """
+        return self.size == 1 or hasattr(error, _IN_ALL)
 
     def _talk(self, operation: Any, *arguments: Any) -> None:
         try:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trainers.runs.checkpoint import CheckpointError, appearing, checkpoint_path, disappear, mend
+from trainers.runs.checkpoint import CheckpointError, appearing, checkpoint_path, mend
 from trainers.runs.health import THRESHOLDS
 from trainers.runs.lasting import linked
 
@@ -70,7 +70,8 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
 
     Returns:
         The model's directory. None if there is no best step, or if its model is gone: then the run was
-        resumed from a checkpoint before the newest one. An older `RUN/best` is removed in both cases.
+        resumed from a checkpoint before the newest one. An older `RUN/best` stays until there is a new one;
+        its `best.json` says what it is.
 
     Raises:
         CheckpointError: It could not be written; an older `RUN/best` is as it was.
@@ -80,8 +81,6 @@ def keep_best(run_dir: Path, best: Best | None) -> Path | None:
         return directory / "model"
     source = None if best is None else checkpoint_path(run_dir, best.step) / "model"
     if best is None or source is None or not source.exists():
-        if directory.exists():
-            disappear(directory)
         return None
     try:
         with appearing(directory) as partial:

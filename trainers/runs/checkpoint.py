@@ -28,13 +28,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from torch.distributed.checkpoint import CheckpointException
 
 from agents.qwen import Qwen
-from agents.store import TrajectoryWriter, read_trajectories
+from agents.store import StoreError, TrajectoryWriter, read_trajectories
 from trainers.dapo.sampling import Group
 from trainers.distributed.engine import Engine
 from trainers.distributed.ranks import Ranks
@@ -45,12 +46,15 @@ from trainers.runs.progress import Progress, describe, restore
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout; another one is refused."""
 
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the system says when there is no room: on the disk, in a quota, in a file."""
+
+TORCH_READERS = ("PytorchStreamReader", "inline_container")
+"""What torch's readers of files call themselves there."""
 
 TORCH_WRITERS = ("PytorchStreamWriter", "inline_container")
 """What torch's writers of files call themselves in their `RuntimeError`, which has no kind of its own."""
@@ -127,9 +131,20 @@ def save_checkpoint(
             f"could not write the checkpoint {final} ({error}); {rest}. {mend(error)}, then resume."
         ) from error
     if engine.ranks.first:
-        for old in checkpoints(run_dir)[:-keep]:
+        others = [one for one in checkpoints(run_dir) if one != final]
+        for old in others[: max(0, len(others) + 1 - keep)]:
             disappear(old)
     return final
+
+
+def take_back(run_dir: Path, step: int) -> None:
+    """Remove the checkpoints after a step, from which the run goes on another way.
+
+    Left there, they would pass for newer than those that it is going to write.
+    """
+    for later in checkpoints(run_dir):
+        if later.name > checkpoint_path(run_dir, step).name:
+            disappear(later)
 
 
 def is_of_writing(error: BaseException) -> bool:
@@ -157,14 +172,29 @@ def load_checkpoint(directory: Path, engine: Engine, settings: Mapping[str, Any]
         How far the run had come.
 
     Raises:
-        CheckpointError: `directory` is no checkpoint, or one of other settings.
+        CheckpointError: `directory` is no checkpoint, is damaged, or is one of other settings.
         ConfigError: It holds adapters of another model.
     """
     description = _read_description(directory)
     _check_settings(directory, description["settings"], settings)
     _check_layout(directory, description["layout"], engine.layout)
-    engine.load(directory)
-    return restore(description, _read_groups(directory / "groups", description["groups"]))
+    try:
+        engine.load(directory)
+        groups = _read_groups(directory / "groups", description["groups"])
+    except (OSError, EOFError, UnpicklingError, SafetensorError, CheckpointException, StoreError) as error:
+        raise _damaged(directory, error) from error
+    except RuntimeError as error:
+        if not any(name in str(error) for name in TORCH_READERS):
+            raise
+        raise _damaged(directory, error) from error
+    return restore(description, groups)
+
+
+def _damaged(directory: Path, error: BaseException) -> CheckpointError:
+    return CheckpointError(
+        f"{directory} is damaged ({error}); remove it to go on from the checkpoint before it, or begin anew "
+        "if there is none"
+    )
 
 
 def _description(progress: Progress, settings: Mapping[str, Any], layout: str) -> dict[str, Any]:
@@ -259,12 +289,19 @@ def _appearing_for_all(final: Path, ranks: Ranks) -> Iterator[Path]:
     with ExitStack() as stack:
         with ranks.together("beginning a checkpoint"):
             if ranks.first:
-                for left in final.parent.glob(".*"):  # by killed processes
-                    shutil.rmtree(left)
+                _clear(final.parent)
                 stack.enter_context(appearing(final))
         yield final.with_name(f".writing-{final.name}")
         with ranks.together("ending a checkpoint"):
             stack.close()
+
+
+def _clear(directory: Path) -> None:
+    """Remove what killed processes left; what others put there, as file managers do, is none of ours."""
+    for name in (".writing-step-*", ".old-step-*"):
+        for left in directory.glob(name):
+            if left.is_dir():
+                shutil.rmtree(left)
 
 
 def disappear(directory: Path) -> None:
@@ -313,7 +350,11 @@ def _write_groups(directory: Path, groups: Sequence[Group]) -> None:
 
 def _read_groups(directory: Path, described: Sequence[Mapping[str, int]]) -> list[Group]:
     stored = read_trajectories(directory)
-    return [
+    groups = [
         Group(row["draw"], row["step"], tuple(itertools.islice(stored, row["members"])), row["weights"])
         for row in described
     ]
+    found, wanted = sum(len(group.members) for group in groups), sum(row["members"] for row in described)
+    if found != wanted:
+        raise StoreError(f"{directory} has {found} trajectories of {wanted}")
+    return groups

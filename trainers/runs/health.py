@@ -227,6 +227,15 @@ def _no_variance(history: History, at: Thresholds) -> str | None:
     )
 
 
+def _skipped_updates(history: History, at: Thresholds) -> str | None:
+    rows = [row for row in history if "updates_skipped" in row][-at.window :]
+    skipped = sum(row["updates_skipped"] for row in rows)
+    if not skipped:
+        return None
+    made = sum(row["updates"] for row in rows)
+    return f"{skipped:.0f} of {skipped + made:.0f} updates were skipped: their gradient was not finite"
+
+
 RULES = (
     Rule(
         "tool_abandonment",
@@ -272,6 +281,11 @@ RULES = (
         _no_variance,
         "harder tasks if the groups are all right, easier ones or a cold start if they are all wrong; more "
         "max_rounds or a larger group_size",
+    ),
+    Rule(
+        "skipped_updates",
+        _skipped_updates,
+        "a smaller learning rate, float32 in place of bfloat16, dual_clip; look for odd episodes in the step",
     ),
 )
 """All rules."""

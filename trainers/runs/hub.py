@@ -49,16 +49,15 @@ def push(checkpoint: Path, name: str, base: str) -> str:
         HubError: The hub cannot be reached, or refuses.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     api = HfApi()
     folder = checkpoint / "model"
+    card = model_card(checkpoint, base).encode()
     try:
         url = str(api.create_repo(name, private=True, exist_ok=True))
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=f"{checkpoint.name}")
-        card = model_card(checkpoint, base).encode()
         api.upload_file(repo_id=name, path_or_fileobj=card, path_in_repo="README.md")
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except Exception as error:  # network, access, disk: whatever the library and its HTTP client raise
         raise HubError(
             f"{folder} could not be pushed to {name!r} ({error}); it is whole on the disk: "
             f"mend the cause, then "

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agents.trajectory import Trajectory
 from trainers.config import DapoConfig, SftConfig
+from trainers.runs.checkpoint import CheckpointError, mend
 
 Metrics = dict[str, float]
 """One step's numbers; the same for the same seed, so never a time."""
@@ -125,13 +126,20 @@ class Recorder:
         self._bar.console.print(f"{self._project}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def record(self, report: StepReport) -> None:
-        """Write one step."""
+        """Write one step.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
         if self._file is not None:
-            with self._file.open("a") as file:
-                file.write(json.dumps({"step": report.step, **report.metrics}) + "\n")
-                file.flush()
-                # A checkpoint may follow, and must not survive a power failure that its metrics do not.
-                os.fsync(file.fileno())
+            line = json.dumps({"step": report.step, **report.metrics}) + "\n"
+            try:
+                _append(self._file, line)
+            except OSError as error:
+                raise CheckpointError(
+                    f"could not write step {report.step} into {self._file} ({error}), and without "
+                    f"its metrics a step is not saved. {mend(error)}, then resume."
+                ) from error
         self._accelerator.log({**report.metrics, **prefixed("seconds", report.seconds)}, step=report.step)
         text = "  ".join(
             f"{name} {report.metrics[name]:.4g}" for name in self._shown if name in report.metrics
@@ -168,6 +176,14 @@ def _lines(path: Path) -> list[str]:
     """Whole lines; what a killed process left of one at the end is none."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [line for line in lines if line.endswith("\n")]
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("a") as file:
+        file.write(line)
+        file.flush()
+        # A checkpoint may follow, and must not survive a power failure that its metrics do not.
+        os.fsync(file.fileno())
 
 
 def _keep_lines(path: Path, steps: int) -> None:

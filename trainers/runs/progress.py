@@ -51,6 +51,7 @@ def describe(progress: Progress) -> dict[str, Any]:
                 "exhausted": sampled.selection.exhausted,
                 "drawn": sampled.drawn,
                 "passed_over": sampled.passed_over,
+                "unusable": sampled.unusable,
             }
             for sampled in progress.ahead
         ],
@@ -85,6 +86,7 @@ def restore(described: Mapping[str, Any], groups: Iterable[Group]) -> Progress:
                 ),
                 drawn=row["drawn"],
                 passed_over=row["passed_over"],
+                unusable=row["unusable"],
             )
             for row in described["ahead"]
         ),

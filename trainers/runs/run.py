@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +14,9 @@ from deepeyes_env.errors import require_folder
 from trainers.config import DapoConfig, SftConfig, fixed_settings
 from trainers.dapo.sampling import Sampled
 from trainers.distributed.engine import Engine
+from trainers.distributed.ranks import PeerFailed, Ranks
 from trainers.distributed.shares import with_pictures
+from trainers.lock import held
 from trainers.runs.best import Best, best_step, keep_best, spoiled
 from trainers.runs.checkpoint import (
     CheckpointError,
@@ -22,6 +24,7 @@ from trainers.runs.checkpoint import (
     checkpoints,
     load_checkpoint,
     save_checkpoint,
+    take_back,
 )
 from trainers.runs.health import summary, with_health
 from trainers.runs.interrupt import Interrupted, StopRequest, stop_on_signal
@@ -90,6 +93,7 @@ class Run:
         self._saved = _own_checkpoint(hooks, progress.step)  # of the step that it has come to
         self.history: list[Metrics] = engine.ranks.tell(read_metrics(hooks.run_dir, progress.step))[0]
         self._before = progress.step - len(self.history)
+        self._begun = progress.step
         self._keep_best()
 
     def end_step(self, report: StepReport, progress: Progress) -> None:
@@ -98,23 +102,60 @@ class Run:
         Raises:
             Interrupted: A stop was requested and more steps were to come.
             CheckpointError: Saving failed.
+            Exception: What the evaluation raised, when the step is recorded and saved without it.
         """
         self.progress, self._saved = progress, None
-        report = replace(report, metrics=self._judged(report.metrics | self._evaluation()))
-        self.history.append(report.metrics)
-        self.recorder.record(report)
-        if self._hooks.on_step is not None:
-            self._call(self._hooks.on_step, report)
+        try:
+            found = self._evaluation()
+        except Exception as error:
+            if self.ranks.share(error):
+                self._record(report)
+                self._rescue()
+            raise
+        self._record(replace(report, metrics=report.metrics | found))
         if self._due(self._config.save_every) or self._is_best():
             self._save()
         if self.ranks.any(self.stop.made) and progress.step < self._total:
             self.interrupt()
 
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """A block between two steps; if it fails, the finished ones are saved before its error goes on."""
+        try:
+            yield
+        except (Interrupted, CheckpointError):  # they have tried
+            raise
+        except Exception as error:
+            if self.ranks.share(error):
+                self._rescue()
+            raise
+
+    def _rescue(self) -> None:
+        """Save the state after the last finished step, and say where it is."""
+        if self.progress.step == self._begun:
+            return
+        state = f"the state after step {self.progress.step}"
+        try:
+            saved = self._saved or self._save()
+        except (CheckpointError, PeerFailed) as error:
+            self.recorder.tell(f"{state} is not saved: {error}")
+            return
+        if saved is not None:
+            self.recorder.tell(f"{state} is saved in {saved}; add --resume to go on from it")
+
+    def _record(self, report: StepReport) -> None:
+        report = replace(report, metrics=self._judged(report.metrics))
+        self.history.append(report.metrics)
+        with self.ranks.together("recording a step"):
+            self.recorder.record(report)
+        if self._hooks.on_step is not None:
+            self._call(self._hooks.on_step, report)
+
     def _call(self, on_step: OnStep, report: StepReport) -> None:
         """In the first process, with all pictures."""
         everything = range(len(report.trajectories)) if self.ranks.first else ()
         trajectories = with_pictures(self.ranks, report.trajectories, everything)
-        with self.ranks.together("recording a step"):
+        with self.ranks.together("calling on_step"):
             if self.ranks.first:
                 on_step(replace(report, trajectories=tuple(trajectories)))
 
@@ -132,7 +173,7 @@ class Run:
             self.recorder.tell(summary(self.history, self._before))
         if best := self._best():
             model = self._keep_best()
-            where = f": {model}" if model else ""
+            where = f": {model}" if model else ", whose checkpoint is gone" if self._hooks.run_dir else ""
             self.recorder.tell(f"best: step {best.step} with eval/accuracy {best.accuracy:.4g}{where}")
 
     def _evaluation(self) -> Metrics:
@@ -209,26 +250,52 @@ def open_run(
         health: Whether the rules of `trainers.runs.health` look at every step.
 
     Raises:
-        CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run.
+        CheckpointError: `hooks.resume` cannot be resumed, or `hooks.run_dir` holds another run, or one is
+            at work there.
         ConfigError: Nothing can be written into `hooks.run_dir`.
     """
-    with engine.ranks.together("looking at the run's directory"):
-        require_run_dir(hooks.run_dir, hooks.resume)
-    settings = {project: fixed_settings(config), **data}
-    progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
-    recorder = Recorder(
-        engine.accelerator,
-        config,
-        total=total,
-        done=progress.step,
-        run_dir=hooks.run_dir,
-        project=project,
-        shown=shown,
-    )
-    with recorder, stop_on_signal() as stop:
-        run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
-        yield run
-        run.finish()
+    with _own_directory(hooks, engine.ranks):
+        settings = {project: fixed_settings(config), **data}
+        progress = load_checkpoint(hooks.resume, engine, settings) if hooks.resume else Progress()
+        with engine.ranks.together("taking back later steps"):
+            if hooks.run_dir is not None and _own_checkpoint(hooks, progress.step) and engine.ranks.first:
+                take_back(hooks.run_dir, progress.step)
+        recorder = Recorder(
+            engine.accelerator,
+            config,
+            total=total,
+            done=progress.step,
+            run_dir=hooks.run_dir,
+            project=project,
+            shown=shown,
+        )
+        with recorder, stop_on_signal() as stop:
+            run = Run(config, engine, tokenizer, hooks, settings, total, progress, recorder, stop, health)
+            yield run
+            run.finish()
+
+
+@contextmanager
+def _own_directory(hooks: Hooks, ranks: Ranks) -> Iterator[None]:
+    """Have the run's directory, in which no other run may write meanwhile."""
+    with ExitStack() as stack:
+        with ranks.together("looking at the run's directory"):
+            require_run_dir(hooks.run_dir, hooks.resume)
+            if hooks.run_dir is not None and ranks.first:
+                stack.enter_context(_alone(hooks.run_dir))
+        yield
+
+
+@contextmanager
+def _alone(run_dir: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(run_dir))
+        except BlockingIOError as error:
+            raise CheckpointError(
+                f"another process trains in {run_dir}; wait for it, or choose another directory"
+            ) from error
+        yield
 
 
 def _own_checkpoint(hooks: Hooks, step: int) -> Path | None:

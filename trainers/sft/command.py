@@ -10,11 +10,13 @@ import torch
 
 from agents.qwen import ModelError, Qwen, load_qwen
 from agents.store import StoreError
+from agents.trajectory import TrajectoryError
 from agents.vocabulary import Vocabulary
 from deepeyes_env.errors import ConfigError, make_folder, require
 from deepeyes_env.tasks.dataset_error import DatasetError
 from trainers.arguments import parse_options
 from trainers.config import Precision, SftConfig, check_precision
+from trainers.distributed.layouts.base import NotFinite
 from trainers.distributed.ranks import PeerFailed, Ranks, first_launched
 from trainers.preflight.dry_run import NotReady, dry_run_sft
 from trainers.runs.checkpoint import CheckpointError, latest_checkpoint
@@ -86,8 +88,10 @@ def main(argv: Sequence[str]) -> None:
         ModelError,
         StoreError,
         DatasetError,
+        TrajectoryError,
         CheckpointError,
         HubError,
+        NotFinite,
         NotReady,
         Interrupted,
         PeerFailed,

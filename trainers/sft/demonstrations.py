@@ -151,7 +151,7 @@ def open_demonstrations(
     parts = []
     for path in paths:
         if (path / RECORDS).is_file():
-            parts.append(_stored(path, limits, only_right))
+            parts.append(_stored(path, vocabulary, limits, only_right))
         else:
             parts += [_converted(file, image_root, vocabulary, limits, cache) for file in _json_files(path)]
     return Demonstrations(parts)
@@ -197,7 +197,7 @@ def look_into(path: Path, vocabulary: Vocabulary, limits: Limits, image_root: Pa
     return "\n".join(seen)
 
 
-def _stored(run: Path, limits: Limits, only_right: bool) -> Part:
+def _stored(run: Path, vocabulary: Vocabulary, limits: Limits, only_right: bool) -> Part:
     """A run of trajectories, of which one pass without images tells the usable ones."""
     chosen, cut, left_out = [], 0, []
     with TrajectoryReader(run, pictures=False) as reader:
@@ -207,12 +207,23 @@ def _stored(run: Path, limits: Limits, only_right: bool) -> Part:
                 left_out.append(f"{where}: nobody speaks in it")
             elif only_right and one.reward.accuracy <= 0:
                 left_out.append(f"{where}: the answer is wrong")
+            elif (fault := _fault(one, vocabulary)) is not None:
+                left_out.append(f"{where}: {fault}")
             elif (fitting := cut_at_turn(one, limits.max_tokens)) is None:
                 left_out.append(f"{where}: its first turn ends beyond {limits.max_tokens} tokens")
             else:
                 chosen.append(number)
                 cut += fitting is not one
     return Part(str(run), TrajectoryReader(run), chosen, limits.max_tokens, cut, left_out)
+
+
+def _fault(trajectory: Trajectory, vocabulary: Vocabulary) -> TrajectoryError | None:
+    """What is wrong with its tokens; without this a model would see them at their turn, hours later."""
+    try:
+        check_tokens(trajectory, vocabulary)
+    except TrajectoryError as error:
+        return error
+    return None
 
 
 def _converted(

@@ -72,6 +72,7 @@ def train_sft(
     Raises:
         Interrupted: Ctrl-C; the state is saved in `run_dir`.
         CheckpointError: `resume` is no checkpoint of this configuration, or saving failed.
+        NotFinite: Gradients are infinite or no numbers, update after update.
     """
     steps_per_epoch = math.ceil(len(trajectories) / config.batch_size)
     total = config.epochs * steps_per_epoch
@@ -95,6 +96,8 @@ def train_sft(
                 batch = order[position * config.batch_size : (position + 1) * config.batch_size]
                 with watch("update"):
                     metrics = _update(config, engine, [trajectories[i] for i in batch], scorer)
+                if metrics["updates_skipped"]:
+                    run.recorder.tell(f"step {step + 1}: update skipped, its gradient is not finite")
                 run.end_step(
                     StepReport(step + 1, metrics | {"epoch": epoch}, watch.seconds), Progress(step + 1)
                 )
@@ -129,12 +132,14 @@ def _update(config: SftConfig, engine: Engine, batch: list[Trajectory], scorer: 
     cells = sum(len(part) * max(lengths[i] for i in part) for part in padded)
     loss_sum, rows, filled, taken = engine.ranks.total([total, len(parts), sum(lengths), cells])
     saved = {"rows": rows, "padding_saved": 1 - filled / taken} if config.packing else {}
+    counts: Metrics = {"tokens": tokens, "updates_skipped": int(update.skipped), **saved}
+    if update.skipped:  # the other figures are no numbers
+        return counts
     return {
         "loss": loss_sum,
-        "tokens": tokens,
         "grad_norm": update.grad_norm,
         "learning_rate": update.learning_rate,
-        **saved,
+        **counts,
     }
 
 

@@ -267,6 +267,13 @@ def test_two_do_not_curate_in_one_place(tmp_path: Path) -> None:
         curate(make_plan(tmp_path))
 
 
+def test_a_folder_in_the_place_of_a_result_is_told_before_anything_is_sampled(tmp_path: Path) -> None:
+    (tmp_path / "sft").mkdir()
+    with pytest.raises(CurationError, match=r"sft is there and no link"):
+        curate(make_plan(tmp_path))
+    assert journals(tmp_path) == {}
+
+
 def test_an_empty_split_is_named(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("")
     options = ActorOptions(policy="oracle", tasks=(str(tmp_path / "none.jsonl"),), split="train")

@@ -273,7 +273,11 @@ def test_what_fails_in_the_background_fails_in_the_trainer(
         train(guesser, guess_env, config, policy=policy, run_dir=tmp_path, on_step=on_step)
     # One more, if the step began in the very moment of the failure.
     assert len(trained) in (4 - staleness, 5 - staleness)
-    assert checkpoints(tmp_path) == []
+    assert checkpoints(tmp_path) == [checkpoint_path(tmp_path, len(trained))], "and no finished step is lost"
+    policy.fails_with.clear()
+    [saved] = checkpoints(tmp_path)
+    history = train(guesser, guess_env, config, policy=policy, run_dir=tmp_path, resume=saved)
+    assert len(history) == config.steps
 
 
 def test_a_failing_update_gives_up_what_is_being_sampled(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:
@@ -319,8 +323,7 @@ def test_an_outage_ahead_is_not_stored(guesser: Qwen, guess_env: DeepEyesAsyncEn
     policy.fails_with[3] = PolicyError("the server is gone")
     with pytest.raises(NothingScored):
         train(copied(guesser), guess_env, policy=policy, run_dir=tmp_path)
-    assert latest_checkpoint(tmp_path).name == "step-000002"
-    policy.fails_with.clear()
+    assert latest_checkpoint(tmp_path).name == "step-000003"
     resumed = train(
         copied(guesser),
         guess_env,
@@ -328,7 +331,9 @@ def test_an_outage_ahead_is_not_stored(guesser: Qwen, guess_env: DeepEyesAsyncEn
         run_dir=tmp_path,
         resume=latest_checkpoint(tmp_path),
     )
-    assert resumed == whole
+    assert resumed[:3] == whole[:3]
+    assert len(resumed) == len(whole)
+    assert resumed[3]["staleness_max"] <= 1, "sampled anew, with the weights of the checkpoint"
 
 
 def test_the_model_in_training_cannot_sample_ahead(guesser: Qwen, guess_env: DeepEyesAsyncEnv) -> None:

@@ -9,6 +9,7 @@ they have moved in all.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -59,7 +60,7 @@ def directory(guesser_weights: dict[str, torch.Tensor], tmp_path_factory: pytest
     names = [scene.__name__ for scene in SCENES]
     cut = names.index("shard")
     run_two(directory, names[:cut])
-    run_two(directory, [*names[cut:], "gradient"])
+    run_two(directory, [*names[cut:], "gradient", "not_finite"])
     return directory
 
 
@@ -183,6 +184,20 @@ def test_the_gradient_is_the_sum_of_the_shares(directory: Path, name: str, layou
             torch.testing.assert_close(found[parameter], gradient, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("layout", ["replicated", "fsdp2"])
+def test_a_gradient_that_is_no_number_in_one_process_moves_no_weight_in_any(
+    directory: Path, layout: str
+) -> None:
+    paths = [directory / f"not-finite-{layout}-{rank}.json" for rank in (0, 1)]
+    first, second = (json.loads(path.read_text()) for path in paths)
+    assert first == second
+    assert first["skipped"] == [True, False]
+    before, left, moved = first["weights"]
+    assert left == before
+    assert moved != before
+    assert math.isfinite(moved)
+
+
 @pytest.mark.parametrize("scene", ["sft_whole", "sft_goes_on", "sft_in_parts"])
 def test_sft(directory: Path, scene: str) -> None:
     """Whole, from a checkpoint of one process, and stopped by a signal to one of two."""
@@ -251,8 +266,13 @@ def test_two_processes_sample_ahead_as_one_does(directory: Path) -> None:
 
 def test_a_failure_ahead_in_one_process_ends_both_with_its_message(directory: Path) -> None:
     first, second = results(directory, "one_cannot_sample_ahead")
-    assert second == "OSError: the disk is gone"
-    assert first == "PeerFailed: process 1 of 2 failed while rolling out: OSError: the disk is gone"
+    assert second["error"] == "OSError: the disk is gone"
+    assert first["error"] == "PeerFailed: process 1 of 2 failed while rolling out: OSError: the disk is gone"
+
+
+def test_a_failure_in_one_process_costs_no_finished_step(directory: Path) -> None:
+    for found in results(directory, "one_cannot_sample_ahead"):
+        assert (found["saved"], found["resumed"]) == ("step-000001", process.AHEAD.steps)
 
 
 def test_a_failure_in_one_process_ends_both_with_its_message(directory: Path) -> None:

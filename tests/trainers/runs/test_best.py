@@ -127,13 +127,56 @@ def test_a_best_that_was_not_made_in_time_is_made_at_the_resume(
     assert torch.equal(best_weight(tmp_path), seen[2])
 
 
-def test_a_best_of_steps_that_were_taken_back_is_removed(tmp_path: Path) -> None:
-    """Resumed from an older checkpoint, whose best model is gone: no other model may pass for it."""
-    model = tmp_path / "checkpoints" / "step-000004" / "model"
-    model.mkdir(parents=True)
+def test_a_best_of_steps_that_were_taken_back_stays_until_there_is_a_new_one(tmp_path: Path) -> None:
+    """Resumed from an older checkpoint, whose best model is gone: it may be the only good one."""
+    for step in (3, 4):
+        (tmp_path / "checkpoints" / f"step-{step:06d}" / "model").mkdir(parents=True)
     assert keep_best(tmp_path, Best(4, 0.5)) == tmp_path / "best" / "model"
-    assert keep_best(tmp_path, Best(2, 0.4)) is None
-    assert not (tmp_path / "best").exists()
+    for best in (Best(2, 0.4), None):
+        assert keep_best(tmp_path, best) is None
+        assert json.loads((tmp_path / "best" / "best.json").read_text()) == {"step": 4, "accuracy": 0.5}
+    assert keep_best(tmp_path, Best(3, 0.45)) == tmp_path / "best" / "model"
+    assert json.loads((tmp_path / "best" / "best.json").read_text()) == {"step": 3, "accuracy": 0.45}
+
+
+def test_a_run_taken_back_keeps_what_it_writes(
+    tiny: Qwen, data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoints of the steps that are given up go, those of the new ones stay, and so does a best."""
+    config = replace(CONFIG, save_every=1, keep=3)
+    train(tiny, data, tmp_path, config=config)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000004", "step-000005", "step-000006"]
+    best = json.loads((tmp_path / "best" / "best.json").read_text())
+    seen: list[list[str]] = []
+
+    def evaluate(step: int) -> dict[str, float]:
+        seen.append([path.name for path in checkpoints(tmp_path)])
+        return {"accuracy": 0.1}
+
+    train_sft(
+        replace(config, keep=1),
+        tiny.model,
+        tiny.tokenizer,
+        data,
+        run_dir=tmp_path,
+        resume=checkpoints(tmp_path)[0],
+        evaluate=evaluate,
+        eval_every=1,
+    )
+    assert seen == [["step-000004"], ["step-000005"]]
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000006"]
+    assert json.loads((tmp_path / "best" / "best.json").read_text()) == best
+
+
+def test_a_checkpoint_that_cannot_be_resumed_takes_nothing_back(
+    tiny: Qwen, data: Any, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, save_every=1, keep=3)
+    train(tiny, data, tmp_path, config=config)
+    before = checkpoints(tmp_path)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(tiny, data, tmp_path, config=replace(config, batch_size=1), resume=before[0])
+    assert checkpoints(tmp_path) == before
 
 
 def test_a_full_disk_leaves_the_best_before(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_the_last_ones_are_kept(tiny: Qwen, tmp_path: Path) -> None:
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000002", "step-000003"]
 
 
+def test_the_one_just_written_is_kept_whatever_its_number(tiny: Qwen, tmp_path: Path) -> None:
+    """Beside those of another run, say, whose numbers are higher."""
+    one = engine(tiny)
+    for number in (8, 9, 3):
+        saved = save_checkpoint(tmp_path, Progress(number), one, tiny.tokenizer, SETTINGS, keep=1)
+        assert checkpoints(tmp_path) == [saved]
+
+
 @pytest.mark.parametrize("limit", [100, 20_000, 200_000])
 def test_a_full_disk_leaves_the_checkpoint_before(tiny: Qwen, tmp_path: Path, limit: int) -> None:
     one = engine(tiny)
@@ -171,6 +179,49 @@ def test_a_killed_writer_leaves_no_checkpoint(tiny: Qwen, tmp_path: Path) -> Non
     assert checkpoints(tmp_path) == []
     save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
     assert not litter.exists()
+
+
+def test_what_others_put_beside_the_checkpoints_stays(tiny: Qwen, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    (folder / ".DS_Store").write_text("of a file manager")
+    saved = save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
+    assert checkpoints(tmp_path) == [saved]
+    assert {path.name for path in folder.iterdir()} == {saved.name, ".DS_Store", ".ipynb_checkpoints"}
+
+
+DAMAGED = ("optimizer.pt", "state.pt", "model/model.safetensors", "groups/trajectories.jsonl")
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "cut"])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_checkpoint_is_refused(
+    tiny: Qwen, make_trajectory: Any, tmp_path: Path, name: str, gone: bool
+) -> None:
+    one = engine(tiny)
+    step(one)
+    groups = (Group(4, 2, tuple(make_trajectory(i) for i in range(3)), 2),)
+    saved = save_checkpoint(tmp_path, Progress(3, 9, groups), one, tiny.tokenizer, SETTINGS, keep=1)
+    data = (saved / name).read_bytes()
+    (saved / name).unlink()
+    if not gone:
+        # Of the trajectories a whole line, so that each that is left can be read.
+        end = data.rindex(b"\n", 0, -1) + 1 if name.endswith("jsonl") else len(data) // 2
+        (saved / name).write_bytes(data[:end])
+    with pytest.raises(CheckpointError, match=r"step-000003 is damaged .*remove it to go on"):
+        load_checkpoint(saved, engine(tiny), SETTINGS)
+
+
+def test_what_is_not_of_the_files_is_not_blamed_on_them(
+    tiny: Qwen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = save_checkpoint(tmp_path, Progress(1), engine(tiny), tiny.tokenizer, SETTINGS, keep=1)
+    two = engine(tiny)
+    error = torch.OutOfMemoryError("CUDA")
+    monkeypatch.setattr(two, "load", failing(error))
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        load_checkpoint(saved, two, SETTINGS)
+    assert caught.value is error
 
 
 def test_another_format_is_refused(tiny: Qwen, tmp_path: Path) -> None:

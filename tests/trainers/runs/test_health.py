@@ -27,6 +27,8 @@ HEALTHY: Metrics = {
     "groups_all_right": 2,
     "groups_all_wrong": 2,
     "sampling_exhausted": 0,
+    "updates": 4,
+    "updates_skipped": 0,
 }
 """A step in which nothing is wrong."""
 
@@ -39,6 +41,7 @@ SICK: dict[str, Metrics] = {
     "growing_truncation": {"truncated": 0.2},
     "infra_failures": {"infra_failures": 13},
     "no_variance": {"sampling_exhausted": 1, "groups_trained": 0, "groups_all_right": 18},
+    "skipped_updates": {"updates": 3, "updates_skipped": 1},
 }
 """What each rule's failure does to the healthy step."""
 
@@ -63,12 +66,21 @@ def test_a_failure_is_told_by_its_rule_alone(rule: str) -> None:
 
 
 def test_a_single_odd_batch_is_no_failure() -> None:
-    for rule in set(SICK) - {"infra_failures"}:
+    for rule in set(SICK) - {"infra_failures", "skipped_updates"}:
         assert told([HEALTHY] * 6 + [HEALTHY | SICK[rule]]) == []
 
 
 def test_broken_infrastructure_is_told_at_once() -> None:
     assert told([HEALTHY | SICK["infra_failures"]]) == ["infra_failures"]
+
+
+def test_a_gradient_that_is_not_finite_is_told_at_once_and_for_a_window() -> None:
+    sick = HEALTHY | SICK["skipped_updates"]
+    skipped = {key: value for key, value in HEALTHY.items() if key not in ("updates", "updates_skipped")}
+    [finding] = diagnose([HEALTHY, skipped, sick])
+    assert "1 of 8 updates were skipped" in finding.message
+    assert told([sick] + [HEALTHY] * 4) == ["skipped_updates"]
+    assert told([sick] + [HEALTHY] * 5) == []
 
 
 def test_the_figure_is_the_failures_own() -> None:

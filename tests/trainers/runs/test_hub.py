@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard, close_session, constants
 
 from agents.qwen import Qwen, save_qwen
 from agents.store import TrajectoryWriter
@@ -53,6 +54,23 @@ def test_without_network_the_model_stays_and_the_error_says_how_to_go_on(checkpo
     with pytest.raises(HubError, match=r"could not be pushed to 'me/mine'(.|\n)*hf upload me/mine"):
         push(checkpoint, "me/mine", "base")
     assert (checkpoint / "model" / "model.safetensors").is_file()
+
+
+def test_a_hub_that_does_not_answer_is_told_as_such(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Online, where the library's HTTP client raises errors of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", "hf_none")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", closed)
+    close_session()  # it knows the environment of its beginning
+    with pytest.raises(HubError, match=r"could not be pushed(.|\n)*hf upload me/mine") as caught:
+        push(checkpoint, "me/mine", "base")
+    assert type(caught.value.__cause__).__name__ == "ConnectError"
+    close_session()
 
 
 def test_a_name_that_is_none(checkpoint: Path) -> None:

@@ -310,6 +310,30 @@ def test_a_directory_with_another_run_is_refused(
     assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_two_runs_do_not_write_in_one_directory(
+    tiny: Qwen, make_trajectory: Any, tmp_path: Path, resume: bool
+) -> None:
+    """Neither begun nor resumed while another is at work; afterwards nobody is kept out."""
+    data = [make_trajectory(i, tool=False) for i in range(2)]
+    config = replace(SFT, save_every=1 if resume else 100)
+    other = fresh(tiny)
+    refused: list[str] = []
+
+    def begin_another(report: StepReport) -> None:
+        if report.step == 2:
+            written = latest_checkpoint(tmp_path) if resume else None
+            with pytest.raises(CheckpointError) as caught:
+                train_sft(config, other.model, other.tokenizer, data, run_dir=tmp_path, resume=written)
+            refused.append(str(caught.value))
+
+    longer = replace(config, epochs=3)
+    history = train_sft(longer, tiny.model, tiny.tokenizer, data, run_dir=tmp_path, on_step=begin_another)
+    assert refused == [f"another process trains in {tmp_path}; wait for it, or choose another directory"]
+    assert read_metrics(tmp_path, 9) == history
+    train_sft(longer, tiny.model, tiny.tokenizer, data, run_dir=tmp_path, resume=latest_checkpoint(tmp_path))
+
+
 def test_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="without --resume"):
         latest_checkpoint(tmp_path)

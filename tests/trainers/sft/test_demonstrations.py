@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,26 @@ def test_runs_and_files_and_folders_are_joined_in_order(
     assert "test/1): the answer is wrong" in data.report()
     everything = opened([tmp_path / "run"], vocabulary, tmp_path / "cache", only_right=False)
     assert len(everything) == 3
+
+
+def test_a_stored_trajectory_of_another_tokenizer_is_left_out_by_name(
+    vocabulary: Vocabulary, make_trajectory: Any, tmp_path: Path
+) -> None:
+    """Before training, and not when its turn comes."""
+    with TrajectoryWriter(tmp_path / "run") as writer:
+        for number, token in enumerate((None, vocabulary.size + 5, None, vocabulary.size)):
+            one = make_trajectory(number)
+            ids = one.input_ids.copy()
+            if token is not None:
+                ids[one.turns[0].start] = token
+            writer.append(replace(one, input_ids=ids))
+    data = opened([tmp_path / "run"], vocabulary, tmp_path / "cache")
+    assert [one.task_id for one in data] == ["test/0", "test/2"]
+    report = data.report()
+    assert "2 left out" in report
+    for number in (1, 3):
+        assert f"record {number} (test/{number})" in report
+    assert report.count("is not in the vocabulary") == 2
 
 
 def test_a_conversion_is_made_once_and_goes_on_where_it_stopped(

@@ -13,6 +13,10 @@ IdlePass = Callable[[], Tensor]
 """Gives the loss of a pass that adds nothing to the gradient."""
 
 
+class NotFinite(RuntimeError):
+    """Gradients are infinite or no numbers, and it makes no sense to go on; the same in all processes."""
+
+
 class Layout(Protocol):
     """A model and its optimiser, spread over the processes in one way.
 
@@ -44,11 +48,17 @@ class Layout(Protocol):
     def step(self, idle: IdlePass) -> float:
         """Sum the gradients over the processes, clip them, step and forget them.
 
+        Without the step where their norm is not finite: one such gradient would make every weight NaN, and
+        the optimiser's averages for good.
+
         Args:
             idle: Makes one more pass, where the step belongs to a pass.
 
         Returns:
-            Norm of the gradient before clipping.
+            Norm of the gradient before clipping; the same in all processes.
+
+        Raises:
+            NotFinite: It is not finite, and the layout could not leave out the step.
         """
         ...
 

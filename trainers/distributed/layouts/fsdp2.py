@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,12 @@ class Fsdp2:
 
     def step(self, idle: IdlePass) -> float:
         """See `Layout.step`."""
-        norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
-        self._wrapped.step()
+        found = self._accelerator.clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
+        norm = float(found.full_tensor() if isinstance(found, DTensor) else found)
+        if math.isfinite(norm):
+            self._wrapped.step()
         self._wrapped.zero_grad(set_to_none=True)
-        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        return norm
 
     def whole(self) -> Any:
         """See `Layout.whole`."""

@@ -6,6 +6,7 @@ pictures leaves out the vision tower. So the gradients are summed once per updat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,11 @@ class Replicated:
     def step(self, idle: IdlePass) -> float:
         """See `Layout.step`."""
         self._sum_gradients()
-        norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
-        self._optimizer.step()
+        norm = float(self._accelerator.clip_grad_norm_(self.model.parameters(), self._max_grad_norm))
+        if math.isfinite(norm):
+            self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        return float(norm)
+        return norm
 
     def whole(self) -> Any:
         """See `Layout.whole`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from deepeyes_env.errors import ConfigError
-from trainers.distributed.layouts.base import Gathered, IdlePass
+from trainers.distributed.layouts.base import Gathered, IdlePass, NotFinite
 from trainers.distributed.ranks import Ranks
 
 TAG = "optimizer"
@@ -60,7 +61,14 @@ class Zero3:
         # DeepSpeed steps inside the backward pass that is said to be the last: an idle one, so that nobody
         # has to know beforehand which that is.
         self._pass(idle(), last=True)
-        return float(self._accelerator.deepspeed_engine_wrapped.get_global_grad_norm())
+        norm = float(self._accelerator.deepspeed_engine_wrapped.get_global_grad_norm())
+        if not math.isfinite(norm):
+            raise NotFinite(
+                f"the norm of the gradient is {norm}, and DeepSpeed may have stepped with it, so the weights "
+                "may be lost; go on from the last checkpoint with --resume. If it happens again, begin anew "
+                "from its `model` with a smaller train.learning_rate"
+            )
+        return norm
 
     def whole(self) -> Any:
         """See `Layout.whole`."""
