@@ -140,11 +140,12 @@ def require_url(key: str, url: str) -> None:
     Raises:
         ConfigError: It cannot be used.
     """
+    authority = url.partition("//")[2] or url
+    if "@" in authority.partition("/")[0]:  # before anything repeats it
+        raise ConfigError(f"{key}: no credentials in it; put the key into an environment variable")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         usable = False
     require(usable, key, url, "an address of http or https")
-    if parts.username or parts.password:
-        raise ConfigError(f"{key}: no credentials in it; put the key into an environment variable")

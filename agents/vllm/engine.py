@@ -132,8 +132,8 @@ class VllmEngine:
         self._settings.check_model(model)
         call = reload_call(self._weights.folder)
         await self._weights.write(model)
-        await self._engine.pause_generation(mode="wait")
         try:
+            await self._engine.pause_generation(mode="wait")
             await self._engine.collective_rpc(call["method"], kwargs=call["kwargs"])
             await self._engine.reset_prefix_cache()
             await self._engine.reset_mm_cache()

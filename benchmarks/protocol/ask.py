@@ -184,10 +184,11 @@ class _OneMode:
                 stats=stats,
                 versions=respondent.versions,
             )
-            for episode in iterate(episodes):
-                draw, key = questions.answered(episode.lineage)
-                self._score(draw, episode, self._folder.keep(episode, key))
-                self._note(wait=False)
+            with closing(iterate(episodes)) as played:  # so that none goes on when one cannot be kept
+                for episode in played:
+                    draw, key = questions.answered(episode.lineage)
+                    self._score(draw, episode, self._folder.keep(episode, key))
+                    self._note(wait=False)
             self._note(wait=True)
         return stats.failures
 

@@ -34,6 +34,7 @@ from deepeyes_env.errors import make_folder, require
 from deepeyes_env.tasks import WorldConfig
 from trainers.config import DapoConfig, SftConfig
 from trainers.dapo.train import train_dapo
+from trainers.distributed.layouts.base import NotFinite
 from trainers.evaluation import EvaluationPlan, answer_all
 from trainers.quickstart.report import Report, Stage, table, tests, write_page
 from trainers.quickstart.teacher import eager_teacher, hasty_teacher
@@ -144,7 +145,8 @@ def main(argv: Sequence[str]) -> None:
 
     Raises:
         ConfigError: The seed is below 0, or the output cannot be a folder.
-        SystemExit: The output directory is in use, the run was interrupted, or its disk is full.
+        SystemExit: The output directory is in use, the run was interrupted, its disk is
+            full, or its gradients are not finite.
     """
     options = tyro.cli(QuickstartOptions, args=list(argv), prog="deepeyes quickstart")
     output = options.output or _fresh(Path("runs"))
@@ -157,7 +159,7 @@ def main(argv: Sequence[str]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=120)
     try:
         report = quickstart(SMOKE if options.smoke else Plan(), options.seed, output, console)
-    except (Interrupted, CheckpointError) as error:
+    except (Interrupted, CheckpointError, NotFinite) as error:
         raise SystemExit(f"deepeyes quickstart: {error}; the next run starts anew") from error
     console.print(table(report))
     console.print(tests(report))

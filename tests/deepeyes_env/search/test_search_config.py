@@ -77,6 +77,8 @@ def test_a_toml_file_says_everything(tmp_path: Path) -> None:
         ({"engine": {"kind": "local"}}, "index = '': must be the directory of an index"),
         ({"engine": {"kind": "retrieve", "url": "node:1"}}, "url = 'node:1': must be an address of http"),
         ({"engine": {"kind": "retrieve", "url": "http://a:b@c"}}, "url: no credentials in it"),
+        ({"engine": {"kind": "retrieve", "url": "ftp://a:b@c"}}, "url: no credentials in it"),
+        ({"engine": {"kind": "retrieve", "url": "a:b@c/retrieve"}}, "url: no credentials in it"),
         ({"engine": {"kind": "live", "providers": []}}, "at least one provider"),
         ({"engine": {"kind": "live", "providers": [{"kind": "serpr"}]}}, "did you mean 'serper'?"),
         ({"engine": {"kind": "live", "providers": [{"kind": "serper", "api_key": "x"}]}}, "unknown key"),
