@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Event, Thread
 
 import pytest
+from json_handler import JsonHandler
 from talking import begin, vocabulary, width
 
 from agents.policy import PolicyError, SamplingParams
@@ -16,7 +17,7 @@ from agents.vllm.server import ServerDown, VllmServer
 from agents.vllm.servers import VllmServers
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     server: Pausable
 
     def do_GET(self) -> None:
@@ -30,16 +31,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(500)
             return
         self.answer(self.server.reply(path, asked))
-
-    def answer(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class Pausable(ThreadingHTTPServer):

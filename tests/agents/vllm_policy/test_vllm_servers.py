@@ -11,6 +11,7 @@ from threading import Thread
 
 import httpx
 import pytest
+from json_handler import JsonHandler
 from talking import EXACT, Server, begin, changed_model, gap, play, vocabulary, width
 
 from agents.policy import PolicyError, SamplingParams, SharedPolicy
@@ -108,7 +109,7 @@ def test_a_web_server_of_another_kind_is_named(handler, said, monkeypatch):
         server.server_close()
 
 
-class Versioned(BaseHTTPRequestHandler):
+class Versioned(JsonHandler):
     """As much of a vLLM server as a client looks at when it connects."""
 
     version = "old"
@@ -119,16 +120,6 @@ class Versioned(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.answer({"choices": [{"logprobs": {"content": [{"logprob": 0}]}}]})
-
-    def answer(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def test_weights_that_another_process_has_handed_over_are_adopted(monkeypatch):
